@@ -1,0 +1,131 @@
+"""A candidate as data: frozen, the same after a trip through JSON, one record for each block."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+Scalar = int | float | bool | str
+
+
+@dataclass(frozen=True)
+class Named:
+    """A registered name with its options, written `name` or `{name: {option: value}}`."""
+
+    name: str
+    options: tuple[tuple[str, Scalar], ...] = ()
+
+    @classmethod
+    def of(cls, name: str, **options: Scalar) -> "Named":
+        """Options in alphabetical order, so that equal ones compare equal."""
+        return cls(name, tuple(sorted(options.items())))
+
+    @classmethod
+    def parse(cls, data: Any) -> "Named":
+        """From its written form."""
+        if isinstance(data, str):
+            return cls(data)
+        ((name, options),) = data.items()
+        return cls.of(name, **options)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The options as keyword arguments."""
+        return dict(self.options)
+
+    def written(self) -> Any:
+        """The form `parse` reads."""
+        return {self.name: dict(self.options)} if self.options else self.name
+
+    def __str__(self) -> str:
+        options = ", ".join(f"{key}={value}" for key, value in self.options)
+        return f"{self.name}({options})" if options else self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Blocks of equal width; the first one may stride."""
+
+    depth: int
+    width: int
+    stride: int = 1
+    block: Named = Named("basic")
+    shortcut: str = "identity"
+    transition: str = "projection"
+
+
+class BlockRecord(NamedTuple):
+    """One block: its type, its shape and the kind of its shortcut."""
+
+    stage: int
+    type: Named
+    in_channels: int
+    out_channels: int
+    stride: int
+    shortcut: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """A candidate network for pictures of `image_shape` (channels, height, width)."""
+
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    stem: Named
+    stages: tuple[Stage, ...]
+    activation_order: str = "post_activation"
+    activation: str = "relu"
+    norm: Named = Named("batch")
+
+    def blocks(self) -> list[BlockRecord]:
+        """One record for each block, in the order of the network."""
+        records = []
+        in_channels = self.stem.arguments["width"]
+        for index, stage in enumerate(self.stages):
+            for number in range(stage.depth):
+                stride = stage.stride if number == 0 else 1
+                changes = stride != 1 or in_channels != stage.width
+                kind = shortcut_kind(stage, changes)
+                records.append(BlockRecord(index, stage.block, in_channels, stage.width, stride, kind))
+                in_channels = stage.width
+        return records
+
+    def to_json(self) -> str:
+        """Canonical JSON: equal architectures give equal text."""
+        data = asdict(self) | {"stem": self.stem.written(), "norm": self.norm.written()}
+        data["stages"] = [asdict(stage) | {"block": stage.block.written()} for stage in self.stages]
+        return json.dumps(data, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Architecture":
+        """The architecture `to_json` wrote; ValueError where the text is something else."""
+        try:
+            return cls._from_data(json.loads(text))
+        except (TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise ValueError(f"this is not the JSON of an architecture: {error!r}.") from error
+
+    @classmethod
+    def _from_data(cls, data: dict[str, Any]) -> "Architecture":
+        stages = tuple(Stage(**stage | {"block": Named.parse(stage["block"])}) for stage in data["stages"])
+        channels, height, width = data["image_shape"]
+        return cls(
+            **data
+            | {
+                "image_shape": (channels, height, width),
+                "stem": Named.parse(data["stem"]),
+                "norm": Named.parse(data["norm"]),
+                "stages": stages,
+            }
+        )
+
+    @property
+    def hash(self) -> str:
+        """Sixteen hexadecimal digits, equal for equal architectures."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+
+def shortcut_kind(stage: Stage, changes_shape: bool) -> str:
+    """What is added in a block of the stage: the transition where its shape changes."""
+    if stage.shortcut == "none" or not changes_shape:
+        return stage.shortcut
+    return stage.transition

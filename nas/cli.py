@@ -1,0 +1,233 @@
+"""The command line."""
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nas.errors import SpaceError, UserError
+
+app = typer.Typer(
+    name="nas",
+    help="Search network architectures and measure where residual connections pay off.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+#: ends of the program, besides 0
+MENDABLE, INTERRUPTED = 2, 130
+
+Space = Annotated[str, typer.Argument(metavar="SPACE", help="A YAML file, or the name of a bundled space.")]
+StudyName = Annotated[
+    str | None, typer.Argument(metavar="[STUDY]", help="A study; the newest one if left out.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the space, as in training.epochs=3."),
+]
+Storage = Annotated[
+    str,
+    typer.Option(envvar="NAS_STORAGE", metavar="URL", help="Where studies are kept."),
+]
+DataDir = Annotated[
+    Path, typer.Option(envvar="NAS_DATA_DIR", metavar="DIR", help="Where data sets are looked up and kept.")
+]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Where weights and reports go.")]
+
+STORAGE = "sqlite:///runs/nas.db"
+DATA, OUT = Path("data"), Path("runs")
+
+
+def example(text: str) -> str:
+    """The end of a help text."""
+    return f"\b\nExample:\n  {text}"
+
+
+def say(text: str) -> None:
+    """A line on standard output."""
+    typer.echo(text)
+
+
+def load_space(name: str, settings: list[str] | None) -> Any:
+    """The space of a file or bundled name; says which was used where it is a bundled one."""
+    from nas.space import SearchSpace, find
+
+    path, bundled = find(name)
+    if bundled:
+        typer.echo(f"Using the bundled space {path.stem!r} ({path}).", err=True)
+    return SearchSpace.load(name, settings or [])
+
+
+@app.command(epilog=example("nas init . && $EDITOR spaces/cifar.yaml"))
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to put the folder `spaces`.")] = Path(),
+) -> None:
+    """Write the bundled search spaces to DIR/spaces for editing; files that exist are left alone."""
+    from nas.space import bundled_spaces
+    from nas.space.schema import schema_text
+
+    target = folder / "spaces"
+    target.mkdir(parents=True, exist_ok=True)
+    written = 0
+    for path in bundled_spaces().values():
+        if not (target / path.name).exists():
+            shutil.copyfile(path, target / path.name)
+            written += 1
+    (target / "schema.json").write_text(schema_text())
+    say(f"Wrote {written} spaces and schema.json to {target}. Next: nas check {target / 'digits.yaml'}")
+
+
+@app.command(epilog=example("nas check cifar --cost"))
+def check(
+    space: Space,
+    settings: Settings = None,
+    cost: Annotated[bool, typer.Option("--cost", help="Add sizes and an estimate of the time.")] = False,
+    data_dir: DataDir = DATA,
+) -> None:
+    """Validate a space without training; print what is searched and how much there is."""
+    loaded = load_space(space, settings)
+    rows = [(name, str(values)) for name, values in loaded.parameters().items()]
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, values in rows:
+        say(f"  {name:<{width}}  {values}")
+    count, exact = loaded.num_architectures()
+    number = "infinitely many" if count == float("inf") else f"{'' if exact else 'at least '}{count:,.0f}"
+    say(f"{loaded.name}: {len(rows)} searched parameters, {number} distinct architectures.")
+    if cost:
+        from nas.estimate import estimate
+
+        for line in estimate(loaded, data_dir):
+            say(line)
+
+
+@app.command(epilog=example("nas search spaces/cifar.yaml --trials 6 --timeout 15m"))
+def search(
+    space: Space,
+    trials: Annotated[int | None, typer.Option(min=1, help="Number of trials in the study.")] = None,
+    timeout: Annotated[str | None, typer.Option(metavar="TIME", help="Stop after this time: 90s, 20m, 2h.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one for each core.")] = None,
+    storage: Storage = STORAGE,
+    study: Annotated[str | None, typer.Option(help="Name of the study; default: the name of the space.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of sampler, weights and batches.")] = None,
+    settings: Settings = None,
+    data_dir: DataDir = DATA,
+    out: Out = OUT,
+) -> None:
+    """Run the study of a space, or resume it where it stands."""
+    from nas.search import search as run
+
+    overrides = list(settings or []) + ([f"search.seed={seed}"] if seed is not None else [])
+    loaded = load_space(space, overrides)
+    outcome = run(
+        loaded,
+        trials=trials,
+        timeout=seconds(timeout or loaded.search.timeout),
+        workers=workers,
+        storage=storage,
+        study=check_study_name(study),
+        data_dir=data_dir,
+        out=out,
+    )
+    from nas.summary import finished
+
+    for line in finished(outcome, storage, resume=" ".join(["nas", *sys.argv[1:]])):
+        say(line)
+    if outcome.how == "interrupted":
+        raise typer.Exit(INTERRUPTED)
+
+
+@app.command(epilog=example("nas status cifar"))
+def status(study: StudyName = None, storage: Storage = STORAGE) -> None:
+    """Say how far a study is, and what is best so far."""
+    from nas.summary import status_lines
+
+    for line in status_lines(storage, study):
+        say(line)
+
+
+@app.command(epilog=example("nas report cifar"))
+def report(study: StudyName = None, storage: Storage = STORAGE, out: Out = OUT) -> None:
+    """Write the report of a study as a web page, a table and Markdown."""
+    from nas.report import write_report
+
+    for path in write_report(storage, study, out):
+        say(f"Wrote {path}")
+
+
+@app.command(epilog=example("nas dashboard cifar --port 8080"))
+def dashboard(
+    study: StudyName = None,
+    storage: Storage = STORAGE,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8080,
+) -> None:
+    """Open optuna-dashboard on a study."""
+    from nas.dashboard import serve
+
+    serve(storage, study, host, port)
+
+
+@app.command(epilog=example("nas export cifar --seeds 3 --output best.py"))
+def export(
+    study: StudyName = None,
+    trial: Annotated[int | None, typer.Option(min=0, help="A trial; default: the best one.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings the accuracy is measured over.")] = 3,
+    no_train: Annotated[bool, typer.Option("--no-train", help="Take the weights the search found.")] = False,
+    output: Annotated[Path, typer.Option(metavar="FILE", help="The Python module to write.")] = Path("best.py"),
+    storage: Storage = STORAGE,
+    data_dir: DataDir = DATA,
+    out: Out = OUT,
+) -> None:
+    """Train the best architecture on all but the test split and write it as a Python module."""
+    from nas.export import export as run
+    from nas.study import load_study, open_storage
+
+    opened = load_study(open_storage(storage), study)
+    run(
+        opened, trial=trial, seeds=seeds, train=not no_train, output=output, data_dir=data_dir, out=out, say=say
+    )
+
+
+@app.command(epilog=example("nas schema > spaces/schema.json"))
+def schema() -> None:
+    """Print the JSON Schema of a search space, for completion in editors."""
+    from nas.space.schema import schema_text
+
+    say(schema_text())
+
+
+def seconds(text: str | None) -> float | None:
+    """`90s`, `20m`, `2h` or a plain number, in seconds."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh]?)", text.strip())
+    if not match or not 0 < float(match[1]) < 1e9:
+        raise SpaceError(f"--timeout {text}: write a time as 90s, 20m or 2h.")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def check_study_name(name: str | None) -> str | None:
+    """A study's name becomes a folder: letters, digits, dots, dashes and underscores."""
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
+        raise SpaceError(f"--study {name!r}: use letters, digits, dots, dashes and underscores, 64 at most.")
+    return name
+
+
+def main() -> None:
+    """Run the command line; faults the user can mend are sentences and exit status 2."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        typer.echo("Interrupted.", err=True)
+        raise SystemExit(INTERRUPTED) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except UserError as error:
+        typer.echo(f"nas: {error}", err=True)
+        raise SystemExit(MENDABLE) from None

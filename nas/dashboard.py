@@ -1,0 +1,41 @@
+"""optuna-dashboard on a study."""
+
+import ipaddress
+import socket
+
+from nas.errors import StudyError
+from nas.study import load_study, open_storage
+
+
+def serve(storage: str, name: str | None, host: str, port: int) -> None:
+    """Serve the dashboard until Ctrl-C. StudyError where there is no study or the port is taken."""
+    from optuna_dashboard import wsgi
+    from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+    backend = open_storage(storage)
+    study = load_study(backend, name)
+    if not is_loopback(host):
+        print(
+            f"Warning: the dashboard listens on {host}. It has no password: whoever reaches it can "
+            "read, change and delete every study in this storage.",
+            flush=True,
+        )
+
+    class Quiet(WSGIRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing of single requests."""
+
+    try:
+        server = make_server(host, port, wsgi(backend), handler_class=Quiet)
+    except OSError as error:
+        raise StudyError(f"cannot listen on {host}:{port}: {error.strerror}. Try another --port.") from error
+    print(f"Study {study.study_name}: http://{host}:{server.server_port}/dashboard/studies/{study._study_id}  (Ctrl-C ends)", flush=True)
+    server.serve_forever()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine only."""
+    try:
+        return ipaddress.ip_address(socket.gethostbyname(host)).is_loopback
+    except OSError:
+        return False

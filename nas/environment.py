@@ -1,0 +1,52 @@
+"""What a result depends on besides its candidate: code, libraries and machine."""
+
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+LIBRARIES = ("nas", "torch", "lightning", "optuna", "numpy", "scikit-learn")
+
+
+@cache
+def provenance() -> dict[str, str]:
+    """Library versions, Python, the processor's kind, and the git commit where there is one."""
+    found = {name: library_version(name) for name in LIBRARIES}
+    found["python"] = platform.python_version()
+    found["platform"] = f"{platform.system()} {platform.machine()}"
+    found["git_commit"] = git_commit(Path(__file__).parent) or "unknown"
+    return found
+
+
+def library_version(name: str) -> str:
+    """The installed version of a distribution."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def git_commit(folder: Path) -> str | None:
+    """The commit of the checkout a folder lies in, with a plus where files differ from it."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=12", "--dirty=+"]
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return run.stdout.strip()
+
+
+def num_cores() -> int:
+    """Processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def available_memory() -> int:
+    """Bytes of memory that could be used now; 4 GiB where the system does not tell."""
+    try:
+        rows = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(row.split()[1]) * 1024 for row in rows if row.startswith("MemAvailable"))
+    except (OSError, StopIteration, ValueError):
+        return 4 * 2**30

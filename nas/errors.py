@@ -1,0 +1,17 @@
+"""What the user can mend: a sentence with the place, the value and the way on, never a traceback."""
+
+
+class UserError(ValueError):
+    """Ends the program with status 2 and its text."""
+
+
+class SpaceError(UserError):
+    """What is wrong with a search space: one line for each fault, each with its place."""
+
+
+class StudyError(UserError):
+    """What is wrong with a study or its storage."""
+
+
+class ExportError(UserError):
+    """Why a study cannot be exported."""

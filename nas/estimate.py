@@ -1,0 +1,111 @@
+"""What a search will cost on this machine, from a few timed training steps."""
+
+import random
+import time
+from pathlib import Path
+from statistics import mean, median
+
+import torch
+import torch.nn.functional as F
+
+from nas.architecture import Architecture
+from nas.cost import Cost, cost
+from nas.data.catalog import split_sizes
+from nas.data.facts import FACTS
+from nas.environment import num_cores
+from nas.network import Network
+from nas.settings import OPTIMIZERS, Training
+from nas.space import SearchSpace
+from nas.space.branches import Values, Walker
+
+#: timed steps, after two to warm up
+STEPS = 5
+#: random candidates the mean cost is taken over
+DRAWS = 200
+
+
+def estimate(space: SearchSpace, data_dir: Path) -> list[str]:
+    """Lines about the smallest and the largest candidate, and about the time of the whole search."""
+    torch.set_num_threads(1)
+    ends = space.extremes()
+    training = max(space.trainings(), key=lambda training: training.epochs)
+    lines = [
+        f"{word:<8}  {described(spent)}" for word, (_, spent) in zip(("smallest", "largest"), ends, strict=True)
+    ]
+    steps = training.epochs * (num_pictures(space, data_dir) // training.batch_size)
+    timed = [(spent.multiply_adds, step_seconds(architecture, training)) for architecture, spent in ends]
+    seconds = mean_seconds(space, timed) * steps
+    workers = space.search.workers or num_cores()
+    hours = seconds * space.search.trials / min(workers, space.search.trials) / 3600
+    lines.append(
+        f"A training step of {training.batch_size} pictures takes {timed[0][1] * 1000:.0f} to "
+        f"{timed[1][1] * 1000:.0f} ms on one core, a candidate about {duration(seconds)}."
+    )
+    lines.append(
+        f"{space.search.trials} trials with {workers} workers: about {duration(hours * 3600)} if none is pruned."
+    )
+    return lines
+
+
+def described(spent: Cost) -> str:
+    """A cost in words."""
+    return (
+        f"{spent.depth} layers, {spent.parameters:,} parameters, {spent.multiply_adds:,} multiply-adds, "
+        f"{spent.memory / 2**20:,.0f} MiB in training"
+    )
+
+
+def duration(seconds: float) -> str:
+    """A time in its natural unit."""
+    for unit, size in (("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
+def num_pictures(space: SearchSpace, data_dir: Path) -> int:
+    """Pictures trained on in an epoch."""
+    if space.dataset.name in FACTS:
+        return split_sizes(space.dataset, FACTS[space.dataset.name].num_train)[0]
+    from nas.data import open_data
+
+    data = open_data(space.dataset, data_dir=data_dir, batch_size=1, seed=0)
+    return len(data.train_dataloader())
+
+
+def step_seconds(architecture: Architecture, training: Training) -> float:
+    """Median time of a training step on random pictures, with one thread."""
+    network = Network(architecture).to(memory_format=torch.channels_last)
+    optimizer = OPTIMIZERS[training.optimizer.name](network.parameters(), **training.optimizer.arguments)
+    pictures = torch.randn(training.batch_size, *architecture.image_shape)
+    pictures = pictures.contiguous(memory_format=torch.channels_last)
+    labels = torch.randint(architecture.num_classes, (training.batch_size,))
+    seconds = []
+    for _ in range(STEPS + 2):
+        start = time.perf_counter()
+        F.cross_entropy(network(pictures), labels).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        seconds.append(time.perf_counter() - start)
+    return median(seconds[2:])
+
+
+def mean_seconds(space: SearchSpace, timed: list[tuple[int, float]]) -> float:
+    """Mean time of a step over random candidates, linear in multiply-adds between the timed ones."""
+    (low, fast), (high, slow) = timed
+    slope = (slow - fast) / (high - low) if high > low else 0.0
+    generator = random.Random(0)
+    draws = [space.sample(Draw(generator)) for _ in range(DRAWS)]
+    return mean(fast + slope * (cost(architecture).multiply_adds - low) for architecture in draws)
+
+
+class Draw(Walker):
+    """A trial that draws evenly at random."""
+
+    def __init__(self, generator: random.Random) -> None:
+        super().__init__([], lambda name, values: pick(generator, values))
+
+
+def pick(generator: random.Random, values: Values) -> list[tuple[object, float]]:
+    """One of the values."""
+    return [(generator.choice(values.items), 1)]

@@ -1,0 +1,151 @@
+"""The best architecture, trained again on all but the test split, as a Python module."""
+
+import json
+import runpy
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import torch
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from nas.environment import git_commit, library_version, num_cores
+from nas.errors import ExportError
+from nas.module_source import module_source
+from nas.network import Network
+from nas.settings import Candidate
+from nas.study import best_trials
+from nas.training import accuracy
+from nas.training import train as train_candidate
+
+
+@dataclass(frozen=True)
+class Run:
+    """One retraining: its seed, its test accuracy, where its weights are, how pictures are scaled."""
+
+    seed: int
+    test_accuracy: float
+    weights: Path
+    mean: list[float]
+    std: list[float]
+
+
+def export(
+    study: Study,
+    *,
+    trial: int | None = None,
+    seeds: int = 3,
+    train: bool = True,
+    output: str | Path = "best.py",
+    data_dir: str | Path = "data",
+    out: str | Path = "runs",
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Write the module of a trial (default: the best) with its weights beside it.
+
+    The network is trained on training and validation split over several seeds, and each is tested
+    once; the weights are those of the first seed. Runs done before are not repeated.
+    """
+    output, folder = Path(output), Path(out) / study.study_name
+    chosen = choose(study, trial)
+    candidate = Candidate.from_json(chosen.user_attrs["candidate"])
+    if train:
+        runs = []
+        for number in range(seeds):
+            runs.append(retrain(candidate, number, chosen, folder, Path(data_dir)))
+            say(f"seed {number}: test accuracy {runs[-1].test_accuracy:.4f}")
+        weights, facts = runs[0].weights, measured(runs)
+        study.set_user_attr("exported", {"trial": chosen.number, "test_accuracy": [run.test_accuracy for run in runs]})
+    else:
+        weights = folder / "weights" / f"trial-{chosen.number}.pt"
+        facts = [f"Weights as the search found them: validation accuracy {chosen.user_attrs['val_accuracy']:.4f}."]
+        if not weights.exists():
+            raise ExportError(f"the weights of trial {chosen.number} were not kept ({weights}): leave out --no-train.")
+    write(candidate, study, chosen, facts, weights, output)
+    say(f"Wrote {output} and {output.with_suffix('.pt')}. Try it: python {output}")
+    return output
+
+
+def choose(study: Study, number: int | None) -> FrozenTrial:
+    """The trial asked for, or the best one; ExportError where it was not trained to its end."""
+    if number is None:
+        best = best_trials(study)
+        if not best:
+            raise ExportError(f"study {study.study_name!r} has no finished trial yet.")
+        return best[0]
+    for trial in study.get_trials(deepcopy=False):
+        if trial.number == number and "candidate_hash" in trial.user_attrs:
+            return trial
+    raise ExportError(f"study {study.study_name!r} has no trained trial {number}.")
+
+
+def retrain(candidate: Candidate, number: int, trial: FrozenTrial, folder: Path, data_dir: Path) -> Run:
+    """Train on all but the test split with one seed, test once, and keep both; or read what is kept."""
+    seed = trial.user_attrs["seed"] + number
+    kept = folder / "export" / f"{candidate.hash}-seed-{seed}.json"
+    weights = kept.with_suffix(".pt")
+    if kept.exists() and weights.exists():
+        return Run(**json.loads(kept.read_text()) | {"weights": weights})
+    torch.set_num_threads(num_cores())
+    trained = train_candidate(candidate, seed=seed, data_dir=data_dir, train_on_validation=True)
+    data = trained.data
+    run = Run(
+        seed=seed,
+        test_accuracy=accuracy(trained.network, data.test_dataloader()),
+        weights=weights,
+        mean=[round(value, 4) for value in data.mean.flatten().tolist()] if hasattr(data, "mean") else [],
+        std=[round(value, 4) for value in data.std.flatten().tolist()] if hasattr(data, "std") else [],
+    )
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(trained.network.state_dict(), weights)
+    kept.write_text(json.dumps(vars(run) | {"weights": weights.name}))
+    return run
+
+
+def measured(runs: list[Run]) -> list[str]:
+    """What was measured over the runs, in sentences."""
+    values = [100 * run.test_accuracy for run in runs]
+    spread = f" ± {stdev(values):.2f}" if len(values) > 1 else ""
+    facts = [
+        f"Test accuracy {mean(values):.2f}{spread} % (n = {len(values)} seeds, mean ± standard deviation), "
+        "trained on training and validation split, tested once.",
+    ]
+    if runs[0].mean:
+        facts.append(f"Input: pictures from 0 to 1, minus {runs[0].mean}, divided by {runs[0].std}, by channel.")
+    return facts
+
+
+def write(
+    candidate: Candidate, study: Study, trial: FrozenTrial, facts: list[str], weights: Path, output: Path
+) -> None:
+    """Write module and weights, load both, and compare with the trained network to the last bit."""
+    attrs = trial.user_attrs
+    commit = git_commit(Path(__file__).parent)
+    source = module_source(
+        candidate.architecture,
+        title=f"Network found by study {study.study_name}, trial {trial.number}.",
+        facts=[
+            *facts,
+            f"{attrs['layers']} layers, {attrs['parameters']:,} parameters, {attrs['multiply_adds']:,} multiply-adds.",
+            f"Made by nas {library_version('nas')}{f' (commit {commit})' if commit else ''}. Yours to edit.",
+        ],
+    )
+    state = torch.load(weights, map_location="cpu", weights_only=True)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(source)
+    torch.save(state, output.with_suffix(".pt"))
+    compare(candidate, output, state)
+
+
+def compare(candidate: Candidate, module: Path, state: dict[str, Any]) -> None:
+    """Assert that the written module computes what the trained network computes."""
+    ours, theirs = Network(candidate.architecture), runpy.run_path(str(module))["Network"]()
+    pictures = torch.randn(2, *candidate.architecture.image_shape, generator=torch.Generator().manual_seed(0))
+    for network in (ours, theirs):
+        network.load_state_dict(state)
+        network.eval()
+    with torch.inference_mode():
+        assert torch.equal(ours(pictures), theirs(pictures)), "the exported module differs from the network"

@@ -1,0 +1,65 @@
+"""Notes in the Optuna dashboard: what a trial is, in a table a person can read."""
+
+from itertools import groupby
+
+from optuna.study import Study
+from optuna.trial import Trial
+
+from nas.architecture import Architecture, BlockRecord
+from nas.result import Result
+from nas.settings import Candidate
+
+#: epochs shown in a note; longer curves are thinned
+ROWS = 12
+
+
+def trial_note(trial: Trial, candidate: Candidate, result: Result) -> None:
+    """Write the note of a trial: architecture, cost and curve."""
+    from optuna_dashboard import save_note
+
+    save_note(trial, "\n\n".join([architecture_table(candidate.architecture), summary(candidate, result), curve_table(result)]))
+
+
+def study_note(study: Study, body: str) -> None:
+    """Write the note of a study."""
+    from optuna_dashboard import save_note
+
+    save_note(study, body)
+
+
+def architecture_table(architecture: Architecture) -> str:
+    """The blocks in Markdown, runs of equal blocks in one row."""
+    head = f"**{architecture.activation_order}**, {architecture.activation}, norm {architecture.norm}, stem {architecture.stem}"
+    rows = ["| blocks | type | channels | stride | shortcut |", "|---|---|---|---|---|"]
+    for record, group in groupby(architecture.blocks()):
+        rows.append(block_row(record, len(list(group))))
+    return head + "\n\n" + "\n".join(rows)
+
+
+def block_row(record: BlockRecord, count: int) -> str:
+    """One row of the table of blocks."""
+    channels = f"{record.in_channels} → {record.out_channels}"
+    return f"| {count} × | {record.type} | {channels} | {record.stride} | {record.shortcut} |"
+
+
+def summary(candidate: Candidate, result: Result) -> str:
+    """Cost, settings and outcome in one paragraph."""
+    flags = "".join(f" **{flag}.**" for flag in ("diverged", "pruned") if getattr(result, flag))
+    return (
+        f"{result.depth} layers, {result.parameters:,} parameters, {result.multiply_adds:,} multiply-adds. "
+        f"{candidate.training.optimizer}, batch {candidate.training.batch_size}, "
+        f"{len(result.curve)} of {candidate.training.epochs} epochs in {result.seconds:.1f} s, "
+        f"seed {result.seed}.{flags}"
+    )
+
+
+def curve_table(result: Result) -> str:
+    """The learning curve in Markdown, with its first and last epoch."""
+    step = max(1, -(-(len(result.curve) - 1) // (ROWS - 1)))
+    kept = [*result.curve[:-1:step], result.curve[-1]]
+    rows = ["| epoch | training loss | training accuracy | validation loss | validation accuracy |", "|---|---|---|---|---|"]
+    for record in kept:
+        keys = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+        numbers = " | ".join(f"{record[key]:.4f}" for key in keys)
+        rows.append(f"| {record['epoch']:.0f} | {numbers} |")
+    return "\n".join(rows)

@@ -1,0 +1,173 @@
+"""The search space a person declares in YAML."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from nas.architecture import Architecture
+from nas.cost import Cost, cost
+from nas.data.catalog import Dataset, shape
+from nas.errors import SpaceError
+from nas.plan import plan
+from nas.settings import Candidate, Training
+from nas.space.branches import Values, ends, every, forms_of_stage, shapes, walk
+from nas.space.reading import placed, read_section
+from nas.space.sampling import Trial, draw_architecture, draw_training
+from nas.space.source import Source, bundled_spaces, find
+
+__all__ = ["SearchSpace", "SpaceError", "bundled_spaces", "find"]
+
+#: branches looked at before a count or a check is given up as too long
+MOST = 5_000
+
+
+class SearchSpace:
+    """A checked search space: draws candidates and knows what can be drawn."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.section = read_section(source)
+        self.name = self.section.name
+        self.search = self.section.search
+        self._check_stages()
+        self.dataset = self._read_dataset()
+        self._shape = self._read_shape()
+        self._check_shapes()
+
+    @classmethod
+    def load(cls, path: str | Path, settings: Iterable[str] = ()) -> "SearchSpace":
+        """From a file or the name of a bundled space, with `key=value` settings on top.
+
+        SpaceError says `file:line:column` of every fault.
+        """
+        file, _ = find(str(path))
+        return cls.parse(Source.load(file, str(path) if file == Path(path) else file.name), settings)
+
+    @classmethod
+    def parse(cls, source: Source, settings: Iterable[str] = ()) -> "SearchSpace":
+        """From YAML text already read."""
+        if not isinstance(source.data, dict):
+            raise SpaceError(f"{source.place(())}: a search space is a mapping, found {source.data!r}.")
+        for setting in settings:
+            source.assign(setting)
+        return cls(source)
+
+    def sample(self, trial: Trial) -> Architecture:
+        """Draw an architecture from an Optuna trial."""
+        return draw_architecture(trial, self.section.architecture, *self._shape)
+
+    def candidate(self, trial: Trial) -> Candidate:
+        """Draw an architecture and the settings of its training."""
+        return Candidate(
+            architecture=self.sample(trial), training=self.sample_training(trial), dataset=self.dataset
+        )
+
+    def sample_training(self, trial: Trial) -> Training:
+        """Draw the settings of a training."""
+        return draw_training(trial, self.section.training)
+
+    def excess(self, candidate: Candidate) -> dict[str, float]:
+        """Constraint -> by how much, as a share of its bound, a candidate breaks it; 0 or less is kept."""
+        training = candidate.training
+        spent = cost(
+            candidate.architecture, batch_size=training.batch_size, optimizer=training.optimizer.name
+        )
+        excess = {}
+        for name, bound in self.section.constraints:
+            if name in self.section.constraints.model_fields_set:
+                value = getattr(spent, name)
+                over, under = value / max(bound.max, 1) - 1, 1 - value / max(bound.min, 1)
+                excess[name] = max(over, under if bound.min else over)
+        return excess
+
+    def parameters(self) -> dict[str, Values]:
+        """Every searched parameter with its values, those that exist only sometimes included."""
+        found: dict[str, Values] = {}
+        for walker, _ in islice(walk(self.candidate, shapes), MOST):
+            found |= walker.parameters
+        return found
+
+    def num_architectures(self) -> tuple[float, bool]:
+        """The number of distinct architectures, and whether it is exact or only a lower bound."""
+        seen: dict[Architecture, float] = {}
+        for count, (walker, architecture) in enumerate(walk(self.sample, shapes)):
+            seen[architecture] = max(seen.get(architecture, 0), walker.weight)
+            if count >= MOST:
+                return sum(seen.values()), False
+        return sum(seen.values()), True
+
+    def grid(self, most: int) -> list[dict[str, Any]]:
+        """All assignments of the parameters, at most so many; ValueError for a continuous range."""
+        grid = []
+        for walker, _ in islice(walk(self.candidate, every), most):
+            for name, values in walker.parameters.items():
+                if values.size != len(values.items):
+                    raise SpaceError(f"{self.source.name}: the grid sampler needs a step for {name}.")
+            grid.append(walker.values)
+        return grid
+
+    def extremes(self) -> tuple[tuple[Architecture, Cost], tuple[Architecture, Cost]]:
+        """The architectures of the fewest and of the most multiply-adds, with their costs."""
+        sized = {}
+        batch_size = max(training.batch_size for training in self.trainings())
+        for _, architecture in islice(walk(self.sample, ends), MOST):
+            sized[architecture] = cost(architecture, batch_size=batch_size)
+        ordered = sorted(sized.items(), key=lambda item: (item[1].multiply_adds, item[1].parameters))
+        return ordered[0], ordered[-1]
+
+    def trainings(self) -> list[Training]:
+        """Settings of training at the corners of the space."""
+        return [training for _, training in islice(walk(self.sample_training, ends), MOST)]
+
+    @property
+    def hash(self) -> str:
+        """Equal for spaces from which the same candidates can be drawn."""
+        parts = self.section.model_dump(mode="json", include={"dataset", "architecture", "training", "constraints"})
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def _read_dataset(self) -> Dataset:
+        given = self.section.dataset.model_dump()
+        given["init_args"] = json.dumps(given["init_args"], sort_keys=True)
+        given["augment"] = tuple(given["augment"])
+        if given["image_shape"]:
+            given["image_shape"] = tuple(given["image_shape"])
+        if given["class_path"]:
+            given["name"] = "module"
+        with placed(self.source, ("dataset",)):
+            return Dataset(**given)
+
+    def _read_shape(self) -> tuple[tuple[int, int, int], int]:
+        with placed(self.source, ("dataset",)):
+            found = shape(self.dataset)
+            if found is None:
+                raise ValueError("the size of the pictures is not known: give image_size.")
+            return found
+
+    def _check_stages(self) -> None:
+        shared = self.section.architecture
+        for index, stage in enumerate(shared.stages):
+            for key in ("depth", "width"):
+                if getattr(stage, key) is None and getattr(shared, key) is None:
+                    where = self.source.place(("architecture", "stages", index))
+                    raise SpaceError(f"{where}: the stage has no {key}: give it here or under architecture.")
+
+    def _check_shapes(self) -> None:
+        """Plan shallow networks with each stage in all its forms: nothing impossible may be drawn."""
+        for index in range(len(self.section.architecture.stages)):
+            groups = partial(forms_of_stage, index)
+            for walker, architecture in islice(walk(self.sample, groups), MOST):
+                with placed(self.source, ("architecture", "stages", index)):
+                    check_plan(architecture, walker.values)
+
+
+def check_plan(architecture: Architecture, values: dict[str, Any]) -> None:
+    """ValueError naming the drawn values with which a network cannot be built."""
+    try:
+        plan(architecture)
+    except ValueError as error:
+        drawn = ", ".join(f"{name} = {value}" for name, value in values.items())
+        raise ValueError(f"{error}" + (f" This happens with {drawn}." if drawn else "")) from error

@@ -1,0 +1,62 @@
+"""Plain data -> checked sections, with faults told as sentences that name their place."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import ValidationError
+
+from nas.errors import SpaceError
+from nas.space.schema import SpaceSection
+from nas.space.source import Place, Source
+
+
+def read_section(source: Source) -> SpaceSection:
+    """Check the data of a source; SpaceError with a line for each fault."""
+    try:
+        return SpaceSection.model_validate(source.data)
+    except ValidationError as error:
+        lines = dict.fromkeys(sentence(source, dict(fault)) for fault in error.errors())
+        raise SpaceError("\n".join(lines)) from error
+
+
+def sentence(source: Source, fault: dict[str, Any]) -> str:
+    """`file:line:column: key: what is wrong, what was found`."""
+    path, context = place_of(source.data, fault["loc"]), fault.get("ctx", {})
+    key = path[-1] if path else "the space"
+    if fault["type"] == "unknown_key":
+        return f"{source.place((*path, context['key']), key=True)}: {context['sentence']}"
+    if fault["type"] == "missing":
+        return f"{source.place(path)}: {fault['loc'][-1]!r} is missing here."
+    if fault["type"] == "value_error":
+        return f"{source.place(path)}: {key}: {context['error']}."
+    message = fault["msg"].replace("Input should", "should").replace("List should", "should")
+    return f"{source.place(path)}: {key}: {message}, found {shown(fault['input'])}."
+
+
+def place_of(data: Any, loc: tuple[str | int, ...]) -> Place:
+    """The path in the YAML data that an error's location means; it also names forms and parts."""
+    path: list[str | int] = []
+    for step in loc:
+        inside = isinstance(data, dict) or (isinstance(data, list) and isinstance(step, int))
+        if inside and (step in data if isinstance(data, dict) else int(step) < len(data)):
+            data = data[step]
+            path.append(step)
+    return tuple(path)
+
+
+def shown(value: Any) -> str:
+    """A value as it is told to the user, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+@contextmanager
+def placed(source: Source, path: Place) -> Iterator[None]:
+    """Turn a ValueError about a part of the data into a SpaceError that says where the part stands."""
+    try:
+        yield
+    except SpaceError:
+        raise
+    except ValueError as error:
+        raise SpaceError(f"{source.place(path)}: {error}") from error

@@ -1,0 +1,139 @@
+"""Drawing a candidate: every key that is not fixed becomes a parameter of the Optuna trial."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from nas.architecture import Architecture, Named, Stage
+from nas.blocks import BLOCKS, NORMS, STEMS
+from nas.registry import Registry
+from nas.settings import OPTIMIZERS, Training
+from nas.space.schema import ArchitectureSection, Options, Range, StageSection, TrainingSection
+
+
+class Trial(Protocol):
+    """What is needed of an `optuna.Trial`."""
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any: ...  # noqa: D102
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int: ...  # noqa: D102
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float: ...  # noqa: D102
+
+
+def draw(trial: Trial, name: str, value: Any) -> Any:
+    """A fixed value as it is; from a choice or a range what the trial suggests."""
+    if isinstance(value, Range):
+        if isinstance(value.low, int):
+            return trial.suggest_int(name, value.low, value.high, step=value.step or 1, log=value.log)
+        return trial.suggest_float(name, value.low, value.high, step=value.step, log=value.log)
+    if not isinstance(value, list):
+        return value
+    if len(value) == 1:
+        return value[0]
+    if any(isinstance(one, Options) for one in value):
+        labels = [label(one) for one in value]
+        return value[labels.index(trial.suggest_categorical(name, labels))]
+    return trial.suggest_categorical(name, value)
+
+
+def label(one: str | Options) -> str:
+    """The name of a part that may carry options."""
+    return one if isinstance(one, str) else next(iter(one.model_fields_set))
+
+
+def draw_part(trial: Trial, name: str, value: Any, registry: Registry[Any]) -> Named:
+    """A registered part with all its options; those of the parts not chosen do not exist."""
+    one = draw(trial, name, value)
+    chosen = label(one)
+    given = {} if isinstance(one, str) else dict(getattr(one, chosen) or {})
+    defaults = {key: option.default for key, option in registry.options(chosen).items()}
+    options = {
+        key: draw(trial, f"{name}.{chosen}.{key}", value) for key, value in (defaults | given).items()
+    }
+    return Named.of(chosen, **options)
+
+
+class Tied:
+    """Keys of a stage: its own, else the one that stages share, drawn once when first needed."""
+
+    def __init__(self, shared: ArchitectureSection) -> None:
+        self.shared = shared
+        self.drawn: dict[str, Any] = {}
+
+    def draw(self, stage: StageSection, index: int, key: str, how: Callable[[str, Any], Any]) -> Any:
+        """The value of a stage's key."""
+        own = getattr(stage, key)
+        if own is not None:
+            return how(f"stages.{index}.{key}", own)
+        if key not in self.drawn:
+            self.drawn[key] = how(key, getattr(self.shared, key))
+        return self.drawn[key]
+
+
+def draw_architecture(
+    trial: Trial, section: ArchitectureSection, image_shape: tuple[int, int, int], num_classes: int
+) -> Architecture:
+    """One architecture. What would change nothing is not drawn: a transition where no shape
+    changes or nothing is added, an activation order where no block has a shortcut."""
+    stem = draw_part(trial, "stem", section.stem, STEMS)
+    norm = draw_part(trial, "norm", section.norm, NORMS)
+    activation = draw(trial, "activation", section.activation)
+    tied, stages = Tied(section), []
+    in_channels = stem.arguments["width"]
+    for index, stage in enumerate(section.stages):
+        stages.append(draw_stage(trial, tied, stage, index, in_channels))
+        in_channels = stages[-1].width
+    if not stem.arguments["width"]:
+        stem = Named.of(stem.name, **stem.arguments | {"width": stages[0].width})
+    return Architecture(
+        image_shape=image_shape,
+        num_classes=num_classes,
+        stem=stem,
+        stages=tuple(stages),
+        activation_order=draw_order(trial, section, stages),
+        activation=activation,
+        norm=norm,
+    )
+
+
+def draw_stage(trial: Trial, tied: Tied, stage: StageSection, index: int, in_channels: int) -> Stage:
+    """One stage, in its one canonical form; in_channels is 0 where the stem follows its width."""
+
+    def value(name: str, given: Any) -> Any:
+        return draw(trial, name, given)
+
+    def part(name: str, given: Any) -> Named:
+        return draw_part(trial, name, given, BLOCKS)
+
+    width = tied.draw(stage, index, "width", value)
+    stride = tied.draw(stage, index, "stride", value)
+    block = tied.draw(stage, index, "block", part)
+    depth = tied.draw(stage, index, "depth", value)
+    shortcut = tied.draw(stage, index, "shortcut", value)
+    transition = "none"
+    changes = stride != 1 or in_channels not in (0, width)
+    if changes and shortcut != "none":
+        transition = tied.draw(stage, index, "transition", value)
+        if depth == 1:
+            shortcut = "none" if transition == "none" else "identity"
+    return Stage(
+        depth=depth, width=width, stride=stride, block=block, shortcut=shortcut, transition=transition
+    )
+
+
+def draw_order(trial: Trial, section: ArchitectureSection, stages: list[Stage]) -> str:
+    """The activation order; a plain network is the same under all of them, so it has the first."""
+    order = section.activation_order
+    if isinstance(order, list) and all(stage.shortcut == "none" for stage in stages):
+        return order[0]
+    return draw(trial, "activation_order", order)
+
+
+def draw_training(trial: Trial, section: TrainingSection) -> Training:
+    """The settings of one training."""
+    optimizer = draw_part(trial, "training.optimizer", section.optimizer, OPTIMIZERS)
+    keys = [key for key in TrainingSection.model_fields if key != "optimizer"]
+    values = {key: draw(trial, f"training.{key}", getattr(section, key)) for key in keys}
+    return Training(optimizer=optimizer, **values)

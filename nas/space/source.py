@@ -1,0 +1,177 @@
+"""YAML text -> plain data that remembers where each part stands. Nothing else reads YAML."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nas.errors import SpaceError
+
+Place = tuple[str | int, ...]
+
+MAX_BYTES = 64 * 1024
+MAX_NODES = 5_000
+BUNDLED = [Path(__file__).parents[1] / "search_spaces", Path(__file__).parents[2] / "search_spaces"]
+
+
+class Loader(yaml.SafeLoader):
+    """YAML 1.2 scalars: 1e-3 is a number, `no` and `010` are text."""
+
+
+Loader.yaml_implicit_resolvers = {}
+for tag, pattern, first in [
+    ("bool", r"true|false", "tf"),
+    ("int", r"[-+]?(0|[1-9][0-9]{0,17})", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]{1,30}|(0|[1-9][0-9]{0,30})(\.[0-9]{0,30})?)([eE][-+]?[0-9]{1,3})?", "-+.0123456789"),
+    ("null", r"~|null|", "~n\0"),
+]:
+    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})\Z"), [*first])
+Loader.yaml_implicit_resolvers[""] = Loader.yaml_implicit_resolvers.pop("\0")
+
+
+CONVERT: dict[str, Callable[[str], Any]] = {
+    "bool": "true".__eq__,
+    "int": int,
+    "float": float,
+    "null": lambda text: None,
+    "str": str,
+}
+
+
+class Source:
+    """The data of one YAML file, and the place of every part of it."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+        self._places: dict[Place, str] = {}
+        self._keys: dict[Place, str] = {}
+        self._nodes = 0
+        self.data = self._read(text)
+
+    @classmethod
+    def load(cls, path: Path, name: str | None = None) -> "Source":
+        """Read a file; SpaceError where it is no short UTF-8 text."""
+        name = name or str(path)
+        if not path.is_file():
+            kind = "a folder" if path.is_dir() else "no regular file" if path.exists() else "not there"
+            raise SpaceError(f"{name}: is {kind}; a search space is a YAML file.")
+        try:
+            with path.open("rb") as file:
+                raw = file.read(MAX_BYTES + 1)
+            if len(raw) > MAX_BYTES:
+                raise SpaceError(f"{name}: is larger than {MAX_BYTES // 1024} KiB, too large for a search space.")
+            return cls(name, raw.decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            line = raw[: error.start].count(b"\n") + 1
+            raise SpaceError(
+                f"{name}:{line}:1: byte {raw[error.start]:#04x} is not UTF-8; save it as UTF-8."
+            ) from error
+        except OSError as error:
+            raise SpaceError(f"{name}: cannot be read: {error.strerror}.") from error
+
+    def place(self, path: Place, *, key: bool = False) -> str:
+        """Where a part or its key stands, or the nearest part around it: `file:line:column`."""
+        if key and path in self._keys:
+            return self._keys[path]
+        for length in range(len(path), -1, -1):
+            if path[:length] in self._places:
+                return self._places[path[:length]]
+        return f"{self.name}:1:1"
+
+    def assign(self, setting: str) -> None:
+        """Apply one `--set a.b.0.c=value`; the value is read as YAML."""
+        key, equals, text = setting.partition("=")
+        place = f"--set {setting}"
+        if not equals or not key.strip():
+            raise SpaceError(f"{place}: write it as key=value, as in --set training.epochs=3.")
+        *parents, last = [int(part) if part.isdigit() else part for part in key.strip().split(".")]
+        value = Source(place, text).data
+        here: Any = self.data
+        for part in parents:
+            if isinstance(here, dict) and part not in here and isinstance(part, str):
+                here[part] = {}
+            here = step_into(here, part, place)
+        step_into(here, last, place, missing_ok=True)
+        here[last] = value
+        path = (*parents, last)
+        self._places = {k: v for k, v in self._places.items() if k[: len(path)] != path}
+        self._places[path] = place
+
+    def _read(self, text: str) -> Any:
+        try:
+            node = yaml.compose(text, Loader=Loader)
+            return {} if node is None else self._data(node, ())
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+            raise SpaceError(f"{self.name}{where}: this is not YAML: {error.problem}.") from error
+        except (yaml.YAMLError, ValueError) as error:
+            if isinstance(error, SpaceError):
+                raise
+            raise SpaceError(f"{self.name}: this is not YAML: {' '.join(str(error).split())}.") from error
+        except RecursionError as error:
+            raise SpaceError(f"{self.name}:1:1: is nested too deeply.") from error
+
+    def _mark(self, node: yaml.Node) -> str:
+        return f"{self.name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+
+    def _data(self, node: yaml.Node, path: Place) -> Any:
+        self._nodes += 1
+        if self._nodes > MAX_NODES or len(path) > 20:
+            raise SpaceError(f"{self._mark(node)}: too many or too deeply nested values.")
+        self._places.setdefault(path, self._mark(node))
+        if isinstance(node, yaml.MappingNode):
+            return {key: self._data(value, (*path, key)) for key, value in self._pairs(node, path)}
+        if isinstance(node, yaml.SequenceNode):
+            return [self._data(value, (*path, index)) for index, value in enumerate(node.value)]
+        return self._scalar(node)
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        prefix, _, kind = node.tag.rpartition(":")
+        if prefix != "tag:yaml.org,2002" or kind not in CONVERT:
+            raise SpaceError(f"{self._mark(node)}: the tag {node.tag!r} has no meaning here; leave it out.")
+        return CONVERT[kind](node.value)
+
+    def _pairs(self, node: yaml.MappingNode, path: Place) -> Iterator[tuple[str, yaml.Node]]:
+        seen: set[str] = set()
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise SpaceError(f"{self._mark(key)}: a key must be a plain word.")
+            if key.value in seen:
+                raise SpaceError(f"{self._mark(key)}: key {key.value!r} stands here twice; keep one.")
+            seen.add(key.value)
+            self._keys[(*path, key.value)] = self._mark(key)
+            yield key.value, value
+
+
+def step_into(here: Any, part: str | int, place: str, *, missing_ok: bool = False) -> Any:
+    """One step along a dotted key, SpaceError where it leads nowhere."""
+    if isinstance(here, dict) and (part in here or missing_ok):
+        return here.get(part)
+    if isinstance(here, list) and isinstance(part, int) and part < len(here):
+        return here[part]
+    known = ", ".join(here) if isinstance(here, dict) else f"0 to {len(here) - 1}" if isinstance(here, list) else "nothing"
+    raise SpaceError(f"{place}: there is no {part!r} here; there is {known}.")
+
+
+def find(name: str) -> tuple[Path, bool]:
+    """The file of a space, and whether it is a bundled one: a path that exists, else a bundled name."""
+    path = Path(name)
+    if path.exists():
+        return path, False
+    bundled = bundled_spaces()
+    if path.stem in bundled and path.suffix in ("", ".yaml", ".yml"):
+        return bundled[path.stem], True
+    raise SpaceError(
+        f"{name}: there is no such file and no bundled space of that name. "
+        f"Bundled spaces: {', '.join(bundled)}. `nas init` writes them here for editing."
+    )
+
+
+def bundled_spaces() -> dict[str, Path]:
+    """Name -> file of the spaces that come with the package."""
+    folder = next((folder for folder in BUNDLED if folder.is_dir()), None)
+    return {} if folder is None else {path.stem: path for path in sorted(folder.rglob("*.yaml"))}

@@ -1,0 +1,72 @@
+"""The statistics of "where residual connections pay off": plain numbers in, effects with intervals
+out.
+"""
+
+from nas.statistics.depth import (
+    CrossoverDepth,
+    OnsetDepth,
+    crossover_depth,
+    degradation_difference,
+    onset_depth,
+    twin_gain,
+)
+from nas.statistics.family import (
+    BudgetVerdict,
+    Claim,
+    budget_verdict,
+    family,
+    holm,
+    order_verdict,
+)
+from nas.statistics.observed import (
+    Distribution,
+    MarginalEffect,
+    Separation,
+    complexity_weights,
+    edf,
+    marginal_effects,
+    separation,
+)
+from nas.statistics.paired import Effect, paired_effect, sign_flip_p
+from nas.statistics.rates import Rate, StabilityGain, stability_gain, success_rates, wilson
+from nas.statistics.speed import SpeedUp, restricted_mean, speed_up
+from nas.statistics.stages import StageEffects, stage_effects
+from nas.statistics.surface import SMALLEST_R2, Surface, depth_surface
+
+__all__ = [
+    "SMALLEST_R2",
+    "BudgetVerdict",
+    "Claim",
+    "CrossoverDepth",
+    "Distribution",
+    "Effect",
+    "MarginalEffect",
+    "OnsetDepth",
+    "Rate",
+    "Separation",
+    "SpeedUp",
+    "StabilityGain",
+    "StageEffects",
+    "Surface",
+    "budget_verdict",
+    "complexity_weights",
+    "crossover_depth",
+    "degradation_difference",
+    "depth_surface",
+    "edf",
+    "family",
+    "holm",
+    "marginal_effects",
+    "onset_depth",
+    "order_verdict",
+    "paired_effect",
+    "restricted_mean",
+    "separation",
+    "sign_flip_p",
+    "speed_up",
+    "stability_gain",
+    "stage_effects",
+    "success_rates",
+    "twin_gain",
+    "wilson",
+]

@@ -1,0 +1,106 @@
+"""Which stage needs its shortcuts: a factorial over the stages, one full set of networks for each
+seed.
+
+`errors[seed, s1, ..., sk]` is the error of the network where stage i has shortcuts (index 1) or
+none (0). Each effect is linear in the errors of one seed, so its value is taken seed by seed and
+then treated as any other paired difference. Gains are positive where shortcuts lower the error.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+from math import factorial
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nas.statistics.intervals import Array
+from nas.statistics.paired import Effect, finite, paired_effect
+
+
+@dataclass(frozen=True)
+class StageEffects:
+    """Gains in error by stage (numbered from 0), or by set of stages for interactions.
+
+    `main`: mean gain over all settings of the other stages. `shapley`: the stage's share of the
+    whole gain (they add up to `total`). `removal`: what taking this stage's shortcuts out of the
+    full network costs. `alone`: what they give to the plain network.
+    """
+
+    main: dict[int, Effect]
+    interaction: dict[tuple[int, ...], Effect]
+    shapley: dict[int, Effect]
+    removal: dict[int, Effect]
+    alone: dict[int, Effect]
+    total: Effect
+
+
+def stage_effects(errors: ArrayLike, **options: Any) -> StageEffects:
+    """All effects of the factorial, each with its interval over seeds."""
+    table = factorial_table(errors)
+    k = table.ndim - 1
+    full, plain = (1,) * k, (0,) * k
+
+    def effects(values: dict[int, Array]) -> dict[int, Effect]:
+        return {stage: paired_effect(value, **options) for stage, value in values.items()}
+
+    return StageEffects(
+        main=effects({i: contrast(table, (i,)) for i in range(k)}),
+        interaction={
+            some: paired_effect(contrast(table, some), **options)
+            for size in range(2, k + 1)
+            for some in combinations(range(k), size)
+        },
+        shapley=effects({i: shapley(table, i) for i in range(k)}),
+        removal=effects({i: cell(table, flipped(full, i)) - cell(table, full) for i in range(k)}),
+        alone=effects({i: cell(table, plain) - cell(table, flipped(plain, i)) for i in range(k)}),
+        total=paired_effect(cell(table, plain) - cell(table, full), **options),
+    )
+
+
+def factorial_table(errors: ArrayLike) -> Array:
+    """The errors as an array of (seeds, 2, ..., 2); ValueError where it has another shape or a
+    gap.
+    """
+    table = np.asarray(errors, dtype=float)
+    if table.ndim < 2 or set(table.shape[1:]) != {2}:
+        raise ValueError(f"a factorial is (seeds, 2, ..., 2), but these errors are {table.shape}.")
+    finite(table.ravel())
+    return table
+
+
+def contrast(table: Array, stages: tuple[int, ...]) -> Array:
+    """Seed by seed: the gain of the first stage, and how much each further one raises it (the
+    difference of gains, not half of it as in Box, Hunter & Hunter, 2005), averaged over the
+    remaining stages.
+    """
+    gain = table
+    for count, stage in enumerate(sorted(stages, reverse=True)):
+        off, on = np.take(gain, 0, axis=stage + 1), np.take(gain, 1, axis=stage + 1)
+        gain = off - on if count == len(stages) - 1 else on - off
+    return gain.reshape(len(table), -1).mean(axis=1)
+
+
+def shapley(table: Array, stage: int) -> Array:
+    """Seed by seed: sum over S without i of |S|! (k-|S|-1)! / k! [v(S + i) - v(S)], v the fall in
+    error from the plain network (Shapley, 1953).
+    """
+    k = table.ndim - 1
+    others = [i for i in range(k) if i != stage]
+    value = np.zeros(len(table))
+    for size in range(k):
+        weight = factorial(size) * factorial(k - size - 1) / factorial(k)
+        for some in combinations(others, size):
+            mask = tuple(int(i in some) for i in range(k))
+            value += weight * (cell(table, mask) - cell(table, flipped(mask, stage)))
+    return value
+
+
+def cell(table: Array, mask: tuple[int, ...]) -> Array:
+    """The errors of one setting, by seed."""
+    return np.asarray(table[(..., *mask)])
+
+
+def flipped(mask: tuple[int, ...], stage: int) -> tuple[int, ...]:
+    """The mask with one stage the other way round."""
+    return tuple(1 - on if i == stage else on for i, on in enumerate(mask))

@@ -1,0 +1,48 @@
+"""A study in a few lines of text."""
+
+from collections import Counter
+
+from optuna.trial import TrialState
+
+from nas.progress import candidate_of, describe
+from nas.search import Outcome
+from nas.study import DEFAULT_STORAGE, best_trials, counts, hidden, load_study, open_storage, space_of
+
+
+def status_lines(storage: str, name: str | None) -> list[str]:
+    """How far a study is and what is best so far."""
+    study = load_study(open_storage(storage), name)
+    trials = [trial for trial in study.get_trials(deepcopy=False) if counts(trial)]
+    states = Counter(state_word(trial.state) for trial in trials)
+    rejected = len(study.trials) - len(trials)
+    lines = [f"study {study.study_name} in {hidden(storage)}"]
+    lines.append("  " + ", ".join(f"{count} {word}" for word, count in states.items()))
+    if rejected:
+        lines.append(f"  {rejected} candidates rejected by the constraints before training")
+    objectives = space_of(study).search.objectives
+    for trial in best_trials(study):
+        values = ", ".join(f"{name} {value:.4g}" for name, value in zip(objectives, trial.values, strict=True))
+        candidate = candidate_of(trial)
+        lines.append(f"  best: trial {trial.number}, {values}: {describe(candidate) if candidate else ''}")
+    return lines
+
+
+def state_word(state: TrialState) -> str:
+    """A trial's state as people say it."""
+    return {"WAITING": "due", "FAIL": "failed"}.get(state.name, state.name.lower())
+
+
+def finished(outcome: Outcome, storage: str, resume: str) -> list[str]:
+    """What is said when a search ends, and how to go on."""
+    name = outcome.study.study_name
+    where = "" if storage == DEFAULT_STORAGE else f" --storage {hidden(storage)}"
+    lines = status_lines(storage, name)
+    if outcome.how != "finished":
+        word = {"timeout": "Time is up", "interrupted": "Interrupted"}[outcome.how]
+        return [*lines, f"{word}; nothing that finished is lost. Resume with: {resume}"]
+    return [
+        *lines,
+        f"Next: nas report {name}{where} | nas dashboard {name}{where} | nas export {name}{where}",
+    ]
+
+

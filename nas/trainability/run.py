@@ -1,0 +1,99 @@
+"""Measures of a run, from the training losses it recorded: plain Python, at no cost.
+
+`losses` are the cross-entropies of the training batches in nats, one for each step. Guessing has a
+loss of ln(num_classes), against which every threshold is set.
+"""
+
+import math
+from collections.abc import Sequence
+from statistics import fmean
+
+Losses = Sequence[float]
+
+#: steps in a moving average
+WINDOW = 10
+#: thresholds of the loss, as shares of ln(num_classes)
+THRESHOLDS = {"steps_to_90": 0.9, "steps_to_75": 0.75, "steps_to_50": 0.5, "steps_to_25": 0.25}
+#: the share of ln(num_classes) under which a run has started
+STARTED = 0.95
+
+
+def measure_run(
+    losses: Losses,
+    *,
+    num_classes: int,
+    train_error: float | None = None,
+    val_error: float | None = None,
+    num_steps: int | None = None,
+) -> dict[str, float | int | bool | None]:
+    """All measures of one run by name; `num_steps` where it was to be longer and broke off."""
+    guessing = math.log(num_classes)
+    return {
+        "loss_area": loss_area(losses, num_classes, num_steps=num_steps),
+        **{name: steps_to_threshold(losses, share * guessing) for name, share in THRESHOLDS.items()},
+        "started": started(losses, num_classes),
+        "diverged": diverged(losses, num_classes),
+        "generalisation_gap": generalisation_gap(train_error, val_error),
+    }
+
+
+def moving_average(losses: Losses, window: int = WINDOW) -> list[float]:
+    """Entry t is the mean of steps t to t + window - 1; of all steps where there are fewer."""
+    window = min(window, len(losses))
+    return [sum(losses[t : t + window]) / window for t in range(len(losses) - window + 1) if window]
+
+
+def loss_area(losses: Losses, num_classes: int, *, num_steps: int | None = None) -> float | None:
+    """Area under the training-loss curve, as its mean: (1/T) sum_t loss_t.
+
+    The training speed estimate of Ru et al. 2021 (TSE), divided by the number of steps. So that a
+    run that broke is not the better for it, a step without a finite loss counts as guessing,
+    ln(num_classes), and so do steps missing from `num_steps`.
+    """
+    guessing = math.log(num_classes)
+    counted = [loss if math.isfinite(loss) else guessing for loss in losses]
+    counted += [guessing] * ((num_steps or 0) - len(counted))
+    return fmean(counted) if counted else None
+
+
+def steps_to_threshold(losses: Losses, threshold: float, window: int = WINDOW) -> int | None:
+    """The steps made before a moving average of the loss is under the threshold: None if it never is.
+
+    min {t: mean(loss_t .. loss_t+window-1) < threshold}. None is censored at the end of the run:
+    such runs belong in a restricted mean, never dropped (compare DAWNBench, Coleman et al. 2017).
+    """
+    averages = moving_average(losses, window)
+    return next((t for t, average in enumerate(averages) if average < threshold), None)
+
+
+def started(losses: Losses, num_classes: int) -> bool:
+    """Whether a moving average of the loss was ever under 0.95 ln(num_classes).
+
+    Guessing in the proportions of the classes gives ln(num_classes) at best where they are
+    balanced; a run that never gets clearly under it did not start (the plain 110-layer network
+    of He et al. 2015, section 4.2, is of this kind).
+    """
+    return steps_to_threshold(losses, STARTED * math.log(num_classes)) is not None
+
+
+def diverged(losses: Losses, num_classes: int) -> bool:
+    """Whether a loss was not finite, or the last moving average is ln(num_classes) or more after a start.
+
+    A run that never started and stayed finite did not diverge: the two failures have different
+    causes and are counted apart.
+    """
+    if not all(map(math.isfinite, losses)):
+        return True
+    return started(losses, num_classes) and moving_average(losses)[-1] >= math.log(num_classes)
+
+
+def generalisation_gap(train_error: float | None, val_error: float | None) -> float | None:
+    """Validation error less training error, both in evaluation mode; None where one is missing.
+
+    Degradation is an effect on the training error (He et al. 2015, section 1): a gap tells how much
+    of a gain in validation error is something else.
+    """
+    if train_error is None or val_error is None:
+        return None
+    gap = val_error - train_error
+    return gap if math.isfinite(gap) else None

@@ -1,0 +1,169 @@
+"""One trial from claim to end: draw the candidate, train it, write down what was measured."""
+
+import json
+import math
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from optuna.storages import BaseStorage
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from nas.data import DataError
+from nas.environment import provenance
+from nas.notes import trial_note
+from nas.result import OBJECTIVES, Result
+from nas.settings import Candidate
+from nas.space import SearchSpace
+from nas.study import DONE, add_one, best_trials, for_trial, learned_objective, release, should_prune
+from nas.training import Interrupted, Trained, train
+
+#: rejected candidates for each one trained, before the constraints are taken to leave nothing
+MOST_REJECTED = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a worker finds the pictures, puts weights, and how it learns that it must stop."""
+
+    data_dir: Path
+    out: Path
+    interrupted: Callable[[], bool]
+    memory: int | None = None
+
+
+def run_trial(storage: BaseStorage, name: str, space: SearchSpace, claimed: FrozenTrial, place: Place) -> None:
+    """Run a claimed trial to its end; interrupted, it is due again. DataError passes through."""
+    study = for_trial(storage, name, space, claimed.number)
+    trial = Trial(study, claimed._trial_id)
+    try:
+        attempt(study, trial, space, place)
+    except (Interrupted, DataError, KeyboardInterrupt, SystemExit):
+        release(storage, claimed._trial_id)
+        raise
+    except Exception as error:
+        trial.set_user_attr("error", "".join(traceback.format_exception(error))[-4000:])
+        study.tell(trial, state=TrialState.FAIL)
+
+
+def attempt(study: Study, trial: Trial, space: SearchSpace, place: Place) -> None:
+    """Draw, reject or reuse or train, and tell."""
+    candidate = space.candidate(trial)
+    trial.set_user_attr("candidate", candidate.to_json())
+    if reject(study, trial, space.excess(candidate), space.search.trials):
+        return
+    twins = same_candidates(study, candidate)
+    if twins and space.search.duplicates == "reuse":
+        copy(study, trial, twins[0])
+        return
+    seed = space.search.seed + len(twins)
+    objective = learned_objective(space)
+
+    def on_epoch(record: dict[str, float]) -> bool:
+        if objective is None:
+            return False
+        value = finite(record[objective], objective)
+        study._storage.set_trial_intermediate_value(trial._trial_id, int(record["epoch"]), value)
+        return should_prune(study, trial._trial_id, objective)
+
+    trained = train(
+        candidate,
+        seed=seed,
+        data_dir=place.data_dir,
+        on_epoch=on_epoch,
+        interrupted=place.interrupted,
+        measure_latency="latency" in space.search.objectives,
+        memory=place.memory,
+    )
+    record(trial, candidate, trained.result)
+    tell(study, trial, space, trained.result)
+    keep_weights(study, trial, trained, place.out)
+
+
+def reject(study: Study, trial: Trial, excess: dict[str, float], num_trials: int) -> bool:
+    """Tell the sampler how far the constraints are broken; a broken one ends the trial untrained.
+
+    Another trial becomes due in its place, unless nearly all were rejected so far.
+    """
+    for key, value in excess.items():
+        if key not in trial.constraints:
+            trial.set_constraint(key, value)
+    broken = [key for key, value in excess.items() if value > 0]
+    if not broken:
+        return False
+    trial.set_user_attr("rejected", ", ".join(broken))
+    study.tell(trial, state=TrialState.PRUNED)
+    rejected = sum("rejected" in other.user_attrs for other in study.get_trials(deepcopy=False))
+    if rejected < MOST_REJECTED * num_trials:
+        add_one(study)
+    return True
+
+
+def same_candidates(study: Study, candidate: Candidate) -> list[FrozenTrial]:
+    """Finished trials of the same candidate, in order."""
+    done = study.get_trials(deepcopy=False, states=DONE)
+    return [trial for trial in done if trial.user_attrs.get("candidate_hash") == candidate.hash]
+
+
+def copy(study: Study, trial: Trial, twin: FrozenTrial) -> None:
+    """End a trial with what its twin measured; the same seed would give the same numbers."""
+    for key, value in twin.user_attrs.items():
+        if key not in ("worker", "candidate"):
+            trial.set_user_attr(key, value)
+    trial.set_user_attr("reused_from", twin.number)
+    for step, value in twin.intermediate_values.items():
+        study._storage.set_trial_intermediate_value(trial._trial_id, step, value)
+    values = None if twin.state == TrialState.PRUNED else twin.values
+    study.tell(trial, values, state=twin.state)
+
+
+def finite(value: float, objective: str) -> float:
+    """The value, or the worst there is where it is not a number."""
+    worst = -math.inf if OBJECTIVES[objective].direction == "maximize" else math.inf
+    return worst if math.isnan(value) else value
+
+
+def record(trial: Trial, candidate: Candidate, result: Result) -> None:
+    """Write down all that was measured, before the trial ends."""
+    attributes: dict[str, Any] = {
+        "candidate_hash": candidate.hash,
+        "architecture_hash": candidate.architecture.hash,
+        "result": json.dumps(asdict(result)),
+        "provenance": provenance(),
+        "seed": result.seed,
+        "layers": result.depth,
+        "parameters": result.parameters,
+        "multiply_adds": result.multiply_adds,
+        "seconds": round(result.seconds, 2),
+        "train_loss": result.final["train_loss"],
+        "val_accuracy": result.final["val_accuracy"],
+        "diverged": result.diverged,
+        "pruned": result.pruned,
+    }
+    for key, value in attributes.items():
+        trial.set_user_attr(key, None if isinstance(value, float) and not math.isfinite(value) else value)
+    trial_note(trial, candidate, result)
+
+
+def tell(study: Study, trial: Trial, space: SearchSpace, result: Result) -> None:
+    """End the trial. With several objectives a pruned one has the values it was pruned at."""
+    objectives = space.search.objectives
+    if result.pruned and len(objectives) == 1:
+        study.tell(trial, state=TrialState.PRUNED)
+    else:
+        study.tell(trial, [OBJECTIVES[objective](result) for objective in objectives])
+
+
+def keep_weights(study: Study, trial: Trial, trained: Trained, out: Path) -> None:
+    """Keep the weights of a trial that is, for now, among the best."""
+    if trained.result.pruned or trial.number not in {best.number for best in best_trials(study)}:
+        return
+    folder = out / "weights"
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"trial-{trial.number}.part"
+    torch.save(trained.network.state_dict(), part)
+    part.rename(folder / f"trial-{trial.number}.pt")

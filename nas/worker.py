@@ -1,0 +1,66 @@
+"""A process that takes due trials from a study and runs them, one after another."""
+
+import contextlib
+import multiprocessing
+import signal
+import traceback
+from dataclasses import dataclass
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any
+
+from nas.data import DataError
+from nas.environment import available_memory
+from nas.study import claim, load_study, open_storage, space_of
+
+#: what a new worker process finds already loaded
+PRELOAD = ["nas.worker", "nas.trial", "optuna_dashboard"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a worker needs to know; it reads the rest from the study."""
+
+    storage: str
+    study: str
+    data_dir: Path
+    out: Path
+    workers: int
+
+
+def work(job: Job, stop: Event, messages: Any) -> None:
+    """Run due trials until none is left or `stop` is set; exceptions go to `messages`."""
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator says when to stop
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    torch.set_num_threads(1)
+    parent = multiprocessing.parent_process()
+
+    def interrupted() -> bool:
+        return stop.is_set() or (parent is not None and not parent.is_alive())
+
+    try:
+        run_due(job, interrupted)
+    except DataError as error:
+        messages.put(error)
+    except Exception:
+        messages.put(RuntimeError(traceback.format_exc()))
+
+
+def run_due(job: Job, interrupted: Any) -> None:
+    """The loop of a worker."""
+    from nas.training import Interrupted
+    from nas.trial import Place, run_trial
+
+    storage = open_storage(job.storage)
+    study = load_study(storage, job.study)
+    space = space_of(study)
+    memory = available_memory() * 3 // 4 // job.workers
+    place = Place(data_dir=job.data_dir, out=job.out, interrupted=interrupted, memory=memory)
+    with contextlib.suppress(Interrupted):
+        while not interrupted():
+            claimed = claim(storage, study)
+            if claimed is None:
+                return
+            run_trial(storage, job.study, space, claimed, place)

@@ -1,0 +1,221 @@
+"""A user's own pictures: a folder by class, or an .npz."""
+
+import builtins
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nas.data.folder import read_folder
+from nas.data.npz import peek, read_npz
+from nas.data.pictures import DataError, Pictures
+
+
+def _picture(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (12, 12)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+
+
+def _classes(root: Path, count: int) -> None:
+    for index in range(count):
+        _picture(root / "red" / f"{index:02}.png", (200, index, 0))
+        _picture(root / "blue" / f"{index:02}.png", (0, index, 200))
+
+
+def _read_both(read: Callable[..., Pictures], path: Path, **options: int) -> None:
+    for split in ("train", "test"):
+        read(path, split, **options)
+
+
+def test_folder_with_train_and_test(tmp_path: Path) -> None:
+    _classes(tmp_path / "train", 4)
+    _picture(tmp_path / "test" / "red" / "a.JPG", (255, 0, 0))
+    _picture(tmp_path / "test" / "blue" / "a.png", (0, 0, 255))
+    train = read_folder(tmp_path, "train", image_size=None)
+    assert train.classes == ("blue", "red")
+    assert train.labels.tolist() == [0] * 4 + [1] * 4
+    assert train.pixels.shape == (8, 3, 12, 12)
+    assert train.pixels[5, :, 0, 0].tolist() == [200, 1, 0]
+    assert read_folder(tmp_path, "test", image_size=None).labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("place", ["", "train"])
+def test_folder_without_test_keeps_a_fifth_for_it(tmp_path: Path, place: str) -> None:
+    _classes(tmp_path / place, 10)
+    train, test = (read_folder(tmp_path, s, image_size=None) for s in ("train", "test"))
+    assert np.bincount(train.labels).tolist() == [8, 8]
+    assert np.bincount(test.labels).tolist() == [2, 2]
+    seen = np.concatenate([train.pixels, test.pixels])[:, :, 0, 0]
+    assert len(np.unique(seen, axis=0)) == 20
+
+
+def test_folder_pictures_are_resized_to_the_square(tmp_path: Path) -> None:
+    _picture(tmp_path / "a" / "1.png", (10, 20, 30), (24, 12))
+    _picture(tmp_path / "b" / "1.png", (40, 50, 60), (7, 9))
+    _picture(tmp_path / "b" / "2.png", (40, 50, 60), (6, 6))
+    with pytest.raises(DataError, match=r"set dataset.image_size to resize"):
+        read_folder(tmp_path, "train", image_size=None)
+    pictures = read_folder(tmp_path, "train", image_size=6)
+    assert pictures.pixels.shape[1:] == (3, 6, 6)
+    assert pictures.pixels[-1, :, 3, 3].tolist() == [40, 50, 60]
+
+
+def test_grey_and_transparent_pictures_are_read_as_rgb(tmp_path: Path) -> None:
+    for name, mode in (("grey", "L"), ("clear", "RGBA"), ("palette", "P"), ("bits", "1")):
+        for number in range(5):
+            path = tmp_path / name / f"{number}.png"
+            path.parent.mkdir(exist_ok=True)
+            Image.new(mode, (8, 8)).save(path)
+    assert read_folder(tmp_path, "train", image_size=None).pixels.shape == (16, 3, 8, 8)
+
+
+def test_a_corrupted_picture_is_named(tmp_path: Path) -> None:
+    _classes(tmp_path, 5)
+    bad = tmp_path / "red" / "02.png"
+    bad.write_bytes(bad.read_bytes()[:45])
+    with pytest.raises(DataError, match=r"02.png' cannot be read as a picture .*mend or remove"):
+        _read_both(read_folder, tmp_path, image_size=8)
+
+
+def test_pictures_of_sixteen_bits_are_refused(tmp_path: Path) -> None:
+    _classes(tmp_path, 5)
+    for number in range(5):
+        Image.new("I;16", (12, 12)).save(tmp_path / "red" / f"{number:02}.png")
+    with pytest.raises(DataError, match="more than 8 bits"):
+        read_folder(tmp_path, "train", image_size=None)
+
+
+@pytest.mark.parametrize(
+    ("files", "complaint"),
+    [
+        (["only/a.png"], "has 1 sub-folders; two or more"),
+        ([], "has 0 sub-folders"),
+        (["a/a.png", "b/notes.txt"], "b' holds no pictures"),
+        (["train/a/a.png", "train/b/a.png", "val/a/a.png"], "folders val beside 'train'"),
+    ],
+)
+def test_folders_that_cannot_work_are_refused(
+    tmp_path: Path, files: list[str], complaint: str
+) -> None:
+    for file in files:
+        _picture(tmp_path / file, (0, 0, 0)) if file.endswith("png") else None
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    with pytest.raises(DataError, match=complaint):
+        read_folder(tmp_path, "train", image_size=None)
+
+
+def test_a_class_only_in_test_is_refused(tmp_path: Path) -> None:
+    _classes(tmp_path / "train", 2)
+    _classes(tmp_path / "test", 2)
+    _picture(tmp_path / "test" / "green" / "a.png", (0, 255, 0))
+    with pytest.raises(DataError, match="classes that 'train' has not: green"):
+        read_folder(tmp_path, "test", image_size=None)
+
+
+def test_without_pillow_the_message_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _classes(tmp_path, 5)
+    real_import = builtins.__import__
+
+    def no_pillow(name: str, *rest: Any) -> Any:
+        if name.startswith("PIL"):
+            raise ImportError(name)
+        return real_import(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", no_pillow)
+    with pytest.raises(DataError, match="pip install pillow"):
+        read_folder(tmp_path, "train", image_size=None)
+
+
+X = np.random.default_rng(0).integers(0, 256, (20, 3, 10, 12), dtype=np.uint8)
+Y = np.arange(20) % 4
+
+
+def _npz(tmp_path: Path, **arrays: Any) -> Path:
+    np.savez(tmp_path / "a.npz", **arrays)
+    return tmp_path / "a.npz"
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_npz_with_test_arrays(tmp_path: Path, channels_last: bool) -> None:
+    x = X.transpose(0, 2, 3, 1) if channels_last else X
+    path = _npz(tmp_path, x_train=x[:16], y_train=Y[:16, None], x_test=x[16:], y_test=Y[16:])
+    train, test = read_npz(path, "train"), read_npz(path, "test")
+    assert np.array_equal(train.pixels, X[:16])
+    assert np.array_equal(test.pixels, X[16:])
+    assert test.labels.dtype == np.int64
+    assert test.labels.tolist() == [0, 1, 2, 3]
+    assert train.classes == ("0", "1", "2", "3")
+    assert peek(path) == ((3, 10, 12), 4)
+
+
+def test_npz_without_test_arrays_keeps_a_fifth_for_it(tmp_path: Path) -> None:
+    path = _npz(tmp_path, x=X[:, 0], y=Y)
+    train, test = read_npz(path, "train"), read_npz(path, "test")
+    assert train.pixels.shape == (16, 1, 10, 12)
+    assert np.bincount(test.labels).tolist() == [1, 1, 1, 1]
+    together = np.concatenate([train.pixels, test.pixels]).reshape(20, -1)
+    assert len(np.unique(together, axis=0)) == 20
+
+
+def test_npz_floats_from_0_to_1_become_bytes(tmp_path: Path) -> None:
+    path = _npz(tmp_path, x=(X / 255).astype(np.float32), y=Y)
+    whole = np.concatenate([read_npz(path, split).pixels for split in ("train", "test")])
+    assert whole.dtype == np.uint8
+    assert np.array_equal(np.sort(whole, axis=None), np.sort(X, axis=None))
+
+
+class Anything:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("arrays", "complaint"),
+    [
+        ({"x": X}, "holds x; needed are the arrays x_train, y_train"),
+        ({"x": X[:0], "y": Y[:0]}, "labels are integers, one for each"),
+        ({"x": X[:0], "y": Y}, "at least one"),
+        ({"x": X[0, 0], "y": Y}, r"x has the shape \(10, 12\)"),
+        ({"x": X[None], "y": Y}, "x has the shape"),
+        ({"x": X[:19], "y": Y}, "19 pictures in x, 20 labels in y"),
+        ({"x": X * 1.0, "y": Y}, "float64 from .* floats from 0 to 1"),
+        ({"x": X * np.nan, "y": Y}, "from nan to nan"),
+        ({"x": X.astype(np.int64), "y": Y}, "int64 from"),
+        ({"x": X, "y": Y * 0}, "1 different labels"),
+        ({"x": X, "y": Y + 1}, "4 different labels from 1 to 4.*numbered from 0"),
+        ({"x": X, "y": Y * 2}, "without gaps"),
+        ({"x": X, "y": Y - 1}, "label -1; labels count from 0"),
+        ({"x": X, "y": Y / 1}, "labels are integers"),
+        ({"x": X, "y": np.eye(20)}, "labels are integers"),
+        ({"x": X, "y": np.array([Anything()] * 20)}, "not be loaded|cannot be read"),
+        ({"x_train": X, "y_train": Y, "x_test": X, "y_test": Y + 1}, "y_test holds the label 4"),
+    ],
+)
+def test_npz_that_cannot_work_is_refused(tmp_path: Path, arrays: dict, complaint: str) -> None:
+    path = _npz(tmp_path, **arrays)
+    with pytest.raises(DataError, match=complaint):
+        _read_both(read_npz, path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 nothing", b"\x93NUMPY"])
+def test_a_damaged_npz_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.npz").write_bytes(content)
+    for look in (peek, lambda path: read_npz(path, "train")):
+        with pytest.raises(DataError, match=r"a.npz' cannot be read"):
+            look(tmp_path / "a.npz")
+        with pytest.raises(DataError, match=r"no file '.*b.npz'"):
+            look(tmp_path / "b.npz")
+
+
+def test_an_npz_cut_short_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, x=X, y=Y)
+    content = bytearray(path.read_bytes())
+    content[200:400] = bytes(200)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a.npz' cannot be read"):
+        read_npz(path, "train")
