@@ -14,11 +14,11 @@ from optuna.trial import FrozenTrial
 
 from nas.environment import git_commit, library_version, num_cores
 from nas.errors import ExportError
+from nas.measuring import accuracy
 from nas.module_source import module_source
 from nas.network import Network
 from nas.settings import Candidate
 from nas.study import best_trials
-from nas.training import accuracy
 from nas.training import train as train_candidate
 
 

@@ -36,9 +36,10 @@ import torch
 
 if __name__ == "__main__":
     network = Network().eval()
-    weights = Path(__file__).with_name("best.pt")
+    weights = Path(__file__).with_suffix(".pt")
     if weights.exists():
         network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+        print("weights:", weights.name)
     with torch.no_grad():
         output = network(torch.zeros(1, {shape}))
     print("output shape:", tuple(output.shape))
@@ -94,7 +95,7 @@ def module_source(architecture: Architecture, *, title: str, facts: list[str]) -
             free = name.isidentifier() and name not in RESERVED
             if not free or parts.setdefault(name, source) != source:
                 raise ValueError(f"no part of an exported module can have the name {name!r}.")
-    except (TypeError, KeyError, OverflowError) as error:
+    except (TypeError, LookupError, OverflowError) as error:
         raise ValueError(f"this architecture cannot be exported: {error!r}.") from error
     return MODULE.format(
         docstring=docstring(title, facts),
@@ -112,7 +113,8 @@ def docstring(title: str, facts: list[str]) -> str:
         for texts in paragraphs
     ]
     text = "\n\n".join(filter(None, wrapped))
-    return ("r" if "\\" in text else "") + f'"""{text}\n"""'
+    prefix, end = "r" if "\\" in text else "", "\n" if "\n" in text else ""
+    return f'{prefix}"""{text}{end}"""'
 
 
 def visible(text: str) -> str:

@@ -136,18 +136,25 @@ def build_op(architecture: Architecture, op: ops.Op) -> nn.Module:
 def initialise(network: Network, seed: int) -> None:
     """He initialisation, fan-out (He et al. 2015, ICCV), each layer from its own random stream."""
     for index, block in enumerate(network.blocks()):
-        for part, module in block.named_children():
-            kind = "shortcut" if part == "shortcut" else "branch"
-            for number, conv in enumerate(convolutions(module)):
-                initialise_layer(conv, seed, f"{kind} {index} {number}")
+        for number, conv in enumerate(branch_convolutions(block)):
+            initialise_layer(conv, seed, f"branch {index} {number}")
+        for number, conv in enumerate(convolutions(getattr(block, "shortcut", None))):
+            initialise_layer(conv, seed, f"shortcut {index} {number}")
     for number, conv in enumerate(convolutions(network.stem)):
         initialise_layer(conv, seed, f"stem {number}")
     initialise_layer(network.head, seed, "head")
 
 
-def convolutions(module: nn.Module) -> list[nn.Conv2d]:
+def convolutions(module: nn.Module | None) -> list[nn.Conv2d]:
     """The convolutions of a part, in order."""
-    return [child for child in module.modules() if isinstance(child, nn.Conv2d)]
+    children = module.modules() if module is not None else ()
+    return [child for child in children if isinstance(child, nn.Conv2d)]
+
+
+def branch_convolutions(block: nn.Module) -> list[nn.Conv2d]:
+    """The convolutions of a block outside its shortcut."""
+    shortcut = {id(conv) for conv in convolutions(getattr(block, "shortcut", None))}
+    return [conv for conv in convolutions(block) if id(conv) not in shortcut]
 
 
 def initialise_layer(layer: nn.Conv2d | nn.Linear, seed: int, place: str) -> None:

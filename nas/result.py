@@ -13,8 +13,11 @@ class Result:
     """Measured numbers of one trained candidate.
 
     curve: one record for each epoch with epoch, train_loss, train_accuracy, val_loss,
-    val_accuracy. diverged: the loss became NaN or infinite; the accuracy stands as measured.
-    seconds: wall-clock time of the training. latency: seconds of a forward pass of one picture.
+    val_accuracy. losses: [step, training loss], thinned. measures: train_error (clean, in eval
+    mode) and those of nas.trainability from the run. probes: step -> measure -> value. initial_hash: of
+    the weights before training, shortcuts left out: equal for twins. diverged:
+    the accuracy stands as measured. seconds: wall-clock time of the training. latency: seconds of
+    a forward pass of one picture.
     """
 
     curve: list[dict[str, float]]
@@ -27,7 +30,10 @@ class Result:
     diverged: bool = False
     pruned: bool = False
     latency: float | None = None
+    initial_hash: str = ""
+    losses: list[list[float]] = field(default_factory=list)
     measures: dict[str, Any] = field(default_factory=dict)
+    probes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def final(self) -> dict[str, float]:

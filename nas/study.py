@@ -27,6 +27,8 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 DEFAULT_STORAGE = "sqlite:///runs/nas.db"
+#: what the name of a study's twins ends with
+TWINS = "-twins"
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 SAMPLERS: Registry[Callable[[int], BaseSampler]] = Registry("sampler")
 PRUNERS: Registry[Callable[[int], BasePruner]] = Registry("pruner")
@@ -111,7 +113,8 @@ def load_study(storage: BaseStorage, name: str | None) -> Study:
 
 def newest(storage: BaseStorage) -> str:
     """The name of the study made last."""
-    return max(storage.get_all_studies(), key=lambda study: study._study_id).study_name
+    searches = [s for s in storage.get_all_studies() if not s.study_name.endswith(TWINS)]
+    return max(searches, key=lambda study: study._study_id).study_name
 
 
 def space_of(study: Study) -> SearchSpace:
@@ -250,6 +253,14 @@ def best_trials(study: Study) -> list[FrozenTrial]:
         if not any(dominates(other, trial, signs) for other in trained):
             front.append(trial)
     return front
+
+
+def best_first(study: Study) -> list[FrozenTrial]:
+    """The trials trained to their end, best first by the first objective."""
+    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    sign = -1 if study.directions[0].name == "MAXIMIZE" else 1
+    trained = [trial for trial in done if not trial.user_attrs.get("pruned")]
+    return sorted(trained, key=lambda trial: (sign * trial.values[0], trial.number))
 
 
 def dominates(one: FrozenTrial, other: FrozenTrial, signs: list[int]) -> bool:

@@ -4,7 +4,7 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -19,9 +19,11 @@ from torch import Tensor, nn
 from nas.cost import Cost, cost
 from nas.data import open_data
 from nas.environment import available_memory
+from nas.measuring import Probes, clean_error, initial_hash, scores, thinned
 from nas.network import Network
 from nas.result import Result
 from nas.settings import OPTIMIZERS, Candidate, Training
+from nas.trainability.run import measure_run
 
 for noisy in ("lightning.pytorch", "lightning.fabric"):
     logging.getLogger(noisy).setLevel(logging.ERROR)
@@ -29,8 +31,6 @@ warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
 
 #: called after every epoch with its record; True ends the training there (trial pruning)
 OnEpoch = Callable[[dict[str, float]], bool]
-#: pictures of the training split on which the clean training error is measured
-CLEAN_PICTURES = 4096
 
 
 class Interrupted(Exception):
@@ -92,13 +92,6 @@ class Learner(LightningModule):
         return record
 
 
-def scores(logits: Tensor, labels: Tensor) -> Tensor:
-    """Sum of the losses, number of hits, number of pictures."""
-    loss = F.cross_entropy(logits, labels, reduction="sum").double()
-    hits = (logits.argmax(1) == labels).sum()
-    return torch.stack([loss, hits.double(), loss.new_tensor(len(labels))])
-
-
 class Watch(Callback):
     """Keeps the curve, asks after every epoch whether to go on, and stops when interrupted."""
 
@@ -133,12 +126,14 @@ def train(
     interrupted: Callable[[], bool] = lambda: False,
     train_on_validation: bool = False,
     measure_latency: bool = False,
+    probes: Sequence[str] = (),
     memory: int | None = None,
 ) -> Trained:
     """Train a candidate from its initial weights; DataError where the pictures cannot be had.
 
     Blocks are recomputed in the backward pass where the estimate exceeds `memory` bytes (default:
-    three quarters of what is free). The same seed gives the same bits on the same kind of machine.
+    three quarters of what is free). Probes, named as in nas.trainability.MEASURES, change nothing
+    of the training. The same seed gives the same bits on the same kind of machine.
     """
     settings = candidate.training
     spent = cost(
@@ -155,19 +150,36 @@ def train(
     network = Network(candidate.architecture, seed=seed, checkpointing=spent.memory > limit)
     network.to(memory_format=torch.channels_last)
     learner, watch = Learner(network, settings), Watch(on_epoch, interrupted)
+    initial = initial_hash(network)
+    probing = [Probes(network, data, seed, probes)] if probes else []
     start = time.perf_counter()
-    fit(learner, watch, data, settings, seed)
-    seconds = time.perf_counter() - start
-    result = build_result(watch, spent, seed, seconds)
-    result.measures["train_accuracy_clean"] = accuracy(
-        network, data.train_evaluation_dataloader(), most=CLEAN_PICTURES
-    )
+    fit(learner, [watch, *probing], data, settings, seed)
+    result = build_result(watch, spent, seed, time.perf_counter() - start)
+    result.initial_hash = initial
+    result.probes = probing[0].readings if probing else {}
+    measure(result, learner, network, data)
     if measure_latency:
         result.latency = latency(network)
     return Trained(network, result, data)
 
 
-def fit(learner: Learner, watch: Watch, data: Any, settings: Training, seed: int) -> None:
+def measure(result: Result, learner: Learner, network: Network, data: Any) -> None:
+    """Add what the losses tell of the run, and the error on the training pictures as they are."""
+    losses = torch.stack(learner.losses).tolist()
+    train_error = clean_error(network, data)
+    result.losses = thinned(losses)
+    result.measures = {"train_error": train_error} | measure_run(
+        losses,
+        num_classes=network.architecture.num_classes,
+        train_error=train_error,
+        val_error=1 - result.final["val_accuracy"],
+    )
+    result.diverged = bool(result.measures["diverged"])
+
+
+def fit(
+    learner: Learner, callbacks: list[Callback], data: Any, settings: Training, seed: int
+) -> None:
     """Run the Lightning trainer, without the parts a search has no use for."""
     trainer = Trainer(
         max_epochs=settings.epochs,
@@ -175,7 +187,7 @@ def fit(learner: Learner, watch: Watch, data: Any, settings: Training, seed: int
         devices=1,
         barebones=True,
         gradient_clip_val=settings.gradient_clip or None,
-        callbacks=[watch],
+        callbacks=callbacks,
     )
     with isolate_rng():
         torch.manual_seed(seed)
@@ -192,23 +204,8 @@ def build_result(watch: Watch, spent: Cost, seed: int, seconds: float) -> Result
         memory=spent.memory,
         seed=seed,
         seconds=seconds,
-        diverged=watch.diverged,
         pruned=watch.pruned,
     )
-
-
-@torch.inference_mode()
-def accuracy(network: nn.Module, batches: Any, *, most: int | None = None) -> float:
-    """Share of pictures classified rightly, in eval mode, over at most so many pictures."""
-    network.eval()
-    total = torch.zeros(3, dtype=torch.float64)
-    device = next(network.parameters()).device
-    for pictures, labels in batches:
-        logits = network(pictures.to(device, memory_format=torch.channels_last))
-        total += scores(logits, labels.to(device)).cpu()
-        if most is not None and total[2] >= most:
-            break
-    return (total[1] / total[2]).item()
 
 
 @torch.inference_mode()

@@ -20,6 +20,7 @@ from nas.result import OBJECTIVES, Result
 from nas.settings import Candidate
 from nas.space import SearchSpace
 from nas.study import DONE, add_one, best_trials, for_trial, learned_objective, release, should_prune
+from nas.trainability import PROBE_MEASURES
 from nas.training import Interrupted, Trained, train
 
 #: rejected candidates for each one trained, before the constraints are taken to leave nothing
@@ -41,7 +42,10 @@ def run_trial(storage: BaseStorage, name: str, space: SearchSpace, claimed: Froz
     study = for_trial(storage, name, space, claimed.number)
     trial = Trial(study, claimed._trial_id)
     try:
-        attempt(study, trial, space, place)
+        if "cells" in claimed.user_attrs:
+            attempt_twin(study, trial, space, place)
+        else:
+            attempt(study, trial, space, place)
     except (Interrupted, DataError, KeyboardInterrupt, SystemExit):
         release(storage, claimed._trial_id)
         raise
@@ -77,11 +81,39 @@ def attempt(study: Study, trial: Trial, space: SearchSpace, place: Place) -> Non
         on_epoch=on_epoch,
         interrupted=place.interrupted,
         measure_latency="latency" in space.search.objectives,
+        probes=probe_names(space),
         memory=place.memory,
     )
     record(trial, candidate, trained.result)
     tell(study, trial, space, trained.result)
     keep_weights(study, trial, trained, place.out)
+
+
+def attempt_twin(study: Study, trial: Trial, space: SearchSpace, place: Place) -> None:
+    """Train a twin as it was laid down: its own seed, its full budget, never pruned."""
+    candidate = Candidate.from_json(trial.user_attrs["candidate"])
+
+    def on_epoch(record: dict[str, float]) -> bool:
+        trial.report(record["val_accuracy"], int(record["epoch"]))
+        return False
+
+    trained = train(
+        candidate,
+        seed=trial.user_attrs["seed"],
+        data_dir=place.data_dir,
+        on_epoch=on_epoch,
+        interrupted=place.interrupted,
+        probes=probe_names(space),
+        memory=place.memory,
+    )
+    record(trial, candidate, trained.result)
+    study.tell(trial, trained.result.final["val_accuracy"])
+
+
+def probe_names(space: SearchSpace) -> list[str]:
+    """The probes a space asks for."""
+    wanted = [row.name for row in PROBE_MEASURES if row.default] if space.search.probes else []
+    return wanted + (["hessian_eigenvalue"] if space.search.hessian else [])
 
 
 def reject(study: Study, trial: Trial, excess: dict[str, float], num_trials: int) -> bool:
@@ -132,7 +164,7 @@ def record(trial: Trial, candidate: Candidate, result: Result) -> None:
     attributes: dict[str, Any] = {
         "candidate_hash": candidate.hash,
         "architecture_hash": candidate.architecture.hash,
-        "result": json.dumps(asdict(result)),
+        **stored(result),
         "provenance": provenance(),
         "seed": result.seed,
         "layers": result.depth,
@@ -140,6 +172,7 @@ def record(trial: Trial, candidate: Candidate, result: Result) -> None:
         "multiply_adds": result.multiply_adds,
         "seconds": round(result.seconds, 2),
         "train_loss": result.final["train_loss"],
+        "train_error": result.measures["train_error"],
         "val_accuracy": result.final["val_accuracy"],
         "diverged": result.diverged,
         "pruned": result.pruned,
@@ -147,6 +180,24 @@ def record(trial: Trial, candidate: Candidate, result: Result) -> None:
     for key, value in attributes.items():
         trial.set_user_attr(key, None if isinstance(value, float) and not math.isfinite(value) else value)
     trial_note(trial, candidate, result)
+
+
+def stored(result: Result) -> dict[str, str]:
+    """The result as JSON texts, each short enough for every storage: probes apart, by step."""
+    data = rounded(asdict(result))
+    probes = data.pop("probes")
+    return {"result": json.dumps(data)} | {f"probes_{k}": json.dumps(v) for k, v in probes.items()}
+
+
+def rounded(value: Any) -> Any:
+    """Numbers to five digits; what is not finite as null."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    if isinstance(value, float):
+        return float(f"{value:.5g}") if math.isfinite(value) else None
+    return value
 
 
 def tell(study: Study, trial: Trial, space: SearchSpace, result: Result) -> None:

@@ -1,8 +1,8 @@
 """Scores of an untrained network, for comparison with other frameworks: never evidence.
 
-Most of them count parameters or depth, or reward exploding gradients, and say nothing of shortcuts
-or the wrong thing (Krishnakumar et al. 2022, Table 3; White et al. 2022). Wherever one is shown, its
-rank correlation with ln(parameters) and with depth stands beside it. Each is taken on a copy.
+Most count parameters or depth, or reward exploding gradients, and say of shortcuts nothing or the
+wrong thing (Krishnakumar et al. 2022, Table 3). Wherever one is shown, its rank correlation with
+ln(parameters) and with depth stands beside it. Each is taken on a copy of the network.
 """
 
 import copy
@@ -24,9 +24,20 @@ def scores(
     network: Network, batch: Tensor, *, labels: Tensor, seed: int = 0
 ) -> dict[str, float | None]:
     """All scores by name; None stands for what is not finite."""
+    device = next(network.parameters()).device
+    batch, labels = batch.to(device), labels.to(device)
     with neutral(network, seed):
-        values = {name: score(copy.deepcopy(network), batch, labels) for name, score in SCORES.items()}
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+        return {name: finite(score(twin(network), batch, labels)) for name, score in SCORES.items()}
+
+
+def twin(network: Network) -> Network:
+    """A copy with all its gradients."""
+    return copy.deepcopy(network).requires_grad_()
+
+
+def finite(value: float) -> float | None:
+    """The value, None where it is infinite or not a number."""
+    return value if math.isfinite(value) else None
 
 
 def synflow(network: Network, batch: Tensor, labels: Tensor) -> float:
@@ -41,11 +52,12 @@ def synflow(network: Network, batch: Tensor, labels: Tensor) -> float:
             parameter.abs_()
     output = network(torch.ones_like(batch[:1], dtype=torch.float64)).sum()
     gradients = torch.autograd.grad(output, weights)
-    return torch.stack([(g * w).sum() for g, w in zip(gradients, weights, strict=True)]).sum().log().item()
+    flows = [(g * w).sum() for g, w in zip(gradients, weights, strict=True)]
+    return torch.stack(flows).sum().log().item()
 
 
 def naswot(network: Network, batch: Tensor, labels: Tensor) -> float:
-    """ln det K, K_ij in how many activations pictures i and j agree in sign (Mellor et al. 2021)."""
+    """ln det K, K_ij the activations whose sign pictures i and j share (Mellor et al. 2021)."""
     kernel = torch.zeros(len(batch), len(batch), dtype=torch.float64, device=batch.device)
 
     def add(_, inputs):
@@ -78,17 +90,20 @@ SCORES: dict[str, Callable[[Network, Tensor, Tensor], float]] = {
 }
 
 
-def layer_weights(network: Network) -> list[nn.Parameter]:
+def layer_weights(network: Network) -> list[Tensor]:
     """Weights of convolutions and of the classifier."""
-    return [module.weight for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    layers = [child for child in network.modules() if isinstance(child, nn.Conv2d | nn.Linear)]
+    return [layer.weight for layer in layers]
 
 
-def weight_gradients(network: Network, batch: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
+def weight_gradients(
+    network: Network, batch: Tensor, labels: Tensor
+) -> list[tuple[Tensor, Tensor]]:
     """Gradient and weight of every layer, in training mode."""
     weights = layer_weights(network)
     loss = F.cross_entropy(network.train()(batch), labels)
     gradients = torch.autograd.grad(loss, weights)
-    return [(gradient, weight.detach()) for gradient, weight in zip(gradients, weights, strict=True)]
+    return list(zip(gradients, [weight.detach() for weight in weights], strict=True))
 
 
 def without_norms(network: Network) -> Network:

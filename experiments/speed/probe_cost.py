@@ -9,6 +9,7 @@ whole run, whose steps cost the same. Processor time, pictures of noise, bare lo
 
 import argparse
 import time
+from statistics import fmean
 from typing import NamedTuple
 
 import torch
@@ -41,11 +42,15 @@ CASES = [
 def architecture(case: Case) -> Architecture:
     """The residual network of He et al. 2015, section 4.2, option A."""
     stages = tuple(
-        Stage(depth=case.depth, width=case.width * 2**index, stride=min(index, 1) + 1, transition="zero_pad")
-        for index in range(3)
+        Stage(depth=case.depth, width=case.width * factor, stride=stride, transition="zero_pad")
+        for factor, stride in ((1, 1), (2, 2), (4, 2))
     )
-    stem = Named.of("conv3x3", width=case.width)
-    return Architecture(image_shape=(3, case.size, case.size), num_classes=10, stem=stem, stages=stages)
+    return Architecture(
+        image_shape=(3, case.size, case.size),
+        num_classes=10,
+        stem=Named.of("conv3x3", width=case.width),
+        stages=stages,
+    )
 
 
 def times(case: Case, num_steps: int) -> tuple[list[float], list[float]]:
@@ -76,23 +81,27 @@ def seconds(action) -> float:
     return time.process_time() - start
 
 
+def line(case: Case, step: float, one: float) -> str:
+    """The result in words."""
+    num_probes = len(PROBE_STEPS) + 1
+    return (
+        f"{6 * case.depth + 2} layers, width {case.width}, {case.size}x{case.size}, "
+        f"batch {case.batch_size}: step {1e3 * step:.1f} ms, probe {1e3 * one:.1f} ms, "
+        f"{num_probes} probes cost {num_probes * one / (step * case.num_steps):.1%} "
+        f"of {case.num_steps} steps"
+    )
+
+
 def main() -> None:
     """Print one line for each case."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=60, help="measure at most so many steps of a case")
+    parser.add_argument("--steps", type=int, default=60, help="steps measured of a case, at most")
     limit = parser.parse_args().steps
     torch.set_num_threads(1)
     times(CASES[1], 5)  # the first calls of a process are slow
     for case in CASES:
         steps, probes = times(case, min(limit, case.num_steps))
-        step = sum(steps) / len(steps)
-        ratio = sum(probes) / (step * case.num_steps)
-        print(
-            f"{6 * case.depth + 2} layers, width {case.width}, {case.size}x{case.size}, batch {case.batch_size}: "
-            f"step {1e3 * step:.1f} ms, probe {1e3 * sum(probes) / len(probes):.1f} ms, "
-            f"{len(probes)} probes cost {ratio:.1%} of {case.num_steps} steps",
-            flush=True,
-        )
+        print(line(case, fmean(steps), fmean(probes)), flush=True)
 
 
 if __name__ == "__main__":

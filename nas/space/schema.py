@@ -244,6 +244,28 @@ class SearchSection(Section):
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     workers: Annotated[int, Field(ge=1, le=1024)] | None = None
     duplicates: Literal["reuse", "new_seed"] = "reuse"
+    probes: bool = True
+    hessian: bool = False
+
+
+class PayoffSection(Section):
+    """Which twins are trained after the search. Depths are blocks in every stage."""
+
+    top: Annotated[int, Field(ge=0, le=100)] = 3
+    seeds: Annotated[int, Field(ge=1, le=1000)] = 3
+    vary: Literal["shortcut", "transition", "activation_order", "block"] = "shortcut"
+    depths: Annotated[list[Annotated[int, Field(ge=1)]], AfterValidator(distinct)] | None = None
+    activation_orders: (
+        Annotated[list[Literal[tuple(ORDERS)]], AfterValidator(distinct)] | None  # type: ignore[valid-type]
+    ) = None
+    lr_factors: Annotated[
+        list[Annotated[float, Field(gt=0)]], Field(min_length=1), AfterValidator(distinct)
+    ] = [0.3, 1.0]
+    budgets: Annotated[
+        list[Annotated[int, Field(ge=1)]], Field(min_length=1), AfterValidator(distinct)
+    ] = [1]
+    stages: bool = True
+    smallest_effect: Annotated[float, Field(ge=0, le=100)] = 2.0
 
 
 class SpaceSection(Section):
@@ -255,6 +277,7 @@ class SpaceSection(Section):
     training: TrainingSection = TrainingSection()
     constraints: ConstraintsSection = ConstraintsSection()
     search: SearchSection = SearchSection()
+    payoff: PayoffSection | None = None
 
 
 def schema_text() -> str:

@@ -4,16 +4,17 @@ Errors of an arm are a mapping from depth to one error for each seed, in the sam
 throughout.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from nas.statistics.intervals import Array, draw, quantiles, tails
 from nas.statistics.paired import Effect, paired_effect
 
-Errors = Mapping[int, Sequence[float]]
+Errors = Mapping[int, ArrayLike]
 
 
 @dataclass(frozen=True)

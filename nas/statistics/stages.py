@@ -98,7 +98,8 @@ def shapley(table: Array, stage: int) -> Array:
 
 def cell(table: Array, mask: tuple[int, ...]) -> Array:
     """The errors of one setting, by seed."""
-    return np.asarray(table[(..., *mask)])
+    index: tuple[Any, ...] = (slice(None), *mask)
+    return np.asarray(table[index])
 
 
 def flipped(mask: tuple[int, ...], stage: int) -> tuple[int, ...]:

@@ -68,7 +68,7 @@ def depth_surface(
     model = forest(seed).fit(rows, target)
 
     def mean_at(depth: int, shortcut: str) -> float:
-        everywhere = {"depth": [depth] * len(target), "shortcut": [shortcut] * len(target)}
+        everywhere: Columns = {"depth": [depth] * len(target), "shortcut": [shortcut] * len(target)}
         return float(model.predict(encode({**columns, **everywhere}, levels)).mean())
 
     surface = np.array([[mean_at(*cell) for cell in line] for line in cells])

@@ -52,8 +52,12 @@ RUN_MEASURES = (
         )
         for name, share in THRESHOLDS.items()
     ),
-    Measure(name="started", label="training started", source="run", format="", direction="maximize"),
-    Measure(name="diverged", label="training diverged", source="run", format="", direction="minimize"),
+    Measure(
+        name="started", label="training started", source="run", format="", direction="maximize"
+    ),
+    Measure(
+        name="diverged", label="training diverged", source="run", format="", direction="minimize"
+    ),
     Measure(
         name="generalisation_gap",
         label="validation error less training error",
@@ -71,7 +75,9 @@ PROBE_MEASURES = (
         source="probe",
         by_block=True,
     ),
-    Measure(name="gradient_ratio", label="relative gradient norm, first over last block", source="probe"),
+    Measure(
+        name="gradient_ratio", label="relative gradient norm, first over last block", source="probe"
+    ),
     Measure(
         name="gradient_slope",
         label="slope of ln(relative gradient norm) towards the output",
@@ -91,7 +97,9 @@ PROBE_MEASURES = (
         format=".2f",
         direction="maximize",
     ),
-    Measure(name="jacobian_norm", label="largest singular value of the output Jacobian", source="probe"),
+    Measure(
+        name="jacobian_norm", label="largest singular value of the output Jacobian", source="probe"
+    ),
     Measure(
         name="jacobian_condition",
         label="condition number of the output Jacobian",

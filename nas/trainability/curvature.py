@@ -17,7 +17,9 @@ def hessian_product(loss: Tensor, parameters: Sequence[Tensor]) -> Callable[[Ten
 
     def product(vector: Tensor) -> Tensor:
         vector = vector.to(flat.device, flat.dtype)
-        parts = torch.autograd.grad(flat, parameters, vector, retain_graph=True, materialize_grads=True)
+        parts = torch.autograd.grad(
+            flat, parameters, vector, retain_graph=True, materialize_grads=True
+        )
         return torch.cat([part.flatten() for part in parts]).cpu().double()
 
     return product

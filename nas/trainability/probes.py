@@ -1,7 +1,7 @@
 """Measures from a few pictures, taken on a copy: the network in training is left as it was.
 
 `probe` is the entrance. The functions under @measure bear the names of their rows in
-`nas.trainability.MEASURES` and read one Subject; the passes over its pictures are made once for all.
+`nas.trainability.MEASURES` and read one Subject, whose passes are made once for all of them.
 """
 
 import math
@@ -144,7 +144,8 @@ def gradient_cosine(subject: Subject) -> float:
     weights = torch.linspace(0, 1, POINTS, device=drawn.device).view(PAIRS, -1, 1, 1, 1)
     points = torch.lerp(pictures[first, None], pictures[last, None], weights).flatten(0, 1)
     logits = subject.labels[first].repeat_interleave(POINTS // PAIRS)
-    gradients = subject.input_gradients(points, logits).cpu().double().view(PAIRS, POINTS // PAIRS, -1)
+    flat = subject.input_gradients(points, logits).cpu().double()
+    gradients = flat.view(PAIRS, POINTS // PAIRS, -1)
     norms = gradients.norm(dim=2, keepdim=True)
     units = gradients / norms
     cosines = (units[:, 1:] * units[:, :-1]).sum(2)
@@ -153,7 +154,10 @@ def gradient_cosine(subject: Subject) -> float:
 
 @measure
 def jacobian_norm(subject: Subject) -> float:
-    """sigma_max of J = d logits / d picture, the median over eight pictures (Pennington et al. 2017)."""
+    """sigma_max of J = d logits / d picture, the median over eight pictures.
+
+    The gain of the most amplified direction; beyond 1, small changes grow (Pennington et al. 2017).
+    """
     return central([values[0] for values in subject.singular_values])
 
 
@@ -174,6 +178,7 @@ def hessian_eigenvalue(subject: Subject) -> float:
     often negative. Gradient descent is stable below a learning rate of 2 over a positive one.
     """
     network = subject.network.train()
+    network.checkpointing = False  # what is computed again cannot be differentiated twice
     loss = F.cross_entropy(network(subject.pictures), subject.labels)
     parameters = list(network.parameters())
     count = sum(parameter.numel() for parameter in parameters)

@@ -27,10 +27,10 @@ def measure_run(
     num_steps: int | None = None,
 ) -> dict[str, float | int | bool | None]:
     """All measures of one run by name; `num_steps` where it was to be longer and broke off."""
-    guessing = math.log(num_classes)
+    thresholds = {name: share * math.log(num_classes) for name, share in THRESHOLDS.items()}
     return {
         "loss_area": loss_area(losses, num_classes, num_steps=num_steps),
-        **{name: steps_to_threshold(losses, share * guessing) for name, share in THRESHOLDS.items()},
+        **{name: steps_to_threshold(losses, value) for name, value in thresholds.items()},
         "started": started(losses, num_classes),
         "diverged": diverged(losses, num_classes),
         "generalisation_gap": generalisation_gap(train_error, val_error),
@@ -57,7 +57,7 @@ def loss_area(losses: Losses, num_classes: int, *, num_steps: int | None = None)
 
 
 def steps_to_threshold(losses: Losses, threshold: float, window: int = WINDOW) -> int | None:
-    """The steps made before a moving average of the loss is under the threshold: None if it never is.
+    """The steps made before a moving average of losses is under the threshold; None if it never is.
 
     min {t: mean(loss_t .. loss_t+window-1) < threshold}. None is censored at the end of the run:
     such runs belong in a restricted mean, never dropped (compare DAWNBench, Coleman et al. 2017).
@@ -77,10 +77,10 @@ def started(losses: Losses, num_classes: int) -> bool:
 
 
 def diverged(losses: Losses, num_classes: int) -> bool:
-    """Whether a loss was not finite, or the last moving average is ln(num_classes) or more after a start.
+    """Whether a loss was not finite, or the run started and ended at ln(num_classes) or above.
 
-    A run that never started and stayed finite did not diverge: the two failures have different
-    causes and are counted apart.
+    The end is the last moving average. A run that stayed finite without ever starting did not
+    diverge: the two failures have different causes and are counted apart.
     """
     if not all(map(math.isfinite, losses)):
         return True

@@ -15,7 +15,7 @@ from nas.network import Network, convolutions
 
 #: pictures of the pass in training mode, at most
 MAX_PICTURES = 128
-#: pictures times convolutions in one pass, at most (but 8 pictures): bounds the memory of deep networks
+#: pictures times convolutions in one pass, at most, with 8 pictures at least: bounds the memory
 MAX_LOAD = 8192
 #: pictures whose Jacobian is taken, and logits of each, at most
 JACOBIAN_PICTURES, MAX_LOGITS = 8, 100
@@ -59,7 +59,7 @@ class Subject:
         return [singular_values(jacobian) for jacobian in gradients.split(len(logits))]
 
     def input_gradients(self, pictures: Tensor, logits: Tensor) -> Tensor:
-        """Of one logit each with respect to its picture, as (pictures, pixels), in evaluation mode."""
+        """Of one logit each in its picture, as (pictures, pixels), in evaluation mode."""
         self.network.eval()
         parts = []
         for part, chosen in zip(pictures.split(self.rows), logits.split(self.rows), strict=True):
@@ -81,24 +81,24 @@ def copied(network: Network) -> Network:
 
 def read_blocks(network: Network, pictures: Tensor, labels: Tensor) -> Readings:
     """One pass forward and back in training mode."""
-    blocks = network.train().blocks()
-    with watched(blocks) as responses:
+    branches = [block.get_submodule("branch") for block in network.train().blocks()]
+    with watched(branches) as responses:
         loss = F.cross_entropy(network(pictures), labels)
-    weights = [[conv.weight for conv in convolutions(block.branch)] for block in blocks]
+    weights = [[conv.weight for conv in convolutions(branch)] for branch in branches]
     gradients = iter(torch.autograd.grad(loss, [weight for own in weights for weight in own]))
     norms = [joint_norm([next(gradients) for _ in own]) for own in weights]
     return Readings(norms, [joint_norm(own) for own in weights], responses)
 
 
 @contextmanager
-def watched(blocks: list[nn.Module]) -> Iterator[list[float]]:
-    """A list that the next forward pass fills with std(F(x)) / std(x) of each block."""
+def watched(branches: list[nn.Module]) -> Iterator[list[float]]:
+    """A list that the next forward pass fills with std(F(x)) / std(x) of each branch F."""
     responses: list[float] = []
 
     def note(branch, inputs, output):
         responses.append(quotient(spread(output), spread(inputs[0])))
 
-    handles = [block.branch.register_forward_hook(note) for block in blocks]
+    handles = [branch.register_forward_hook(note) for branch in branches]
     try:
         yield responses
     finally:
@@ -113,7 +113,8 @@ def spread(x: Tensor) -> float:
 
 def joint_norm(tensors: Sequence[Tensor]) -> float:
     """Euclidean norm of all entries of all tensors, in double precision."""
-    return math.hypot(*(torch.linalg.vector_norm(x.detach().cpu(), dtype=torch.float64) for x in tensors))
+    norm = torch.linalg.vector_norm
+    return math.hypot(*(norm(x.detach().cpu(), dtype=torch.float64) for x in tensors))
 
 
 def singular_values(matrix: Tensor) -> list[float]:

@@ -1,0 +1,1 @@
+"""Paired evidence: twins that differ in one choice, trained alike and compared seed by seed."""

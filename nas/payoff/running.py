@@ -1,0 +1,188 @@
+"""Training the twins: an Optuna study beside the one of the search, run by the same workers."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
+
+from nas.errors import StudyError
+from nas.payoff.twins import Run, own_runs, shared_runs
+from nas.progress import Progress
+from nas.search import Crew, Outcome, watch
+from nas.settings import Candidate
+from nas.space import SearchSpace
+from nas.space.branches import Walker
+from nas.space.schema import PayoffSection
+from nas.study import TWINS, best_first, open_storage, release_abandoned, space_of
+from nas.worker import Job
+
+
+def payoff(
+    study: Study,
+    settings: PayoffSection,
+    *,
+    storage: str,
+    timeout: float | None = None,
+    workers: int | None = None,
+    data_dir: str | Path = "data",
+    out: str | Path = "runs",
+    console: Console | None = None,
+) -> Outcome:
+    """Train the twins of a study, or resume them, until all are done or `timeout` seconds are over.
+
+    The comparison that is primary is written to the study of the twins before the first one runs.
+    """
+    backend = open_storage(storage)
+    space = space_of(study)
+    base = base_candidates(study, space, settings)
+    depths = settings.depths or default_depths(base[0])
+    name = study.study_name + TWINS
+    twins = twin_study(backend, name, study, settings, depths)
+    release_abandoned(backend, twins)
+    runs = list(shared_runs(base, settings, depths))
+    add_runs(twins, runs)
+    size = workers or space.search.workers or default_workers()
+    job = Job(storage=storage, study=name, data_dir=Path(data_dir), out=Path(out) / study.study_name, workers=size)
+    console = console or Console()
+    outcome = run_all(job, backend, twins, timeout, console)
+    if outcome.how == "finished":
+        add_runs(twins, list(own_runs(base, settings, depths, best_factors(twins, settings, base))))
+        outcome = run_all(job, backend, twins, timeout, console)
+    return outcome
+
+
+def run_all(
+    job: Job, storage: BaseStorage, twins: Study, timeout: float | None, console: Console
+) -> Outcome:
+    """Run all twins that are due."""
+    total = len(twins.get_trials(deepcopy=False))
+    progress = Progress(console, ["val_accuracy"], total)
+    how = watch(Crew(job, min(job.workers, total)), storage, twins, progress, timeout)
+    return Outcome(twins, how)
+
+
+def default_workers() -> int:
+    """One for each core."""
+    from nas.environment import num_cores
+
+    return num_cores()
+
+
+def base_candidates(study: Study, space: SearchSpace, settings: PayoffSection) -> list[Candidate]:
+    """The best candidates of the study, distinct; without any the first one of the space."""
+    found: dict[str, Candidate] = {}
+    for trial in best_first(study):
+        candidate = Candidate.from_json(trial.user_attrs["candidate"])
+        found.setdefault(candidate.hash, candidate)
+        if len(found) == max(1, settings.top):
+            break
+    first = Walker([], lambda name, values: [(values.items[0], 1)])
+    return list(found.values()) or [space.candidate(first)]
+
+
+def default_depths(candidate: Candidate) -> list[int]:
+    """One, three, five and nine blocks in every stage, up to twice the candidate's own depth."""
+    deepest = max(stage.depth for stage in candidate.architecture.stages)
+    return [depth for depth in (1, 3, 5, 9, 18) if depth <= max(3, 2 * deepest)]
+
+
+def twin_study(
+    storage: BaseStorage, name: str, parent: Study, settings: PayoffSection, depths: list[int]
+) -> Study:
+    """The study of the twins; StudyError where it was made with other settings."""
+    study = optuna.create_study(
+        study_name=name, storage=storage, direction="maximize", load_if_exists=True
+    )
+    fixed = {"vary": settings.vary, "smallest_effect": settings.smallest_effect, "primary": primary(settings, depths)}
+    known = study.user_attrs.get("payoff")
+    if known is None:
+        for key in ("space", "space_file", "seed"):
+            study.set_user_attr(key, parent.user_attrs.get(key))
+        study.set_user_attr("twins_of", parent.study_name)
+        study.set_user_attr("payoff", fixed)
+    elif known != fixed:
+        changed = ", ".join(key for key in fixed if fixed[key] != known.get(key))
+        raise StudyError(
+            f"the twins of {parent.study_name!r} were begun with another {changed}; what is primary "
+            "may not change after the first run. Use the old settings, or search under a new --study name."
+        )
+    return study
+
+
+def primary(settings: PayoffSection, depths: list[int]) -> dict[str, Any]:
+    """The primary hypotheses, told before the first twin is trained."""
+    return {
+        "estimand": "difference in differences of training error, none against the other arms, "
+        "between the shallowest and the deepest network of the ladder, at one budget",
+        "depths": [depths[0], depths[-1]],
+        "orders": settings.activation_orders,
+        "roles": ["shared"] + (["own"] if len(settings.lr_factors) > 1 else []),
+        "correction": "Holm over orders, roles and arms",
+    }
+
+
+def add_runs(study: Study, runs: Iterable[Run]) -> None:
+    """Make the runs due that are not in the study yet; one training may serve several comparisons."""
+    known = {run_key(trial): trial for trial in study.get_trials(deepcopy=False)}
+    base_seed = study.user_attrs.get("seed") or 0
+    fresh: dict[tuple[str, int], dict[str, Any]] = {}
+    for run in runs:
+        key = (run.candidate.hash, base_seed + run.cell.seed)
+        cell = json.loads(run.cell.to_json())
+        if key in known:
+            add_cell(study, known[key], cell)
+        elif key in fresh:
+            fresh[key]["cells"].append(cell)
+        else:
+            fresh[key] = {
+                "candidate": run.candidate.to_json(),
+                "candidate_hash": key[0],
+                "seed": key[1],
+                "cells": [cell],
+                "arm": f"{run.cell.arm}, {run.cell.order}",
+                "depth": run.cell.depth,
+            }
+    for attrs in fresh.values():
+        study.add_trial(optuna.trial.create_trial(state=TrialState.WAITING, user_attrs=attrs))
+
+
+def run_key(trial: FrozenTrial) -> tuple[str, int]:
+    """What identifies a run: its candidate and its seed."""
+    return trial.user_attrs.get("candidate_hash", ""), trial.user_attrs.get("seed", -1)
+
+
+def add_cell(study: Study, trial: FrozenTrial, cell: dict[str, Any]) -> None:
+    """Note another place in the comparison at a run that is known, finished or not."""
+    extra = study.user_attrs.get(f"cells_{trial.number}", [])
+    if cell not in trial.user_attrs["cells"] and cell not in extra:
+        study.set_user_attr(f"cells_{trial.number}", [*extra, cell])
+
+
+def cells_of(study: Study, trial: FrozenTrial) -> list[dict[str, Any]]:
+    """All places of a run in the comparison."""
+    return trial.user_attrs.get("cells", []) + study.user_attrs.get(f"cells_{trial.number}", [])
+
+
+def best_factors(
+    twins: Study, settings: PayoffSection, base: list[Candidate]
+) -> dict[tuple[str, int, str], float]:
+    """(order, depth, arm) -> the learning-rate factor of the best validation accuracy when tuned."""
+    if len(settings.lr_factors) < 2:
+        return {}
+    shared = base[0].training.optimizer.arguments["lr"]
+    best: dict[tuple[str, int, str], tuple[float, float]] = {}
+    for trial in twins.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        for cell in cells_of(twins, trial):
+            if cell["role"] == "tune":
+                key = (cell["order"], cell["depth"], cell["arm"])
+                found = (trial.user_attrs["val_accuracy"], cell["lr"])
+                best[key] = max(best.get(key, found), found)
+    return {key: lr / shared for key, (_, lr) in best.items()}
+
+

@@ -1,0 +1,261 @@
+"""Twins: candidates that differ in one choice and in nothing else, and the runs that compare them."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+
+from nas.architecture import Architecture, Named, Stage
+from nas.cost import cost
+from nas.settings import Candidate
+from nas.space.schema import PayoffSection
+
+#: what tunes the learning rate, apart from the seeds that are compared
+TUNING_SEED = 10_000
+#: the arm that has as many parameters as the largest one but no shortcut
+CONTROL = "none, wider"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """The place of a run in the comparison.
+
+    comparison: `ladder`, `stages` or `top 1`, `top 2`, … role: `shared` learning rate, `tune` or
+    `own` best one. depth: blocks in every stage, 0 for a candidate of its own depths. budget:
+    multiple of the epochs.
+    """
+
+    comparison: str
+    order: str
+    depth: int
+    arm: str
+    role: str
+    lr: float
+    budget: int
+    seed: int
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A candidate and a seed, with the place it has in the comparison."""
+
+    cell: Cell
+    candidate: Candidate
+
+
+def shared_runs(base: list[Candidate], settings: PayoffSection, depths: list[int]) -> Iterator[Run]:
+    """All runs known beforehand, first seeds first: ladder, stages and best candidates at the
+    shared learning rate, and those that tune the learning rate."""
+    for number in range(settings.seeds):
+        for comparison, arms in comparisons(base, settings, depths):
+            for (order, depth, arm), candidate in arms.items():
+                yield at(candidate, comparison, order, depth, arm, "shared", 1.0, 1, number)
+        if number == 0:
+            yield from tuning_runs(base, settings, depths)
+    yield from budget_runs(base, settings, depths)
+
+
+def tuning_runs(base: list[Candidate], settings: PayoffSection, depths: list[int]) -> Iterator[Run]:
+    """The grid of learning rates for each arm of the ladder, on a seed of its own."""
+    if len(settings.lr_factors) > 1 and base:
+        for (order, depth, arm), candidate in ladder(base[0], settings, depths).items():
+            for factor in settings.lr_factors:
+                yield at(candidate, "ladder", order, depth, arm, "tune", factor, 1, TUNING_SEED)
+
+
+def budget_runs(base: list[Candidate], settings: PayoffSection, depths: list[int]) -> Iterator[Run]:
+    """The ends of the ladder again, at the other budgets."""
+    ends = [depths[0], depths[-1]] if len(depths) > 1 else []
+    for budget, number in product(settings.budgets, range(settings.seeds)):
+        if budget != 1 and base and ends:
+            for (order, depth, arm), candidate in ladder(base[0], settings, ends).items():
+                yield at(candidate, "ladder", order, depth, arm, "shared", 1.0, budget, number)
+
+
+def own_runs(
+    base: list[Candidate], settings: PayoffSection, depths: list[int], best: dict[tuple[str, int, str], float]
+) -> Iterator[Run]:
+    """The ladder with each arm at the learning-rate factor that tuned best."""
+    for number in range(settings.seeds):
+        for (order, depth, arm), candidate in ladder(base[0], settings, depths).items():
+            if (order, depth, arm) in best:
+                factor = best[order, depth, arm]
+                yield at(candidate, "ladder", order, depth, arm, "own", factor, 1, number)
+
+
+def at(
+    candidate: Candidate,
+    comparison: str,
+    order: str,
+    depth: int,
+    arm: str,
+    role: str,
+    factor: float,
+    budget: int,
+    seed: int,
+) -> Run:
+    """The candidate with its learning rate and epochs multiplied."""
+    training = candidate.training
+    lr = float(f"{training.optimizer.arguments['lr'] * factor:.6g}")
+    optimizer = Named.of(training.optimizer.name, **training.optimizer.arguments | {"lr": lr})
+    trained = replace(training, optimizer=optimizer, epochs=training.epochs * budget)
+    cell = Cell(
+        comparison=comparison, order=order, depth=depth, arm=arm, role=role, lr=lr, budget=budget, seed=seed
+    )
+    return Run(cell, replace(candidate, training=trained))
+
+
+Arms = dict[tuple[str, int, str], Candidate]
+
+
+def comparisons(
+    base: list[Candidate], settings: PayoffSection, depths: list[int]
+) -> Iterator[tuple[str, Arms]]:
+    """Name and arms of every comparison."""
+    if base and depths:
+        yield "ladder", ladder(base[0], settings, depths) | control(base[0], settings, depths)
+    if base and settings.stages and settings.vary == "shortcut":
+        yield "stages", stage_arms(base[0], depths[-1] if depths else 0)
+    for rank, candidate in enumerate(base[: settings.top], start=1):
+        order = candidate.architecture.activation_order
+        yield (
+            f"top {rank}",
+            {(order, 0, arm): twin for arm, twin in twins(candidate, settings.vary).items()},
+        )
+
+
+def ladder(base: Candidate, settings: PayoffSection, depths: list[int]) -> Arms:
+    """Every arm at every depth, under every activation order asked for."""
+    orders = settings.activation_orders or [base.architecture.activation_order]
+    if settings.vary == "activation_order":
+        orders = orders[:1]
+    arms: Arms = {}
+    for order, depth in product(orders, depths):
+        architecture = replace(deepened(base.architecture, depth), activation_order=order)
+        for arm, twin in twins(replace(base, architecture=architecture), settings.vary, "zero_pad").items():
+            arms[order, depth, arm] = twin
+    return arms
+
+
+def twins(candidate: Candidate, vary: str, transition: str | None = None) -> dict[str, Candidate]:
+    """Arm -> the candidate with that choice made everywhere.
+
+    With `transition` the identity arm matches shapes that way; zero_pad adds no parameters, so
+    that identity and none have equally many.
+    """
+    architecture = candidate.architecture
+    if vary == "shortcut":
+        matched = transition or transition_of(architecture)
+        arms = {
+            "identity": shortcuts(architecture, "identity", matched),
+            "projection": shortcuts(architecture, "projection", "projection"),
+            "none": shortcuts(architecture, "none", "none"),
+        }
+    elif vary == "transition":
+        arms = {kind: shortcuts(architecture, "identity", kind) for kind in ("projection", "zero_pad", "none")}
+    elif vary == "activation_order":
+        from nas.blocks import ORDERS
+
+        arms = {order: replace(architecture, activation_order=order) for order in ORDERS}
+    else:
+        from nas.blocks import BLOCKS
+
+        arms = {name: with_block(architecture, name) for name in BLOCKS}
+    return {arm: replace(candidate, architecture=twin) for arm, twin in arms.items()}
+
+
+def shortcuts(architecture: Architecture, shortcut: str, transition: str) -> Architecture:
+    """The architecture with one kind of shortcut in all stages."""
+    return restaged(architecture, lambda stage: replace(stage, shortcut=shortcut, transition=transition))
+
+
+def with_block(architecture: Architecture, name: str) -> Architecture:
+    """The architecture with one block type in all stages; options as it has them, else the defaults."""
+    from nas.blocks import BLOCKS
+
+    defaults = {key: option.default for key, option in BLOCKS.options(name).items()}
+
+    def change(stage: Stage) -> Stage:
+        return stage if stage.block.name == name else replace(stage, block=Named.of(name, **defaults))
+
+    return restaged(architecture, change)
+
+
+def deepened(architecture: Architecture, depth: int) -> Architecture:
+    """The architecture with so many blocks in every stage; 0 leaves its own depths."""
+    return restaged(architecture, lambda stage: replace(stage, depth=depth or stage.depth))
+
+
+def restaged(architecture: Architecture, change) -> Architecture:
+    """The architecture with every stage changed, in canonical form."""
+    stages = [change(stage) for stage in architecture.stages]
+    in_channels, canonical = architecture.stem.arguments["width"], []
+    for stage in stages:
+        changes = stage.stride != 1 or in_channels != stage.width
+        canonical.append(stage if changes else replace(stage, transition="none"))
+        in_channels = stage.width
+    return replace(architecture, stages=tuple(canonical))
+
+
+def transition_of(architecture: Architecture) -> str:
+    """How the architecture matches shapes; zero_pad where it has no shortcut that does."""
+    kinds = [stage.transition for stage in architecture.stages if stage.transition != "none"]
+    return kinds[0] if kinds else "zero_pad"
+
+
+def stage_arms(base: Candidate, depth: int) -> Arms:
+    """The factorial over which stages have shortcuts; the arm `1-0-1` has them in stages 1 and 3."""
+    architecture, arms = deepened(base.architecture, depth), {}
+    for mask in product((0, 1), repeat=len(architecture.stages)):
+        stages = tuple(
+            replace(stage, shortcut="identity", transition="zero_pad")
+            if has
+            else replace(stage, shortcut="none", transition="none")
+            for has, stage in zip(mask, architecture.stages, strict=True)
+        )
+        twin = restaged(replace(architecture, stages=stages), lambda stage: stage)
+        name = "-".join(str(has) for has in mask)
+        arms[architecture.activation_order, depth, name] = replace(base, architecture=twin)
+    return arms
+
+
+def control(base: Candidate, settings: PayoffSection, depths: list[int]) -> Arms:
+    """At the deepest depth, a plain network widened until it has the parameters of the largest arm."""
+    if settings.vary != "shortcut":
+        return {}
+    arms = ladder(base, settings, depths[-1:])
+    controls: Arms = {}
+    for order in {order for order, _, _ in arms}:
+        largest = max(
+            cost(twin.architecture).parameters for (o, _, _), twin in arms.items() if o == order
+        )
+        plain = arms[order, depths[-1], "none"]
+        controls[order, depths[-1], CONTROL] = replace(
+            plain, architecture=widened(plain.architecture, largest)
+        )
+    return controls
+
+
+def widened(architecture: Architecture, parameters: int) -> Architecture:
+    """The architecture with its last stages widened step by step until it has so many parameters."""
+    stages = list(architecture.stages)
+    index = len(stages) - 1
+    for _ in range(1000):
+        wider = replace(architecture, stages=tuple(stages))
+        if cost(wider).parameters >= parameters:
+            return wider
+        stages[index] = replace(stages[index], width=stages[index].width + granularity(architecture))
+        index = (index - 1) % len(stages)
+    return architecture
+
+
+def granularity(architecture: Architecture) -> int:
+    """The step by which widths stay divisible by groups."""
+    groups = [stage.block.arguments.get("groups", 1) for stage in architecture.stages]
+    ratios = [stage.block.arguments.get("ratio", 1) for stage in architecture.stages]
+    norm = architecture.norm.arguments.get("groups", 1)
+    return max(1, round(max(groups) / min(ratios))) * norm

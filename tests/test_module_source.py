@@ -1,0 +1,413 @@
+"""The exported module: the same function as the network, readable, lint-clean and harmless."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import unicodedata
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import pytest
+import torch
+
+from nas.architecture import Architecture, Named, Stage
+from nas.blocks import (
+    ACTIVATIONS,
+    BLOCKS,
+    NORMS,
+    ORDERS,
+    SAME_SHAPE,
+    STEMS,
+    TRANSITIONS,
+    Conv,
+    conv,
+)
+from nas.module_source import module_source
+from nas.network import Network
+from nas.plan import plan
+
+torch.set_num_threads(1)
+
+TITLE = "Network found by study digits, trial 7."
+FACTS = ["0.97 ± 0.01 test accuracy (n = 3 seeds)", "1,234 parameters, 5.6 M multiply-adds"]
+BLOCK_LINE = re.compile(r"^ {16}(first_|shared_)?(plain_)?block\(.*\),$", re.MULTILINE)
+
+
+def architecture(*stages: Stage, **choices) -> Architecture:
+    """A small network; without stages given, one that keeps its shape and one that changes it."""
+    defaults = {
+        "image_shape": (3, 8, 8),
+        "num_classes": 5,
+        "stem": Named.of("conv3x3", width=8),
+        "stages": stages or two_stages(),
+    }
+    return Architecture(**defaults | choices)
+
+
+def two_stages(**choices) -> tuple[Stage, ...]:
+    return Stage(depth=2, width=8, **choices), Stage(depth=2, width=16, stride=2, **choices)
+
+
+def bottleneck(**options) -> Named:
+    return Named.of("bottleneck", **options)
+
+
+def cases() -> dict[str, Architecture]:
+    """Name -> architecture: all combinations of the parts of a block, the rest one at a time."""
+    found = {}
+    for block, order, shortcut, transition in product(BLOCKS, ORDERS, SAME_SHAPE, TRANSITIONS):
+        stages = two_stages(block=Named(block), shortcut=shortcut, transition=transition)
+        name = f"{block}-{order}-{shortcut}-{transition}"
+        found[name] = architecture(*stages, activation_order=order)
+    for order, transition in product(ORDERS, TRANSITIONS):
+        first = Stage(depth=2, width=16, stride=2, transition=transition)
+        found[f"first-{order}-{transition}"] = architecture(first, activation_order=order)
+    for order, norm, transition in product(ORDERS, NORMS, TRANSITIONS):
+        stages = two_stages(transition=transition)
+        found[f"{norm}-{order}-{transition}"] = architecture(
+            *stages, activation_order=order, norm=Named(norm)
+        )
+    for order, activation in product(ORDERS, ACTIVATIONS):
+        found[f"{activation}-{order}"] = architecture(activation_order=order, activation=activation)
+    for stem, norm in product(STEMS, NORMS):
+        found[f"{stem}-{norm}"] = architecture(
+            stem=Named.of(stem, width=64), norm=Named(norm), image_shape=(1, 19, 16)
+        )
+    return found | special_cases()
+
+
+def special_cases() -> dict[str, Architecture]:
+    """Stages that differ from each other, and options in and out of the ordinary."""
+    long = {"ratio": 0.3141592653589793, "groups": 5, "stride_first": True}
+    mixed = architecture(
+        Stage(depth=2, width=8, transition="none"),
+        Stage(depth=2, width=16, stride=2, transition="none", block=bottleneck(ratio=0.5)),
+        Stage(depth=1, width=24, shortcut="projection", block=bottleneck(groups=2)),
+        Stage(depth=2, width=16, transition="zero_pad", block=bottleneck(ratio=1, groups=4)),
+        Stage(depth=1, width=16, stride=2, shortcut="none"),
+    )
+    return {
+        **{f"mixed-{order}": replace(mixed, activation_order=order) for order in ORDERS},
+        "groups-of-two": architecture(norm=Named.of("group", groups=2)),
+        "stride-first": architecture(*two_stages(block=bottleneck(stride_first=True))),
+        "resnext": architecture(*two_stages(block=bottleneck(ratio=0.5, groups=4))),
+        "long-options": architecture(
+            Stage(depth=2, width=16, block=bottleneck(ratio=0.3141592653589793)),
+            Stage(depth=2, width=32, stride=2, block=bottleneck(ratio=0.2718281828459045)),
+            Stage(depth=1, width=64, shortcut="projection", block=bottleneck(**long)),
+        ),
+    }
+
+
+CASES = cases()
+
+
+def export(candidate: Architecture) -> str:
+    return module_source(candidate, title=TITLE, facts=FACTS)
+
+
+def load(source: str) -> dict:
+    """The names of a module."""
+    namespace = {"__name__": "best"}
+    exec(compile(source, "best.py", "exec"), namespace)
+    return namespace
+
+
+def scrambled(network: Network) -> Network:
+    """The network with random numbers in every weight, bias and running statistic."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for tensor in network.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.mul_(0.5).add_(torch.rand(tensor.shape, generator=generator))
+    return network
+
+
+def assert_same_function(candidate: Architecture) -> None:
+    """Equal outputs, gradients and running statistics, to the last bit."""
+    trained = scrambled(Network(candidate))
+    exported = load(export(candidate))["Network"]()
+    exported.load_state_dict(trained.state_dict(), strict=True)
+    pictures = torch.randn(2, *candidate.image_shape, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        assert torch.equal(exported.eval()(pictures), trained.eval()(pictures))
+    results = [network.train()(pictures) for network in (exported, trained)]
+    assert torch.equal(*results)
+    for result in results:
+        result.square().sum().backward()
+    pairs = zip(exported.named_parameters(), trained.named_parameters(), strict=True)
+    for (name, mine), (same_name, theirs) in pairs:
+        assert name == same_name
+        assert torch.equal(mine.grad, theirs.grad), name
+    theirs = trained.state_dict()
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in exported.state_dict().items())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_module_is_the_network(name):
+    assert_same_function(CASES[name])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_only_what_is_used_is_written(name):
+    source, layout = export(CASES[name]), plan(CASES[name])
+    tree = ast.parse(source)
+    words = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    parts = {n.name for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef)}
+    assert parts <= words
+    shortcuts = [block.shortcut for block in layout.blocks]
+    assert ("Plain" in parts) == any(shortcut is None for shortcut in shortcuts)
+    assert ("Residual" in parts) == any(shortcut is not None for shortcut in shortcuts)
+    assert ("self.before" in source) == any(block.before for block in layout.blocks)
+    assert ("after=" in source) == any(block.after for block in layout.blocks)
+    assert ("self.final" in source) == bool(layout.final)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_line_for_each_block(name):
+    records = CASES[name].blocks()
+    lines = [match.group().strip() for match in BLOCK_LINE.finditer(export(CASES[name]))]
+    assert len(lines) == len(records)
+    for line, record in zip(lines, records, strict=True):
+        call = f"{record.type.name}({record.in_channels}, {record.out_channels}, {record.stride}"
+        assert call in line
+        written = {"identity": "nn.Identity()", "zero_pad": "ZeroPad(", "projection": "projection("}
+        assert [kind for kind in written if written[kind] in line] == [record.shortcut] * (
+            record.shortcut != "none"
+        )
+        assert ("plain_block" in line) == (record.shortcut == "none")
+
+
+def test_it_reads_like_this():
+    source = export(architecture(*two_stages(transition="zero_pad")))
+    assert source.startswith(f'"""{TITLE}\n\n{FACTS[0]}\n{FACTS[1]}\n\nNeeds torch only.')
+    assert (
+        """
+            nn.Sequential(  # stage 2: 16 channels, 4x4
+                block(basic(8, 16, 2), ZeroPad(8, 16, 2)),
+                block(basic(16, 16, 1), nn.Identity()),
+            ),
+"""
+        in source
+    )
+    for absent in (
+        "projection",
+        "Plain",
+        "before",
+        "nn.GELU",
+        "GroupNorm",
+        "bottleneck",
+        "register",
+    ):
+        assert absent not in source
+
+
+def test_options_are_defaults_of_the_copied_function():
+    source = export(CASES["resnext"])
+    assert "def bottleneck(in_channels, out_channels, stride, *, ratio=0.5, groups=4," in source
+    assert "block(bottleneck(8, 16, 2), projection(8, 16, 2))," in source
+    mixed = export(CASES["mixed-post_activation"])
+    assert "bottleneck(16, 24, 1, ratio=0.25, groups=2)" in mixed
+    assert "bottleneck(24, 16, 1, ratio=1, groups=4)" in mixed
+
+
+def test_the_same_architecture_gives_the_same_bytes():
+    candidate = CASES["mixed-pre_activation"]
+    assert export(candidate) == export(Architecture.from_json(candidate.to_json()))
+
+
+def test_a_deep_network_has_a_line_for_each_block():
+    stages = [Stage(depth=200, width=w, stride=s) for w, s in ((16, 1), (32, 2), (64, 2))]
+    source = export(architecture(*stages, image_shape=(3, 32, 32)))
+    assert len(BLOCK_LINE.findall(source)) == 600
+    compile(source, "best.py", "exec")
+
+
+# The lint
+
+
+def ruff() -> str:
+    beside = Path(sys.executable).with_name("ruff")
+    found = shutil.which("ruff") or (str(beside) if beside.exists() else None)
+    if found is None:
+        pytest.skip("ruff is not installed")
+    return found
+
+
+def test_every_module_is_formatted_and_lint_clean(tmp_path):
+    for name, candidate in CASES.items():
+        (tmp_path / f"{name.replace('-', '_')}.py").write_text(export(candidate), encoding="utf-8")
+    for number, text in enumerate(HOSTILE):
+        source = module_source(CASES["resnext"], title=text, facts=[text, text])
+        (tmp_path / f"hostile_{number}.py").write_text(source, encoding="utf-8")
+    for arguments in (
+        ["check"],
+        ["check", "--line-length", "100", "--select", "E,F,I,UP,B,SIM"],
+        ["format", "--check", "--line-length", "100"],
+    ):
+        command = [ruff(), *arguments, "--isolated", "--no-cache", str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+# The module on its own
+
+
+@pytest.mark.parametrize("with_weights", [True, False])
+def test_it_runs_where_nas_cannot_be_imported(tmp_path, with_weights):
+    candidate = CASES["mixed-post_activation"]
+    network = scrambled(Network(candidate)).eval()
+    (tmp_path / "best.py").write_text(export(candidate), encoding="utf-8")
+    if with_weights:
+        torch.save(network.state_dict(), tmp_path / "best.pt")
+    run = (
+        "import runpy, sys, torch; sys.modules['nas'] = None; torch.set_num_threads(1)\n"
+        "names = runpy.run_path('best.py', run_name='__main__')\n"
+        "print(repr(names['output'].sum().item()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", run], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    *loaded, shape, parameters, total = done.stdout.splitlines()
+    with torch.no_grad():
+        expected = network(torch.zeros(1, *candidate.image_shape)).sum().item()
+    assert loaded == ["weights: best.pt"] * with_weights
+    assert shape == "output shape: (1, 5)"
+    assert parameters == f"parameters: {sum(p.numel() for p in network.parameters())}"
+    assert (total == repr(expected)) == with_weights
+
+
+def test_it_imports_torch_and_the_standard_library():
+    for name in ("resnext", "basic-post_activation-identity-zero_pad"):
+        tree = ast.parse(export(CASES[name]))
+        imports = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+        assert {ast.unparse(n) for n in imports} <= {
+            "from pathlib import Path",
+            "import torch",
+            "import torch.nn.functional as F",
+            "from torch import nn",
+        }
+
+
+# New parts
+
+
+def pointwise(channels, number=1):
+    """A chain of 1x1 convolutions."""
+    return tuple(conv(channels, channels, 1) for _ in range(number))
+
+
+def inverted(in_channels, out_channels, stride, *, ratio: float = 2.0) -> tuple[Conv, ...]:
+    """1x1 to a multiple of the width, 3x3 by channel, 1x1 back and some more."""
+    inner = round(in_channels * ratio)
+    middle = Conv(inner, inner, 3, stride, inner)
+    return (
+        conv(in_channels, inner, 1),
+        middle,
+        conv(inner, out_channels, 1),
+        *pointwise(out_channels),
+    )
+
+
+@pytest.mark.parametrize("order", list(ORDERS))
+def test_a_new_block_type_needs_no_change_here(monkeypatch, order):
+    monkeypatch.setitem(BLOCKS._parts, "wide_inside", inverted)
+    candidate = architecture(
+        *two_stages(block=Named.of("wide_inside", ratio=3.0)), activation_order=order
+    )
+    assert_same_function(candidate)
+    source = export(candidate)
+    assert source.index("def pointwise(channels, number=1):") < source.index("def wide_inside(")
+
+
+@pytest.mark.parametrize(
+    "name", ["conv", "Residual", "block", "torch", "class", "no-name", "<lambda>"]
+)
+def test_a_part_cannot_take_the_name_of_another(monkeypatch, name):
+    monkeypatch.setitem(BLOCKS._parts, name, inverted)
+    with pytest.raises(ValueError, match="name"):
+        export(architecture(*two_stages(block=Named(name))))
+
+
+# Foreign text
+
+PAYLOAD = "import os; os.system('echo injected')"
+HOSTILE = [
+    f'"""\n{PAYLOAD}\n"""',
+    f"'''\n{PAYLOAD}\n'''",
+    f'\\"""\n{PAYLOAD}',
+    f'"\\""""{PAYLOAD}#',
+    f"ends in a backslash {PAYLOAD} \\",
+    f'ends in a quote {PAYLOAD}"',
+    f"{{{PAYLOAD}}} {{docstring}} {{0}} %s $x",
+    f"\x00\r\n\x0b\x0c\x1c\x85\u2028\u2029 {PAYLOAD}",
+    f"\u202e\u2066\u200f\ufeff {PAYLOAD} \ud800",
+    f"\\N{{QUOTATION MARK}}\\x22\\x22\\x22 \\u0022 {PAYLOAD}",
+    "\\" * 999 + PAYLOAD,
+    '"' * 999 + PAYLOAD,
+    ("word " * 60 + "\\" * 7 + '"') * 3 + PAYLOAD,
+    f"  \t {PAYLOAD} \t ",
+    "# coding: rot13",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_foreign_text_stays_in_the_docstring(text):
+    candidate = CASES["resnext"]
+    source = module_source(candidate, title=text, facts=[text, "fact", text])
+    tree, harmless = ast.parse(source), ast.parse(export(candidate))
+    docstring = tree.body[0].value.value
+    assert ast.dump(ast.Module(tree.body[1:], [])) == ast.dump(ast.Module(harmless.body[1:], []))
+    assert source.count("injected") == docstring.count("injected") == 3 * text.count("injected")
+    assert source.split('"""\n', 1)[1] == export(candidate).split('"""\n', 1)[1]
+    assert all(unicodedata.category(c)[0] != "C" for c in source.replace("\n", ""))
+
+
+def test_readable_text_is_kept():
+    fact = "résumé_\\d+ 'quoted' 94.1 ± 0.2 % 网络"
+    docstring = ast.get_docstring(
+        ast.parse(module_source(CASES["resnext"], title="T.", facts=[fact]))
+    )
+    assert docstring.splitlines()[:3] == ["T.", "", fact]
+
+
+EVIL = f"1); {PAYLOAD} #"
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        architecture(activation=EVIL),
+        architecture(activation_order=EVIL),
+        architecture(norm=Named(EVIL)),
+        architecture(norm=Named.of("group", groups=EVIL)),
+        architecture(norm=Named.of("group", **{EVIL: 1})),
+        architecture(stem=Named.of(EVIL, width=8)),
+        architecture(stem=Named.of("conv3x3", width=EVIL)),
+        architecture(num_classes=EVIL),
+        architecture(num_classes=float("nan")),
+        architecture(image_shape=(EVIL, 8, 8)),
+        architecture(image_shape=(3, EVIL, 8)),
+        replace(architecture(), stages=()),
+        architecture(*two_stages(block=Named(EVIL))),
+        architecture(*two_stages(block=bottleneck(ratio=EVIL))),
+        architecture(*two_stages(block=bottleneck(ratio=float("inf")))),
+        architecture(*two_stages(block=bottleneck(groups=EVIL))),
+        architecture(*two_stages(block=bottleneck(stride_first=EVIL))),
+        architecture(*two_stages(block=bottleneck(**{EVIL: 1}))),
+        architecture(*two_stages(shortcut=EVIL)),
+        architecture(*two_stages(transition=EVIL)),
+        architecture(*two_stages(), Stage(depth=1, width=EVIL)),
+        architecture(*two_stages(), Stage(depth=0, width=EVIL)),
+        architecture(*two_stages(), Stage(depth=0, width=8, stride=EVIL)),
+        architecture(*two_stages(), Stage(depth=EVIL, width=8)),
+        architecture(*two_stages(), Stage(depth=1, width=8, stride=EVIL)),
+    ],
+)
+def test_hostile_names_and_numbers_are_refused(candidate):
+    with pytest.raises(ValueError, match=r"\S"):
+        export(candidate)
