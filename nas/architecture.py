@@ -2,10 +2,12 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+import operator
+from dataclasses import asdict, dataclass, fields
+from typing import Any, NamedTuple, TypeVar
 
 Scalar = int | float | bool | str
+T = TypeVar("T", "Stage", "Architecture")
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Named:
         if isinstance(data, str):
             return cls(data)
         ((name, options),) = data.items()
+        if not all(isinstance(option, Scalar) for option in options.values()):
+            raise TypeError(f"the options of {name} must be numbers or words, found {options!r}")
         return cls.of(name, **options)
 
     @property
@@ -86,7 +90,9 @@ class Architecture:
                 stride = stage.stride if number == 0 else 1
                 changes = stride != 1 or in_channels != stage.width
                 kind = shortcut_kind(stage, changes)
-                records.append(BlockRecord(index, stage.block, in_channels, stage.width, stride, kind))
+                records.append(
+                    BlockRecord(index, stage.block, in_channels, stage.width, stride, kind)
+                )
                 in_channels = stage.width
         return records
 
@@ -106,22 +112,36 @@ class Architecture:
 
     @classmethod
     def _from_data(cls, data: dict[str, Any]) -> "Architecture":
-        stages = tuple(Stage(**stage | {"block": Named.parse(stage["block"])}) for stage in data["stages"])
-        channels, height, width = data["image_shape"]
-        return cls(
-            **data
-            | {
-                "image_shape": (channels, height, width),
-                "stem": Named.parse(data["stem"]),
-                "norm": Named.parse(data["norm"]),
-                "stages": stages,
-            }
+        stages = tuple(
+            checked(Stage(**stage | {"block": Named.parse(stage["block"])}))
+            for stage in data["stages"]
+        )
+        channels, height, width = map(operator.index, data["image_shape"])
+        return checked(
+            cls(
+                **data
+                | {
+                    "image_shape": (channels, height, width),
+                    "stem": Named.parse(data["stem"]),
+                    "norm": Named.parse(data["norm"]),
+                    "stages": stages,
+                }
+            )
         )
 
     @property
     def hash(self) -> str:
         """Sixteen hexadecimal digits, equal for equal architectures."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+
+def checked(record: T) -> T:
+    """The record; TypeError where a number or a word of it is something else."""
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if field.type in (int, str) and type(value) is not field.type:
+            raise TypeError(f"{field.name} cannot be {value!r}")
+    return record
 
 
 def shortcut_kind(stage: Stage, changes_shape: bool) -> str:

@@ -60,7 +60,8 @@ ACTIVATIONS = ("relu", "gelu", "silu", "leaky_relu")
 NORMS: Registry[Callable[..., int | None]] = Registry("norm")
 
 
-# Block types: the convolutions of the branch F(x).
+# Block types: the convolutions of the branch F(x), each its own conv(...): an object that stands
+# twice would be one layer with shared weights in an exported module.
 
 
 @BLOCKS.register("basic")
@@ -74,7 +75,13 @@ def basic(in_channels, out_channels, stride):
 
 @BLOCKS.register("bottleneck")
 def bottleneck(
-    in_channels, out_channels, stride, *, ratio: float = 0.25, groups: int = 1, stride_first: bool = False
+    in_channels,
+    out_channels,
+    stride,
+    *,
+    ratio: float = 0.25,
+    groups: int = 1,
+    stride_first: bool = False,
 ):
     """1x1, 3x3, 1x1 with inner width ratio * outer width (He et al. 2015; groups: Xie et al. 2017).
 
@@ -110,7 +117,11 @@ ORDERS.add(
 )
 ORDERS.add(
     "norm_after_addition",
-    Order(("conv", "norm", "act"), 2, "norm and activation after the addition (He et al. 2016, Fig. 4b)"),
+    Order(
+        ("conv", "norm", "act"),
+        2,
+        "norm and activation after the addition (He et al. 2016, Fig. 4b)",
+    ),
 )
 ORDERS.add(
     "activation_before_addition",
@@ -118,11 +129,17 @@ ORDERS.add(
 )
 ORDERS.add(
     "activation_only_pre_activation",
-    Order(("act", "conv", "norm"), 0, "activation before each convolution (He et al. 2016, Fig. 4d)"),
+    Order(
+        ("act", "conv", "norm"), 0, "activation before each convolution (He et al. 2016, Fig. 4d)"
+    ),
 )
 ORDERS.add(
     "pre_activation",
-    Order(("norm", "act", "conv"), 0, "norm and activation before each convolution (He et al. 2016, Fig. 4e)"),
+    Order(
+        ("norm", "act", "conv"),
+        0,
+        "norm and activation before each convolution (He et al. 2016, Fig. 4e)",
+    ),
 )
 
 
@@ -143,7 +160,7 @@ def projection(in_channels: int, out_channels: int, stride: int) -> Ops | None:
 
 @SHORTCUTS.register("zero_pad")
 def zero_pad(in_channels: int, out_channels: int, stride: int) -> Ops | None:
-    """x subsampled, with zero channels appended or surplus ones dropped (He et al. 2015, option A)."""
+    """x subsampled, zero channels appended or surplus ones dropped (He et al. 2015, option A)."""
     return (ZeroPad(in_channels, out_channels, stride),)
 
 

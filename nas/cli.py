@@ -2,13 +2,16 @@
 
 import os
 import re
+import shlex
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from nas.defaults import DATA_DIR, OUT, STORAGE
 from nas.errors import SpaceError, UserError
 
 app = typer.Typer(
@@ -23,25 +26,35 @@ app = typer.Typer(
 #: ends of the program, besides 0
 MENDABLE, INTERRUPTED = 2, 130
 
-Space = Annotated[str, typer.Argument(metavar="SPACE", help="A YAML file, or the name of a bundled space.")]
+Space = Annotated[
+    str, typer.Argument(metavar="SPACE", help="A YAML file, or the name of a bundled space.")
+]
 StudyName = Annotated[
     str | None, typer.Argument(metavar="[STUDY]", help="A study; the newest one if left out.")
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the space, as in training.epochs=3."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change a key of the space, as in training.epochs=3."
+    ),
 ]
 Storage = Annotated[
     str,
     typer.Option(envvar="NAS_STORAGE", metavar="URL", help="Where studies are kept."),
 ]
 DataDir = Annotated[
-    Path, typer.Option(envvar="NAS_DATA_DIR", metavar="DIR", help="Where data sets are looked up and kept.")
+    Path,
+    typer.Option(
+        envvar="NAS_DATA_DIR", metavar="DIR", help="Where data sets are looked up and kept."
+    ),
 ]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Where weights and reports go.")]
-
-STORAGE = "sqlite:///runs/nas.db"
-DATA, OUT = Path("data"), Path("runs")
+Timeout = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Stop after this time: 90s, 20m, 2h.")
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Worker processes; default: one for each core.")
+]
 
 
 def example(text: str) -> str:
@@ -66,9 +79,11 @@ def load_space(name: str, settings: list[str] | None) -> Any:
 
 @app.command(epilog=example("nas init . && $EDITOR spaces/cifar.yaml"))
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to put the folder `spaces`.")] = Path(),
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Where to put the folder `spaces`.")
+    ] = Path(),
 ) -> None:
-    """Write the bundled search spaces to DIR/spaces for editing; files that exist are left alone."""
+    """Write the bundled search spaces to DIR/spaces for editing; files that exist are kept."""
     from nas.space import bundled_spaces
     from nas.space.schema import schema_text
 
@@ -79,16 +94,19 @@ def init(
         if not (target / path.name).exists():
             shutil.copyfile(path, target / path.name)
             written += 1
-    (target / "schema.json").write_text(schema_text())
-    say(f"Wrote {written} spaces and schema.json to {target}. Next: nas check {target / 'digits.yaml'}")
+    (target / "schema.json").write_text(schema_text(), encoding="utf-8")
+    say(f"Wrote {written} spaces and schema.json to {target}.")
+    say(f"Next: nas check {target / 'digits.yaml'}")
 
 
 @app.command(epilog=example("nas check cifar --cost"))
 def check(
     space: Space,
     settings: Settings = None,
-    cost: Annotated[bool, typer.Option("--cost", help="Add sizes and an estimate of the time.")] = False,
-    data_dir: DataDir = DATA,
+    cost: Annotated[
+        bool, typer.Option("--cost", help="Add sizes and an estimate of the time.")
+    ] = False,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Validate a space without training; print what is searched and how much there is."""
     loaded = load_space(space, settings)
@@ -97,7 +115,11 @@ def check(
     for name, values in rows:
         say(f"  {name:<{width}}  {values}")
     count, exact = loaded.num_architectures()
-    number = "infinitely many" if count == float("inf") else f"{'' if exact else 'at least '}{count:,.0f}"
+    number = (
+        "infinitely many"
+        if count == float("inf")
+        else f"{'' if exact else 'at least '}{count:,.0f}"
+    )
     say(f"{loaded.name}: {len(rows)} searched parameters, {number} distinct architectures.")
     if cost:
         from nas.estimate import estimate
@@ -109,37 +131,39 @@ def check(
 @app.command(epilog=example("nas search spaces/cifar.yaml --trials 6 --timeout 15m"))
 def search(
     space: Space,
-    trials: Annotated[int | None, typer.Option(min=1, help="Number of trials in the study.")] = None,
-    timeout: Annotated[str | None, typer.Option(metavar="TIME", help="Stop after this time: 90s, 20m, 2h.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one for each core.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Number of trials in the study.")
+    ] = None,
+    timeout: Timeout = None,
+    workers: Workers = None,
     storage: Storage = STORAGE,
-    study: Annotated[str | None, typer.Option(help="Name of the study; default: the name of the space.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of sampler, weights and batches.")] = None,
+    study: Annotated[
+        str | None, typer.Option(help="Name of the study; default: the name of the space.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of sampler, weights and batches.")
+    ] = None,
     settings: Settings = None,
-    data_dir: DataDir = DATA,
+    data_dir: DataDir = DATA_DIR,
     out: Out = OUT,
 ) -> None:
     """Run the study of a space, or resume it where it stands."""
     from nas.search import search as run
 
+    start = time.monotonic()
     overrides = list(settings or []) + ([f"search.seed={seed}"] if seed is not None else [])
     loaded = load_space(space, overrides)
-    outcome = run(
-        loaded,
-        trials=trials,
-        timeout=seconds(timeout or loaded.search.timeout),
-        workers=workers,
-        storage=storage,
-        study=check_study_name(study),
-        data_dir=data_dir,
-        out=out,
-    )
-    from nas.summary import finished
+    seconds = seconds_of(timeout or loaded.search.timeout)
+    where: dict[str, Any] = {"storage": storage, "workers": workers}
+    where |= {"data_dir": data_dir, "out": out}
+    name = check_study_name(study)
+    outcome = run(loaded, trials=trials, timeout=seconds, study=name, **where)
+    if loaded.section.payoff and outcome.how == "finished":
+        from nas.payoff.running import payoff as twins
 
-    for line in finished(outcome, storage, resume=" ".join(["nas", *sys.argv[1:]])):
-        say(line)
-    if outcome.how == "interrupted":
-        raise typer.Exit(INTERRUPTED)
+        left = remaining(seconds, start)
+        outcome = twins(outcome.study, loaded.section.payoff, timeout=left, **where)
+    end(outcome, storage)
 
 
 @app.command(epilog=example("nas status cifar"))
@@ -176,12 +200,18 @@ def dashboard(
 @app.command(epilog=example("nas export cifar --seeds 3 --output best.py"))
 def export(
     study: StudyName = None,
-    trial: Annotated[int | None, typer.Option(min=0, help="A trial; default: the best one.")] = None,
+    trial: Annotated[
+        int | None, typer.Option(min=0, help="A trial; default: the best one.")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings the accuracy is measured over.")] = 3,
-    no_train: Annotated[bool, typer.Option("--no-train", help="Take the weights the search found.")] = False,
-    output: Annotated[Path, typer.Option(metavar="FILE", help="The Python module to write.")] = Path("best.py"),
+    no_train: Annotated[
+        bool, typer.Option("--no-train", help="Take the weights the search found.")
+    ] = False,
+    output: Annotated[
+        Path, typer.Option(metavar="FILE", help="The Python module to write.")
+    ] = Path("best.py"),
     storage: Storage = STORAGE,
-    data_dir: DataDir = DATA,
+    data_dir: DataDir = DATA_DIR,
     out: Out = OUT,
 ) -> None:
     """Train the best architecture on all but the test split and write it as a Python module."""
@@ -190,8 +220,51 @@ def export(
 
     opened = load_study(open_storage(storage), study)
     run(
-        opened, trial=trial, seeds=seeds, train=not no_train, output=output, data_dir=data_dir, out=out, say=say
+        opened,
+        trial=trial,
+        seeds=seeds,
+        train=not no_train,
+        output=output,
+        data_dir=data_dir,
+        out=out,
+        say=say,
     )
+
+
+@app.command(epilog=example("nas payoff cifar_small --seeds 6 --depths 1,3,5,9"))
+def payoff(
+    study: StudyName = None,
+    top: Annotated[int | None, typer.Option(min=0, help="Best candidates to take.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Pairs of each comparison.")] = None,
+    depths: Annotated[
+        str | None, typer.Option(metavar="N,N,…", help="Blocks in every stage.")
+    ] = None,
+    vary: Annotated[
+        str | None, typer.Option(help="shortcut, transition, activation_order or block.")
+    ] = None,
+    timeout: Timeout = None,
+    workers: Workers = None,
+    storage: Storage = STORAGE,
+    data_dir: DataDir = DATA_DIR,
+    out: Out = OUT,
+) -> None:
+    """Train twins that differ in one choice, or resume them, and say where shortcuts pay off."""
+    from nas.payoff.running import payoff as run
+    from nas.payoff.running import settings_of
+    from nas.study import load_study, open_storage
+
+    opened = load_study(open_storage(storage), study)
+    settings = settings_of(opened, {"top": top, "seeds": seeds, "depths": depths, "vary": vary})
+    outcome = run(
+        opened,
+        settings,
+        storage=storage,
+        timeout=seconds_of(timeout),
+        workers=workers,
+        data_dir=data_dir,
+        out=out,
+    )
+    end(outcome, storage)
 
 
 @app.command(epilog=example("nas schema > spaces/schema.json"))
@@ -202,7 +275,22 @@ def schema() -> None:
     say(schema_text())
 
 
-def seconds(text: str | None) -> float | None:
+def end(outcome: Any, storage: str) -> None:
+    """Say how a search or its twins ended; status 130 after Ctrl-C."""
+    from nas.summary import finished
+
+    for line in finished(outcome, storage, resume=shlex.join(["nas", *sys.argv[1:]])):
+        say(line)
+    if outcome.how == "interrupted":
+        raise typer.Exit(INTERRUPTED)
+
+
+def remaining(seconds: float | None, start: float) -> float | None:
+    """Seconds left of a timeout, at least one."""
+    return None if seconds is None else max(1.0, seconds - (time.monotonic() - start))
+
+
+def seconds_of(text: str | None) -> float | None:
     """`90s`, `20m`, `2h` or a plain number, in seconds."""
     if text is None:
         return None
@@ -215,7 +303,9 @@ def seconds(text: str | None) -> float | None:
 def check_study_name(name: str | None) -> str | None:
     """A study's name becomes a folder: letters, digits, dots, dashes and underscores."""
     if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
-        raise SpaceError(f"--study {name!r}: use letters, digits, dots, dashes and underscores, 64 at most.")
+        raise SpaceError(
+            f"--study {name!r}: use letters, digits, dots, dashes and underscores, 64 at most."
+        )
     return name
 
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from nas.architecture import Architecture
-from nas.blocks import Activation, Conv, MaxPool, Norm
+from nas.blocks import Conv, MaxPool, Norm
 from nas.plan import norm_groups, plan, trace
 
 

@@ -43,10 +43,16 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def memory_share(workers: int) -> int:
+    """Bytes a training may take before blocks are recomputed instead of kept: its share of three
+    quarters of the free memory, and never more than 6 GiB."""
+    return min(available_memory() * 3 // 4 // workers, 6 * 2**30)
+
+
 def available_memory() -> int:
     """Bytes of memory that could be used now; 4 GiB where the system does not tell."""
     try:
-        rows = Path("/proc/meminfo").read_text().splitlines()
+        rows = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
         return next(int(row.split()[1]) * 1024 for row in rows if row.startswith("MemAvailable"))
     except (OSError, StopIteration, ValueError):
         return 4 * 2**30

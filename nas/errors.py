@@ -1,4 +1,4 @@
-"""What the user can mend: a sentence with the place, the value and the way on, never a traceback."""
+"""What the user can mend: a sentence with the place, the value and the way on, no traceback."""
 
 
 class UserError(ValueError):

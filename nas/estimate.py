@@ -13,10 +13,10 @@ from nas.cost import Cost, cost
 from nas.data.catalog import split_sizes
 from nas.data.facts import FACTS
 from nas.environment import num_cores
-from nas.network import Network
+from nas.network import Network, channels_last
 from nas.settings import OPTIMIZERS, Training
 from nas.space import SearchSpace
-from nas.space.branches import Values, Walker
+from nas.space.branches import Draw, every
 
 #: timed steps, after two to warm up
 STEPS = 5
@@ -25,24 +25,27 @@ DRAWS = 200
 
 
 def estimate(space: SearchSpace, data_dir: Path) -> list[str]:
-    """Lines about the smallest and the largest candidate, and about the time of the whole search."""
+    """Lines about the smallest and the largest candidate, and the time of the whole search."""
     torch.set_num_threads(1)
     ends = space.extremes()
     training = max(space.trainings(), key=lambda training: training.epochs)
     lines = [
-        f"{word:<8}  {described(spent)}" for word, (_, spent) in zip(("smallest", "largest"), ends, strict=True)
+        f"{word:<8}  {described(spent)}"
+        for word, (_, spent) in zip(("smallest", "largest"), ends, strict=True)
     ]
     steps = training.epochs * (num_pictures(space, data_dir) // training.batch_size)
-    timed = [(spent.multiply_adds, step_seconds(architecture, training)) for architecture, spent in ends]
+    timed = [
+        (spent.multiply_adds, step_seconds(architecture, training)) for architecture, spent in ends
+    ]
     seconds = mean_seconds(space, timed) * steps
-    workers = space.search.workers or num_cores()
-    hours = seconds * space.search.trials / min(workers, space.search.trials) / 3600
+    trials, workers = space.search.trials, space.search.workers or num_cores()
     lines.append(
         f"A training step of {training.batch_size} pictures takes {timed[0][1] * 1000:.0f} to "
         f"{timed[1][1] * 1000:.0f} ms on one core, a candidate about {duration(seconds)}."
     )
     lines.append(
-        f"{space.search.trials} trials with {workers} workers: about {duration(hours * 3600)} if none is pruned."
+        f"{trials} trials with {workers} workers: about "
+        f"{duration(seconds * trials / min(workers, trials))} if none is pruned."
     )
     return lines
 
@@ -50,8 +53,8 @@ def estimate(space: SearchSpace, data_dir: Path) -> list[str]:
 def described(spent: Cost) -> str:
     """A cost in words."""
     return (
-        f"{spent.depth} layers, {spent.parameters:,} parameters, {spent.multiply_adds:,} multiply-adds, "
-        f"{spent.memory / 2**20:,.0f} MiB in training"
+        f"{spent.depth} layers, {spent.parameters:,} parameters, "
+        f"{spent.multiply_adds:,} multiply-adds, {spent.memory / 2**20:,.0f} MiB in training"
     )
 
 
@@ -75,8 +78,10 @@ def num_pictures(space: SearchSpace, data_dir: Path) -> int:
 
 def step_seconds(architecture: Architecture, training: Training) -> float:
     """Median time of a training step on random pictures, with one thread."""
-    network = Network(architecture).to(memory_format=torch.channels_last)
-    optimizer = OPTIMIZERS[training.optimizer.name](network.parameters(), **training.optimizer.arguments)
+    network = channels_last(Network(architecture))
+    optimizer = OPTIMIZERS[training.optimizer.name](
+        network.parameters(), **training.optimizer.arguments
+    )
     pictures = torch.randn(training.batch_size, *architecture.image_shape)
     pictures = pictures.contiguous(memory_format=torch.channels_last)
     labels = torch.randint(architecture.num_classes, (training.batch_size,))
@@ -91,21 +96,9 @@ def step_seconds(architecture: Architecture, training: Training) -> float:
 
 
 def mean_seconds(space: SearchSpace, timed: list[tuple[int, float]]) -> float:
-    """Mean time of a step over random candidates, linear in multiply-adds between the timed ones."""
+    """Mean time of a step over random candidates, linear in multiply-adds through those timed."""
     (low, fast), (high, slow) = timed
     slope = (slow - fast) / (high - low) if high > low else 0.0
     generator = random.Random(0)
-    draws = [space.sample(Draw(generator)) for _ in range(DRAWS)]
+    draws = [space.sample(Draw(generator, every)) for _ in range(DRAWS)]
     return mean(fast + slope * (cost(architecture).multiply_adds - low) for architecture in draws)
-
-
-class Draw(Walker):
-    """A trial that draws evenly at random."""
-
-    def __init__(self, generator: random.Random) -> None:
-        super().__init__([], lambda name, values: pick(generator, values))
-
-
-def pick(generator: random.Random, values: Values) -> list[tuple[object, float]]:
-    """One of the values."""
-    return [(generator.choice(values.items), 1)]

@@ -12,6 +12,7 @@ import torch
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
+from nas.defaults import DATA_DIR, OUT
 from nas.environment import git_commit, library_version, num_cores
 from nas.errors import ExportError
 from nas.measuring import accuracy
@@ -24,7 +25,7 @@ from nas.training import train as train_candidate
 
 @dataclass(frozen=True)
 class Run:
-    """One retraining: its seed, its test accuracy, where its weights are, how pictures are scaled."""
+    """One retraining: its seed, its test accuracy, its weights, and how pictures are scaled."""
 
     seed: int
     test_accuracy: float
@@ -40,8 +41,8 @@ def export(
     seeds: int = 3,
     train: bool = True,
     output: str | Path = "best.py",
-    data_dir: str | Path = "data",
-    out: str | Path = "runs",
+    data_dir: str | Path = DATA_DIR,
+    out: str | Path = OUT,
     say: Callable[[str], None] = print,
 ) -> Path:
     """Write the module of a trial (default: the best) with its weights beside it.
@@ -58,12 +59,10 @@ def export(
             runs.append(retrain(candidate, number, chosen, folder, Path(data_dir)))
             say(f"seed {number}: test accuracy {runs[-1].test_accuracy:.4f}")
         weights, facts = runs[0].weights, measured(runs)
-        study.set_user_attr("exported", {"trial": chosen.number, "test_accuracy": [run.test_accuracy for run in runs]})
+        accuracies = [run.test_accuracy for run in runs]
+        study.set_user_attr("exported", {"trial": chosen.number, "test_accuracy": accuracies})
     else:
-        weights = folder / "weights" / f"trial-{chosen.number}.pt"
-        facts = [f"Weights as the search found them: validation accuracy {chosen.user_attrs['val_accuracy']:.4f}."]
-        if not weights.exists():
-            raise ExportError(f"the weights of trial {chosen.number} were not kept ({weights}): leave out --no-train.")
+        weights, facts = found_weights(chosen, folder)
     write(candidate, study, chosen, facts, weights, output)
     say(f"Wrote {output} and {output.with_suffix('.pt')}. Try it: python {output}")
     return output
@@ -82,13 +81,26 @@ def choose(study: Study, number: int | None) -> FrozenTrial:
     raise ExportError(f"study {study.study_name!r} has no trained trial {number}.")
 
 
-def retrain(candidate: Candidate, number: int, trial: FrozenTrial, folder: Path, data_dir: Path) -> Run:
-    """Train on all but the test split with one seed, test once, and keep both; or read what is kept."""
+def found_weights(trial: FrozenTrial, folder: Path) -> tuple[Path, list[str]]:
+    """The weights the search left of a trial, and what was measured of them."""
+    weights = folder / "weights" / f"trial-{trial.number}.pt"
+    if not weights.exists():
+        raise ExportError(
+            f"the weights of trial {trial.number} were not kept ({weights}): leave out --no-train."
+        )
+    reached = f"validation accuracy {trial.user_attrs['val_accuracy']:.4f}"
+    return weights, [f"Weights as the search found them: {reached}."]
+
+
+def retrain(
+    candidate: Candidate, number: int, trial: FrozenTrial, folder: Path, data_dir: Path
+) -> Run:
+    """Train on all but the test split with one seed, test once and keep both, or read them."""
     seed = trial.user_attrs["seed"] + number
     kept = folder / "export" / f"{candidate.hash}-seed-{seed}.json"
     weights = kept.with_suffix(".pt")
     if kept.exists() and weights.exists():
-        return Run(**json.loads(kept.read_text()) | {"weights": weights})
+        return Run(**json.loads(kept.read_text(encoding="utf-8")) | {"weights": weights})
     torch.set_num_threads(num_cores())
     trained = train_candidate(candidate, seed=seed, data_dir=data_dir, train_on_validation=True)
     data = trained.data
@@ -96,12 +108,12 @@ def retrain(candidate: Candidate, number: int, trial: FrozenTrial, folder: Path,
         seed=seed,
         test_accuracy=accuracy(trained.network, data.test_dataloader()),
         weights=weights,
-        mean=[round(value, 4) for value in data.mean.flatten().tolist()] if hasattr(data, "mean") else [],
-        std=[round(value, 4) for value in data.std.flatten().tolist()] if hasattr(data, "std") else [],
+        mean=[round(value, 4) for value in data.mean],
+        std=[round(value, 4) for value in data.std],
     )
     kept.parent.mkdir(parents=True, exist_ok=True)
     torch.save(trained.network.state_dict(), weights)
-    kept.write_text(json.dumps(vars(run) | {"weights": weights.name}))
+    kept.write_text(json.dumps(vars(run) | {"weights": weights.name}), encoding="utf-8")
     return run
 
 
@@ -110,42 +122,52 @@ def measured(runs: list[Run]) -> list[str]:
     values = [100 * run.test_accuracy for run in runs]
     spread = f" ± {stdev(values):.2f}" if len(values) > 1 else ""
     facts = [
-        f"Test accuracy {mean(values):.2f}{spread} % (n = {len(values)} seeds, mean ± standard deviation), "
-        "trained on training and validation split, tested once.",
+        f"Test accuracy {mean(values):.2f}{spread} % (n = {len(values)} seeds, mean ± standard "
+        "deviation), trained on training and validation split, tested once.",
     ]
-    if runs[0].mean:
-        facts.append(f"Input: pictures from 0 to 1, minus {runs[0].mean}, divided by {runs[0].std}, by channel.")
+    if any(runs[0].mean):
+        scaled = f"minus {runs[0].mean}, divided by {runs[0].std}, by channel"
+        facts.append(f"Input: pictures from 0 to 1, {scaled}.")
     return facts
 
 
 def write(
-    candidate: Candidate, study: Study, trial: FrozenTrial, facts: list[str], weights: Path, output: Path
+    candidate: Candidate,
+    study: Study,
+    trial: FrozenTrial,
+    facts: list[str],
+    weights: Path,
+    output: Path,
 ) -> None:
     """Write module and weights, load both, and compare with the trained network to the last bit."""
-    attrs = trial.user_attrs
-    commit = git_commit(Path(__file__).parent)
+    attrs, commit = trial.user_attrs, git_commit(Path(__file__).parent)
     source = module_source(
         candidate.architecture,
         title=f"Network found by study {study.study_name}, trial {trial.number}.",
         facts=[
             *facts,
-            f"{attrs['layers']} layers, {attrs['parameters']:,} parameters, {attrs['multiply_adds']:,} multiply-adds.",
-            f"Made by nas {library_version('nas')}{f' (commit {commit})' if commit else ''}. Yours to edit.",
+            f"{attrs['layers']} layers, {attrs['parameters']:,} parameters, "
+            f"{attrs['multiply_adds']:,} multiply-adds.",
+            f"Made by nas {library_version('nas')}{f' (commit {commit})' if commit else ''}.",
         ],
     )
     state = torch.load(weights, map_location="cpu", weights_only=True)
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(source)
+    output.write_text(source, encoding="utf-8")
     torch.save(state, output.with_suffix(".pt"))
     compare(candidate, output, state)
 
 
 def compare(candidate: Candidate, module: Path, state: dict[str, Any]) -> None:
-    """Assert that the written module computes what the trained network computes."""
+    """RuntimeError where the written module computes something else than the trained network."""
     ours, theirs = Network(candidate.architecture), runpy.run_path(str(module))["Network"]()
-    pictures = torch.randn(2, *candidate.architecture.image_shape, generator=torch.Generator().manual_seed(0))
+    pictures = torch.randn(
+        2, *candidate.architecture.image_shape, generator=torch.Generator().manual_seed(0)
+    )
     for network in (ours, theirs):
         network.load_state_dict(state)
         network.eval()
     with torch.inference_mode():
-        assert torch.equal(ours(pictures), theirs(pictures)), "the exported module differs from the network"
+        outputs = ours(pictures), theirs(pictures)
+    if not torch.allclose(*outputs, rtol=0, atol=0, equal_nan=True):
+        raise RuntimeError(f"{module} computes something else than the network: do not use it.")

@@ -1,4 +1,4 @@
-"""What is measured of a candidate around its training: probes on the way, clean errors at the end."""
+"""What is measured of a candidate: probes on the way of its training, clean errors at the end."""
 
 import copy
 import hashlib
@@ -22,7 +22,7 @@ CURVE_POINTS = 200
 
 
 class Probes(Callback):
-    """Takes the probes before the steps in PROBE_STEPS and at the end, always on the same pictures."""
+    """Takes the probes before the steps in PROBE_STEPS and at the end, on the same pictures."""
 
     def __init__(self, network: Network, data: Any, seed: int, names: Sequence[str]) -> None:
         self.network = network
@@ -31,7 +31,9 @@ class Probes(Callback):
         self.readings: dict[str, dict[str, Value]] = {}
         self.pictures, self.labels = next(iter(data.train_evaluation_dataloader()))
 
-    def on_train_batch_start(self, trainer: Trainer, module: Any, batch: Any, batch_index: int) -> None:
+    def on_train_batch_start(
+        self, trainer: Trainer, module: Any, batch: Any, batch_index: int
+    ) -> None:
         """Probe where the number of steps made is one of those wanted."""
         if trainer.global_step in PROBE_STEPS:
             self.take(str(trainer.global_step))
@@ -85,7 +87,7 @@ def clean_error(network: nn.Module, data: Any) -> float:
 
 @torch.no_grad()
 def retake_statistics(network: nn.Module, batches: Any) -> None:
-    """Average the statistics of batch norm over pictures as they are, with the weights as they are."""
+    """Average the statistics of batch norm over pictures as they are; no weight is changed."""
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     if not norms:
         return
@@ -102,10 +104,12 @@ def retake_statistics(network: nn.Module, batches: Any) -> None:
 
 
 def initial_hash(network: Network) -> str:
-    """A hash of stem, branches and classifier, shortcuts left out: equal for twins before training."""
+    """A hash of stem, branches and classifier without shortcuts: at first equal for twins."""
     digest = hashlib.sha256()
-    branches = [conv for block in network.blocks() for conv in branch_convolutions(block)]
-    for layer in [*convolutions(network.stem), *branches, network.head]:
+    layers: list[nn.Conv2d | nn.Linear] = [*convolutions(network.stem)]
+    for block in network.blocks():
+        layers += branch_convolutions(block)
+    for layer in [*layers, network.head]:
         digest.update(layer.weight.detach().contiguous().cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
 
@@ -115,5 +119,6 @@ def thinned(losses: Sequence[float]) -> list[list[float]]:
     width = max(1, -(-len(losses) // CURVE_POINTS))
     stretches = [losses[start : start + width] for start in range(0, len(losses), width)]
     return [
-        [index * width, round(sum(stretch) / len(stretch), 4)] for index, stretch in enumerate(stretches)
+        [index * width, round(sum(stretch) / len(stretch), 4)]
+        for index, stretch in enumerate(stretches)
     ]

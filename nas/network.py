@@ -54,8 +54,8 @@ class ZeroPad(nn.Module):
         return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.extra))
 
 
-ACTIVATIONS = {
-    "relu": partial(nn.ReLU, inplace=True),
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
     "gelu": nn.GELU,
     "silu": nn.SiLU,
     "leaky_relu": nn.LeakyReLU,
@@ -70,16 +70,19 @@ class Network(nn.Module):
     last bit. With `checkpointing`, blocks are computed again in the backward pass instead of kept.
     """
 
-    def __init__(self, architecture: Architecture, *, seed: int = 0, checkpointing: bool = False) -> None:
+    def __init__(
+        self, architecture: Architecture, *, seed: int = 0, checkpointing: bool = False
+    ) -> None:
         super().__init__()
         self.architecture = architecture
         self.checkpointing = checkpointing
         layout = plan(architecture)
         make = partial(sequence, architecture)
         self.stem = make(layout.stem)
-        self.stages = nn.Sequential(*(nn.Sequential() for _ in architecture.stages))
+        stages = [nn.Sequential() for _ in architecture.stages]
         for record, block in zip(architecture.blocks(), layout.blocks, strict=True):
-            self.stages[record.stage].append(build_block(architecture, block))
+            stages[record.stage].append(build_block(architecture, block))
+        self.stages = nn.Sequential(*stages)
         self.final = make(layout.final)
         self.head = nn.Linear(layout.features, architecture.num_classes)
         initialise(self, seed)
@@ -93,7 +96,7 @@ class Network(nn.Module):
 
     def blocks(self) -> list[nn.Module]:
         """The blocks from input to output, one for each record of the architecture."""
-        return [block for stage in self.stages for block in stage]
+        return [block for stage in self.stages.children() for block in stage.children()]
 
 
 def build_block(architecture: Architecture, block: Block) -> nn.Module:
@@ -101,7 +104,7 @@ def build_block(architecture: Architecture, block: Block) -> nn.Module:
     make = partial(sequence, architecture)
     after = make(block.after) if block.after else None
     if block.shortcut is None:
-        return Plain(make(block.before + block.branch), after)
+        return Plain(make(block.branch), after)
     before = make(block.before) if block.before else None
     shortcut = make(block.shortcut) if block.shortcut else nn.Identity()
     return Residual(make(block.branch), shortcut, before, after)
@@ -109,28 +112,38 @@ def build_block(architecture: Architecture, block: Block) -> nn.Module:
 
 def sequence(architecture: Architecture, layout: ops.Ops) -> nn.Sequential:
     """Modules for operations that follow each other."""
-    modules = [build_op(architecture, op) for op in layout]
-    if modules and isinstance(modules[0], nn.ReLU):
-        modules[0].inplace = False  # its input may be a shortcut's input too
-    return nn.Sequential(*modules)
+    return nn.Sequential(
+        *(build_op(architecture, op, first=place == 0) for place, op in enumerate(layout))
+    )
 
 
-def build_op(architecture: Architecture, op: ops.Op) -> nn.Module:
-    """The module of one operation."""
+def build_op(architecture: Architecture, op: ops.Op, *, first: bool) -> nn.Module:
+    """The module of one operation; the first one leaves its input whole, a shortcut may read it."""
     groups = norm_groups(architecture)
     match op:
         case ops.Conv(inputs, outputs, kernel, stride, conv_groups):
             return nn.Conv2d(
-                inputs, outputs, kernel, stride, kernel // 2, groups=conv_groups, bias=groups is None
+                inputs,
+                outputs,
+                kernel,
+                stride,
+                kernel // 2,
+                groups=conv_groups,
+                bias=groups is None,
             )
         case ops.Norm(channels):
             return nn.GroupNorm(groups, channels) if groups else nn.BatchNorm2d(channels)
         case ops.Activation():
-            return ACTIVATIONS[architecture.activation]()
+            return activation(architecture.activation, overwrite=not first)
         case ops.MaxPool():
             return nn.MaxPool2d(3, 2, 1)
         case ops.ZeroPad(inputs, outputs, stride):
             return ZeroPad(inputs, outputs, stride)
+
+
+def activation(name: str, *, overwrite: bool) -> nn.Module:
+    """An activation; ReLU may overwrite its input, which saves memory and time."""
+    return nn.ReLU(inplace=True) if overwrite and name == "relu" else ACTIVATIONS[name]()
 
 
 def initialise(network: Network, seed: int) -> None:
@@ -161,10 +174,22 @@ def initialise_layer(layer: nn.Conv2d | nn.Linear, seed: int, place: str) -> Non
     """Normal weights of variance 2 / fan-out (fan-in for the classifier), zero bias."""
     digest = hashlib.sha256(f"{seed} {place}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
-    mode = "fan_out" if isinstance(layer, nn.Conv2d) else "fan_in"
-    nn.init.kaiming_normal_(layer.weight, mode=mode, nonlinearity="relu", generator=generator)
+    nn.init.kaiming_normal_(
+        layer.weight,
+        mode="fan_out" if isinstance(layer, nn.Conv2d) else "fan_in",
+        nonlinearity="relu",
+        generator=generator,
+    )
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
+
+
+def channels_last(network: Network) -> Network:
+    """The network with its weights laid out as is fastest: the channels of a place side by side."""
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.to(memory_format=torch.channels_last)
+    return network
 
 
 def recomputed(block: nn.Module, x: Tensor) -> Tensor:
@@ -178,7 +203,7 @@ def recomputed(block: nn.Module, x: Tensor) -> Tensor:
 def frozen_statistics(block: nn.Module) -> Iterator[None]:
     """Running statistics are counted in the first pass only."""
     norms = [module for module in block.modules() if isinstance(module, nn.BatchNorm2d)]
-    kept = [(norm.momentum, norm.num_batches_tracked.clone()) for norm in norms]
+    kept = [(norm.momentum, norm.get_buffer("num_batches_tracked").clone()) for norm in norms]
     for norm in norms:
         norm.momentum = 0.0
     try:
@@ -186,4 +211,4 @@ def frozen_statistics(block: nn.Module) -> Iterator[None]:
     finally:
         for norm, (momentum, counted) in zip(norms, kept, strict=True):
             norm.momentum = momentum
-            norm.num_batches_tracked.copy_(counted)
+            norm.get_buffer("num_batches_tracked").copy_(counted)

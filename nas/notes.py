@@ -17,7 +17,23 @@ def trial_note(trial: Trial, candidate: Candidate, result: Result) -> None:
     """Write the note of a trial: architecture, cost and curve."""
     from optuna_dashboard import save_note
 
-    save_note(trial, "\n\n".join([architecture_table(candidate.architecture), summary(candidate, result), curve_table(result)]))
+    save_note(
+        trial,
+        "\n\n".join(
+            [
+                architecture_table(candidate.architecture),
+                summary(candidate, result),
+                curve_table(result),
+            ]
+        ),
+    )
+
+
+def untrained_note(trial: Trial, candidate: Candidate, why: str) -> None:
+    """Write the note of a trial that was not trained: architecture and reason."""
+    from optuna_dashboard import save_note
+
+    save_note(trial, f"{architecture_table(candidate.architecture)}\n\n{why}")
 
 
 def study_note(study: Study, body: str) -> None:
@@ -29,7 +45,10 @@ def study_note(study: Study, body: str) -> None:
 
 def architecture_table(architecture: Architecture) -> str:
     """The blocks in Markdown, runs of equal blocks in one row."""
-    head = f"**{architecture.activation_order}**, {architecture.activation}, norm {architecture.norm}, stem {architecture.stem}"
+    head = (
+        f"**{architecture.activation_order}**, {architecture.activation}, "
+        f"norm {architecture.norm}, stem {architecture.stem}"
+    )
     rows = ["| blocks | type | channels | stride | shortcut |", "|---|---|---|---|---|"]
     for record, group in groupby(architecture.blocks()):
         rows.append(block_row(record, len(list(group))))
@@ -46,7 +65,8 @@ def summary(candidate: Candidate, result: Result) -> str:
     """Cost, settings and outcome in one paragraph."""
     flags = "".join(f" **{flag}.**" for flag in ("diverged", "pruned") if getattr(result, flag))
     return (
-        f"{result.depth} layers, {result.parameters:,} parameters, {result.multiply_adds:,} multiply-adds. "
+        f"{result.depth} layers, {result.parameters:,} parameters, "
+        f"{result.multiply_adds:,} multiply-adds. "
         f"{candidate.training.optimizer}, batch {candidate.training.batch_size}, "
         f"{len(result.curve)} of {candidate.training.epochs} epochs in {result.seconds:.1f} s, "
         f"seed {result.seed}.{flags}"
@@ -57,7 +77,10 @@ def curve_table(result: Result) -> str:
     """The learning curve in Markdown, with its first and last epoch."""
     step = max(1, -(-(len(result.curve) - 1) // (ROWS - 1)))
     kept = [*result.curve[:-1:step], result.curve[-1]]
-    rows = ["| epoch | training loss | training accuracy | validation loss | validation accuracy |", "|---|---|---|---|---|"]
+    rows = [
+        "| epoch | training loss | training accuracy | validation loss | validation accuracy |",
+        "|---|---|---|---|---|",
+    ]
     for record in kept:
         keys = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
         numbers = " | ".join(f"{record[key]:.4f}" for key in keys)

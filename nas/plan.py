@@ -6,6 +6,7 @@ from itertools import takewhile
 
 from nas.architecture import Architecture, BlockRecord
 from nas.blocks import (
+    ACTIVATIONS,
     BLOCKS,
     NORMS,
     ORDERS,
@@ -20,6 +21,7 @@ from nas.blocks import (
     Order,
     ZeroPad,
 )
+from nas.registry import unknown
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Plan:
 
 
 def plan(architecture: Architecture) -> Plan:
-    """Lay out every operation. ValueError where a number is impossible."""
+    """Lay out every operation. ValueError where a name is unknown or a number impossible."""
+    check_choices(architecture)
     order = ORDERS[architecture.activation_order]
     records = architecture.blocks()
     stem = STEMS[architecture.stem.name](architecture.image_shape[0], **architecture.stem.arguments)
@@ -157,12 +160,28 @@ def trace(plan: Plan, image_shape: tuple[int, int, int]) -> Iterator[tuple[str, 
             stride = stride_of(op)
             if stride > min(here):
                 raise ValueError(
-                    f"a stride of {stride} in {part} leaves less than one pixel of {here[0]}x{here[1]}."
+                    f"a stride of {stride} in {part} leaves less than one pixel "
+                    f"of {here[0]}x{here[1]}."
                 )
             smaller = (-(-here[0] // stride), -(-here[1] // stride))
             yield part, op, here[0] * here[1], smaller[0] * smaller[1]
             here = smaller
         size = size if part.startswith("shortcut") else here
+
+
+def check_choices(architecture: Architecture) -> None:
+    """Refuse an unknown activation, a network without stages, and sizes that are no counts."""
+    if architecture.activation not in ACTIVATIONS:
+        raise ValueError(unknown("activation", architecture.activation, list(ACTIVATIONS)))
+    if not architecture.stages:
+        raise ValueError("a network needs at least one stage, found none.")
+    sizes = {"stem.width": architecture.stem.arguments.get("width")}
+    for index, stage in enumerate(architecture.stages):
+        for key in ("depth", "width", "stride"):
+            sizes[f"stages.{index}.{key}"] = getattr(stage, key)
+    for name, size in sizes.items():
+        if type(size) is not int or size < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1, found {size!r}.")
 
 
 def check(architecture: Architecture, plan: Plan) -> None:
@@ -172,7 +191,9 @@ def check(architecture: Architecture, plan: Plan) -> None:
         if isinstance(op, Conv):
             check_conv(part, op)
         if isinstance(op, Norm) and groups is not None and groups > 0 and op.channels % groups:
-            raise ValueError(f"{groups} norm groups do not divide the {op.channels} channels of {part}.")
+            raise ValueError(
+                f"{groups} norm groups do not divide the {op.channels} channels of {part}."
+            )
         if isinstance(op, Norm) and groups is not None and groups < 0:
             raise ValueError(f"the number of norm groups must be at least 1, found {groups}.")
 
@@ -183,8 +204,11 @@ def check_conv(part: str, conv: Conv) -> None:
         raise ValueError(f"the number of groups must be at least 1, found {conv.groups}.")
     for channels in (conv.in_channels, conv.out_channels):
         if channels < 1:
-            raise ValueError(f"a convolution of {part} has {channels} channels: at least 1 is needed.")
+            raise ValueError(
+                f"a convolution of {part} has {channels} channels: at least 1 is needed."
+            )
         if channels % conv.groups:
             raise ValueError(
-                f"{conv.groups} groups do not divide the {channels} channels of a convolution of {part}."
+                f"{conv.groups} groups do not divide the {channels} channels "
+                f"of a convolution of {part}."
             )

@@ -15,7 +15,6 @@ from nas.settings import Candidate
 from nas.study import counts
 
 
-
 def describe(candidate: Candidate) -> str:
     """A candidate in a few words."""
     architecture = candidate.architecture
@@ -31,6 +30,12 @@ def candidate_of(trial: FrozenTrial) -> Candidate | None:
     """The candidate a trial has drawn, if it has."""
     text = trial.user_attrs.get("candidate")
     return Candidate.from_json(text) if text else None
+
+
+def described(trial: FrozenTrial) -> str:
+    """The candidate of a trial in a few words; nothing before it is drawn."""
+    candidate = candidate_of(trial)
+    return describe(candidate) if candidate else ""
 
 
 class Progress:
@@ -63,20 +68,21 @@ class Progress:
         for trial in done:
             if trial.number not in self.told:
                 self.told.add(trial.number)
-                self.console.print(self.line(trial, len(done)), highlight=False, soft_wrap=True)
+                line = self.line(trial, len(self.told))
+                self.console.print(line, markup=False, highlight=False, soft_wrap=True)
         if self.console.is_terminal:
             self.live.update(self.view(trials, done))
 
     def line(self, trial: FrozenTrial, num_done: int) -> str:
         """One finished trial in one line."""
-        candidate = candidate_of(trial)
-        what = describe(candidate) if candidate else ""
-        return f"[{num_done}/{self.num_trials}] trial {trial.number}: {self.outcome(trial)}  {what}".replace("[", r"\[", 1)
+        place = f"[{num_done}/{self.num_trials}]"
+        return f"{place} trial {trial.number}: {self.outcome(trial)}  {described(trial)}"
 
     def outcome(self, trial: FrozenTrial) -> str:
         """How a trial ended."""
         if trial.state == TrialState.FAIL:
-            return "failed: " + str(trial.user_attrs.get("error", "unknown")).strip().splitlines()[-1]
+            error = str(trial.user_attrs.get("error", "unknown"))
+            return f"failed: {error.strip().splitlines()[-1]}"
         shown = self.values(trial)
         if trial.user_attrs.get("pruned"):
             shown += f", pruned after epoch {trial.last_step}"
@@ -96,7 +102,9 @@ class Progress:
 
     def best(self, done: Sequence[FrozenTrial]) -> FrozenTrial | None:
         """The best trial by the first objective."""
-        complete = [t for t in done if t.state == TrialState.COMPLETE and not t.user_attrs.get("pruned")]
+        complete = [
+            t for t in done if t.state == TrialState.COMPLETE and not t.user_attrs.get("pruned")
+        ]
         sign = 1 if OBJECTIVES[self.objectives[0]].direction == "maximize" else -1
         return max(complete, key=lambda trial: sign * trial.values[0], default=None)
 
@@ -106,7 +114,9 @@ class Progress:
         if fresh < 1:
             return "time left unknown"
         seconds = (time.monotonic() - self.start) / fresh * (self.num_trials - num_done)
-        return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
+        return (
+            f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
+        )
 
     def view(self, trials: Sequence[FrozenTrial], done: Sequence[FrozenTrial]) -> Group:
         """The live view: bar, best so far, and the candidates in training."""
@@ -119,8 +129,7 @@ class Progress:
         parts: list[Text | Table] = [head]
         best = self.best(done)
         if best is not None:
-            candidate = candidate_of(best)
-            parts.append(Text(f"best: trial {best.number}, {self.values(best)}  {describe(candidate) if candidate else ''}"))
+            parts.append(Text(f"best: trial {best.number}, {self.values(best)}  {described(best)}"))
         parts += [self.running(t) for t in trials if t.state == TrialState.RUNNING]
         return Group(*parts)
 
@@ -131,9 +140,5 @@ class Progress:
             return Text(f"  trial {trial.number}: starting", style="dim")
         epoch = trial.last_step or 0
         reached = f", {trial.intermediate_values[epoch]:.4f}" if epoch else ""
-        return Text(
-            f"  trial {trial.number}: epoch {epoch} of {candidate.training.epochs}{reached}  {describe(candidate)}",
-            style="dim",
-        )
-
-
+        epochs = f"epoch {epoch} of {candidate.training.epochs}{reached}"
+        return Text(f"  trial {trial.number}: {epochs}  {describe(candidate)}", style="dim")

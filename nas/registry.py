@@ -48,6 +48,8 @@ class Registry(Generic[T]):
 
 def unknown(kind: str, name: object, known: list[str]) -> str:
     """The sentence for a name that is not in a table, with the nearest one that is."""
+    if not known:
+        return f"unknown {kind} {name!r}: there is none to give here."
     near = get_close_matches(str(name), known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"unknown {kind} {name!r}: it can be {', '.join(known)}.{hint}"

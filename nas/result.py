@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from nas.registry import Registry
 
@@ -14,8 +14,8 @@ class Result:
 
     curve: one record for each epoch with epoch, train_loss, train_accuracy, val_loss,
     val_accuracy. losses: [step, training loss], thinned. measures: train_error (clean, in eval
-    mode) and those of nas.trainability from the run. probes: step -> measure -> value. initial_hash: of
-    the weights before training, shortcuts left out: equal for twins. diverged:
+    mode) and those of nas.trainability from the run. probes: step -> measure -> value.
+    initial_hash: of the weights before training, shortcuts left out: equal for twins. diverged:
     the accuracy stands as measured. seconds: wall-clock time of the training. latency: seconds of
     a forward pass of one picture.
     """
@@ -48,7 +48,7 @@ OBJECTIVES: Registry["Objective"] = Registry("objective")
 class Objective:
     """What the search optimises: how it is read from a result, and which way is better."""
 
-    direction: str
+    direction: Literal["maximize", "minimize"]
     value: Callable[[Result], float]
 
     def __call__(self, result: Result) -> float:

@@ -1,27 +1,33 @@
 """Running a search: a coordinator that watches, and worker processes that train."""
 
+import math
 import multiprocessing
+import signal
+import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
 from optuna.storages import BaseStorage
 from optuna.study import Study
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial
 from rich.console import Console
 
+from nas.claims import release_abandoned
 from nas.data import ensure
+from nas.defaults import DATA_DIR, OUT, STORAGE
 from nas.environment import num_cores
 from nas.errors import StudyError
 from nas.progress import Progress
 from nas.space import SearchSpace
 from nas.study import (
-    DEFAULT_STORAGE,
-    add_due,
     create_study,
     open_storage,
-    release_abandoned,
+    supply,
 )
 from nas.worker import PRELOAD, Job, work
 
@@ -49,16 +55,22 @@ class Crew:
         self.messages = self.context.Queue()
 
     def start(self) -> None:
-        """Start all workers."""
+        """Start all workers; Ctrl-C is for this process alone, also while they load libraries."""
+        with ignored_interrupt():
+            forkserver.ensure_running()
         self.processes = [self._start_one() for _ in range(self.size)]
 
     def _start_one(self) -> Any:
-        process = self.context.Process(target=work, args=(self.job, self.stop, self.messages), daemon=True)
+        process = self.context.Process(
+            target=work, args=(self.job, self.stop, self.messages), daemon=True
+        )
         process.start()
         return process
 
-    def check(self) -> bool:
-        """Start workers that died again; whether any is left to wait for. Raises what one raised."""
+    def check(self) -> None:
+        """Start the workers, and again those that died. Raises what one of them raised."""
+        if not self.processes:
+            self.start()
         if not self.messages.empty():
             raise self.messages.get()
         for index, process in enumerate(self.processes):
@@ -67,7 +79,6 @@ class Crew:
                 if self.restarts > RESTARTS:
                     raise StudyError(f"workers keep dying (exit status {process.exitcode}).")
                 self.processes[index] = self._start_one()
-        return any(process.is_alive() for process in self.processes)
 
     def leave(self) -> None:
         """Have the workers leave their trials, and kill those that do not."""
@@ -94,10 +105,10 @@ def search(
     trials: int | None = None,
     timeout: float | None = None,
     workers: int | None = None,
-    storage: str = DEFAULT_STORAGE,
+    storage: str = STORAGE,
     study: str | None = None,
-    data_dir: str | Path = "data",
-    out: str | Path = "runs",
+    data_dir: str | Path = DATA_DIR,
+    out: str | Path = OUT,
     console: Console | None = None,
 ) -> Outcome:
     """Run or resume the study of a space until `trials` are done or `timeout` seconds are over.
@@ -108,37 +119,93 @@ def search(
     console = console or Console()
     name = study or space.name
     num_trials = trials or space.search.trials
-    backend = open_storage(storage)
+    backend = open_storage(storage, create=True)
     ensure(space.dataset, Path(data_dir))
     opened = create_study(backend, name, space)
-    release_abandoned(backend, opened)
-    add_due(opened, space, num_trials)
     size = min(workers or space.search.workers or num_cores(), num_trials)
-    job = Job(storage=storage, study=name, data_dir=Path(data_dir), out=Path(out) / name, workers=size)
-    crew = Crew(job, size)
-    how = watch(crew, backend, opened, Progress(console, space.search.objectives, num_trials), timeout)
-    return Outcome(opened, how)
+    job = Job(
+        storage=storage, study=name, data_dir=Path(data_dir), out=Path(out) / name, workers=size
+    )
+    make_folder(job.out)
+    progress = Progress(console, space.search.objectives, num_trials)
+    keep_due = supply(opened, space, num_trials, 2 * size)
+    return Outcome(opened, watch(Crew(job, size), backend, opened, progress, keep_due, timeout))
 
 
-def watch(crew: Crew, storage: BaseStorage, study: Study, progress: Progress, timeout: float | None) -> str:
-    """Start the workers and show their progress until they are through; how it ended."""
-    deadline = time.monotonic() + timeout if timeout else float("inf")
-    how = "finished"
+def make_folder(folder: Path) -> None:
+    """Make a folder for results; StudyError where that is impossible."""
     try:
-        with progress:
-            if study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-                crew.start()
-            while crew.check():
-                progress.update(study.get_trials(deepcopy=False))
-                release_abandoned(storage, study)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(f"the folder {folder} cannot be made: {error.strerror}.") from error
+
+
+def watch(
+    crew: Crew,
+    storage: BaseStorage,
+    study: Study,
+    progress: Progress,
+    keep_due: Callable[[Sequence[FrozenTrial]], bool],
+    timeout: float | None,
+) -> str:
+    """Keep trials due and workers running, and show their progress, to the end; how it ended."""
+    deadline = time.monotonic() + timeout if timeout else math.inf
+    try:
+        with progress, terminated_like_interrupted():
+            while not step(crew, storage, study, progress, keep_due):
                 if time.monotonic() > deadline:
-                    how = "timeout"
-                    break
+                    return "timeout"
                 time.sleep(POLL)
-            progress.update(study.get_trials(deepcopy=False))
+        return "finished"
     except KeyboardInterrupt:
-        how = "interrupted"
+        return "interrupted"
     finally:
         crew.leave()
-        release_abandoned(storage, study)
-    return how
+        release_abandoned(storage, study.get_trials(deepcopy=False))
+
+
+@contextmanager
+def ignored_interrupt() -> Iterator[None]:
+    """Have processes started meanwhile ignore Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def terminated_like_interrupted() -> Iterator[None]:
+    """Have SIGTERM end the search as Ctrl-C does; outside the main thread nothing is changed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def step(
+    crew: Crew,
+    storage: BaseStorage,
+    study: Study,
+    progress: Progress,
+    keep_due: Callable[[Sequence[FrozenTrial]], bool],
+) -> bool:
+    """One look at the study; whether every trial asked for is finished."""
+    trials = study.get_trials(deepcopy=False)
+    progress.update(trials)
+    release_abandoned(storage, trials)
+    if keep_due(trials) and all(trial.state.is_finished() for trial in trials):
+        return True
+    crew.check()
+    return False

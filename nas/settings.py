@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nas.architecture import Architecture, Named
+from nas.cost import Cost, cost
 from nas.data.catalog import Dataset
 from nas.registry import Registry
 
@@ -28,7 +29,12 @@ def sgd(
     from torch.optim import SGD
 
     return SGD(
-        parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov, fused=True
+        parameters,
+        lr=lr,
+        momentum=momentum,
+        weight_decay=weight_decay,
+        nesterov=nesterov and momentum > 0,  # without momentum it is the same
+        fused=True,
     )
 
 
@@ -102,6 +108,13 @@ class Candidate:
     architecture: Architecture
     training: Training
     dataset: Dataset
+
+    def cost(self) -> Cost:
+        """What it costs to train."""
+        training = self.training
+        return cost(
+            self.architecture, batch_size=training.batch_size, optimizer=training.optimizer.name
+        )
 
     def to_json(self) -> str:
         """Canonical JSON: equal candidates give equal text."""

@@ -1,12 +1,9 @@
 """The Optuna study of a search: where it is stored, how it samples, and which trials are due."""
 
-import contextlib
 import json
-import os
-import socket
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +13,10 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import make_url
 
+from nas.claims import locked, one_at_a_time
+from nas.defaults import STORAGE
 from nas.errors import StudyError
 from nas.registry import Registry
 from nas.result import LEARNED, OBJECTIVES
@@ -26,7 +26,8 @@ from nas.space.source import Source
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
-DEFAULT_STORAGE = "sqlite:///runs/nas.db"
+#: rejected candidates for each one trained, before the constraints are taken to leave nothing
+MOST_REJECTED = 50
 #: what the name of a study's twins ends with
 TWINS = "-twins"
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -34,29 +35,57 @@ SAMPLERS: Registry[Callable[[int], BaseSampler]] = Registry("sampler")
 PRUNERS: Registry[Callable[[int], BasePruner]] = Registry("pruner")
 
 
-SAMPLERS.add("tpe", lambda seed: optuna.samplers.TPESampler(seed=seed, group=True, multivariate=True))
+SAMPLERS.add(
+    "tpe", lambda seed: optuna.samplers.TPESampler(seed=seed, group=True, multivariate=True)
+)
 SAMPLERS.add("random", lambda seed: optuna.samplers.RandomSampler(seed=seed))
 SAMPLERS.add("grid", lambda seed: optuna.samplers.RandomSampler(seed=seed))
 SAMPLERS.add("nsga2", lambda seed: optuna.samplers.NSGAIISampler(seed=seed))
 SAMPLERS.add("gp", lambda seed: optuna.samplers.GPSampler(seed=seed))
-SAMPLERS.add("cmaes", lambda seed: optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False))
+SAMPLERS.add(
+    "cmaes", lambda seed: optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
+)
 
 PRUNERS.add("hyperband", lambda epochs: optuna.pruners.HyperbandPruner(max_resource=epochs))
 PRUNERS.add("asha", lambda epochs: optuna.pruners.SuccessiveHalvingPruner())
-PRUNERS.add("median", lambda epochs: optuna.pruners.MedianPruner(n_warmup_steps=max(1, epochs // 4)))
+PRUNERS.add(
+    "median", lambda epochs: optuna.pruners.MedianPruner(n_warmup_steps=max(1, epochs // 4))
+)
 PRUNERS.add("none", lambda epochs: optuna.pruners.NopPruner())
 
 
-def open_storage(url: str) -> BaseStorage:
-    """The storage at a URL. SQLite files get their folder and wait for locks instead of failing."""
+def open_storage(url: str, *, create: bool = False) -> BaseStorage:
+    """The storage at a URL; an SQLite file is made only with `create`.
+
+    SQLite waits for locks instead of failing.
+    """
     options: dict[str, Any] = {}
-    if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        options = {"connect_args": {"timeout": 120}}
     try:
-        return optuna.storages.get_storage(RDBStorage(url, engine_kwargs=options))
+        place = make_url(url)
+        if place.get_backend_name() == "sqlite":
+            options = {"connect_args": {"timeout": 120}}
+            check_file(place.database or ":memory:", create=create)
+        with one_at_a_time(place):
+            return optuna.storages.get_storage(RDBStorage(url, engine_kwargs=options))
+    except StudyError:
+        raise
     except Exception as error:
-        raise StudyError(f"the storage {hidden(url)} cannot be opened: {first_line(error)}") from error
+        raise StudyError(
+            f"the storage {hidden(url)} cannot be opened: {first_line(error)}. "
+            f"Write it as {STORAGE} or postgresql://user@host/database."
+        ) from error
+
+
+def check_file(file: str, *, create: bool) -> None:
+    """Make the folder of an SQLite file; StudyError where there is none and none is to be made."""
+    if file == ":memory:":
+        raise StudyError(f"the storage must be a file that workers share, as in {STORAGE}.")
+    if create:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+    elif not Path(file).exists():
+        raise StudyError(
+            f"there is no study here yet ({file}): start one with `nas search digits`."
+        )
 
 
 def hidden(url: str) -> str:
@@ -64,7 +93,9 @@ def hidden(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     credentials, at, host = rest.rpartition("@")
     user = credentials.partition(":")[0]
-    return f"{scheme}{separator}{user}{':***' if ':' in credentials else ''}{at}{host}" if at else url
+    return (
+        f"{scheme}{separator}{user}{':***' if ':' in credentials else ''}{at}{host}" if at else url
+    )
 
 
 def first_line(error: BaseException) -> str:
@@ -78,13 +109,17 @@ def create_study(storage: BaseStorage, name: str, space: SearchSpace) -> Study:
     study = optuna.create_study(
         study_name=name, storage=storage, directions=directions, load_if_exists=True
     )
-    identity = {"space_hash": space.hash, "seed": space.search.seed, "objectives": space.search.objectives}
+    identity = {
+        "space_hash": space.hash,
+        "seed": space.search.seed,
+        "objectives": space.search.objectives,
+    }
     if "space" not in study.user_attrs:
         for key, value in identity.items():
             study.set_user_attr(key, value)
         study.set_user_attr("space_file", space.source.name)
     refuse_changes(study, identity)
-    study.set_user_attr("space", json.dumps(space.source.data))
+    study.set_user_attr("space", json.dumps(space.source.data, ensure_ascii=False))
     return study
 
 
@@ -138,80 +173,47 @@ def for_trial(storage: BaseStorage, name: str, space: SearchSpace, number: int) 
     )
 
 
-def add_due(study: Study, space: SearchSpace, num_trials: int) -> int:
-    """Bring the number of trials that are done, running or due up to `num_trials`; how many were added."""
-    if space.search.sampler == "grid":
-        return add_grid(study, space, num_trials)
-    counted = [trial for trial in study.get_trials(deepcopy=False) if counts(trial)]
-    missing = max(0, num_trials - len(counted))
-    for _ in range(missing):
-        add_one(study)
-    return missing
+def supply(
+    study: Study, space: SearchSpace, num_trials: int, ahead: int
+) -> Callable[[Sequence[FrozenTrial]], bool]:
+    """A function that keeps `ahead` trials due until there are `num_trials`; True when there are.
+
+    Few are kept due, as every look at the study reads them all. Their parameters are drawn when
+    they start. Candidates that constraints reject do not count, unless the space is a grid.
+    """
+    grid = space.grid(num_trials) if space.search.sampler == "grid" else None
+    total = num_trials if grid is None else len(grid)
+
+    def missing(trials: Sequence[FrozenTrial]) -> range:
+        counted = len(trials) if grid is not None else sum(counts(trial) for trial in trials)
+        refuse_hopeless(len(trials) - counted, total)
+        waiting = sum(trial.state == TrialState.WAITING for trial in trials)
+        return range(counted, min(total, counted + ahead - waiting))
+
+    def keep_due(trials: Sequence[FrozenTrial]) -> bool:
+        if missing(trials):
+            with locked(study._storage):  # another search of the study may add at the same time
+                for index in missing(study.get_trials(deepcopy=False)):
+                    if grid is None:
+                        study.add_trial(optuna.trial.create_trial(state=TrialState.WAITING))
+                    else:
+                        study.enqueue_trial(grid[index])
+        return missing(trials).start >= total
+
+    return keep_due
 
 
-def add_one(study: Study) -> None:
-    """One more trial that is due; its parameters are drawn when it starts."""
-    study.add_trial(optuna.trial.create_trial(state=TrialState.WAITING))
-
-
-def add_grid(study: Study, space: SearchSpace, num_trials: int) -> int:
-    """Make every point of the grid due, at most so many."""
-    points = space.grid(num_trials)[len(study.get_trials(deepcopy=False)) :]
-    for point in points:
-        study.enqueue_trial(point)
-    return len(points)
+def refuse_hopeless(rejected: int, total: int) -> None:
+    """StudyError where the constraints reject nearly everything that is drawn."""
+    if rejected > MOST_REJECTED * total:
+        raise StudyError(
+            f"the constraints rejected {rejected} candidates: widen them, or narrow the space."
+        )
 
 
 def counts(trial: FrozenTrial) -> bool:
     """Whether a trial counts towards the number asked for: not if its constraints rejected it."""
     return "rejected" not in trial.user_attrs and "superseded" not in trial.user_attrs
-
-
-def claim(storage: BaseStorage, study: Study) -> FrozenTrial | None:
-    """Take one due trial for this process, so that no other process does; None where none is due."""
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-        with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
-            if storage.set_trial_state_values(trial._trial_id, state=TrialState.RUNNING):
-                storage.set_trial_user_attr(trial._trial_id, "worker", this_worker())
-                return trial
-    return None
-
-
-def release(storage: BaseStorage, trial_id: int) -> None:
-    """Make a running trial due again; it keeps its number and its parameters."""
-    with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
-        storage.set_trial_state_values(trial_id, state=TrialState.WAITING)
-
-
-def release_abandoned(storage: BaseStorage, study: Study) -> int:
-    """Make trials due again whose process on this machine is gone; how many there were."""
-    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    abandoned = [trial for trial in running if not is_alive(trial.user_attrs.get("worker"))]
-    for trial in abandoned:
-        release(storage, trial._trial_id)
-    return len(abandoned)
-
-
-def this_worker() -> str:
-    """host:pid:start of this process."""
-    return f"{socket.gethostname()}:{os.getpid()}:{process_start(os.getpid())}"
-
-
-def is_alive(worker: str | None) -> bool:
-    """Whether a worker runs; one on another machine counts as running."""
-    if worker is None:
-        return False
-    host, pid, start = worker.rsplit(":", 2)
-    return host != socket.gethostname() or process_start(int(pid)) == start
-
-
-def process_start(pid: int) -> str:
-    """When a process started, in clock ticks since boot; empty where there is no such process."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] == "Z" else fields[19]
 
 
 class OneDirection:
@@ -235,16 +237,16 @@ def learned_objective(space: SearchSpace) -> str | None:
 
 
 def should_prune(study: Study, trial_id: int, objective: str) -> bool:
-    """What the study's pruner says of a trial by its reported values, also with several objectives."""
-    storage = study._storage
-    frozen = storage.get_trial(trial_id)
+    """What the study's pruner says of a trial by one of its objectives."""
+    frozen = study._storage.get_trial(trial_id)
     direction = optuna.study.StudyDirection[OBJECTIVES[objective].direction.upper()]
-    view = Study(study.study_name, OneDirection(storage, direction), study.sampler, study.pruner)  # type: ignore[arg-type]
+    storage: Any = OneDirection(study._storage, direction)
+    view = Study(study.study_name, storage, study.sampler, study.pruner)
     return bool(study.pruner.prune(view, frozen))
 
 
 def best_trials(study: Study) -> list[FrozenTrial]:
-    """The best trial, or with several objectives the Pareto front, of those trained to their end."""
+    """The best trial trained to its end, or with several objectives the Pareto front."""
     done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     trained = [trial for trial in done if not trial.user_attrs.get("pruned")]
     signs = [1 if direction.name == "MAXIMIZE" else -1 for direction in study.directions]
@@ -264,7 +266,7 @@ def best_first(study: Study) -> list[FrozenTrial]:
 
 
 def dominates(one: FrozenTrial, other: FrozenTrial, signs: list[int]) -> bool:
-    """Whether one trial is at least as good everywhere and better somewhere, or equal and earlier."""
+    """Whether one trial is as good everywhere and better somewhere, or equal and earlier."""
     ours = [sign * value for sign, value in zip(signs, one.values, strict=True)]
     theirs = [sign * value for sign, value in zip(signs, other.values, strict=True)]
     if ours == theirs:

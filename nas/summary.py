@@ -2,11 +2,20 @@
 
 from collections import Counter
 
+from optuna.study import Study
 from optuna.trial import TrialState
 
-from nas.progress import candidate_of, describe
+from nas.defaults import STORAGE
+from nas.progress import described
 from nas.search import Outcome
-from nas.study import DEFAULT_STORAGE, best_trials, counts, hidden, load_study, open_storage, space_of
+from nas.study import (
+    best_trials,
+    counts,
+    hidden,
+    load_study,
+    open_storage,
+    space_of,
+)
 
 
 def status_lines(storage: str, name: str | None) -> list[str]:
@@ -21,9 +30,10 @@ def status_lines(storage: str, name: str | None) -> list[str]:
         lines.append(f"  {rejected} candidates rejected by the constraints before training")
     objectives = space_of(study).search.objectives
     for trial in best_trials(study):
-        values = ", ".join(f"{name} {value:.4g}" for name, value in zip(objectives, trial.values, strict=True))
-        candidate = candidate_of(trial)
-        lines.append(f"  best: trial {trial.number}, {values}: {describe(candidate) if candidate else ''}")
+        values = ", ".join(
+            f"{name} {value:.4g}" for name, value in zip(objectives, trial.values, strict=True)
+        )
+        lines.append(f"  best: trial {trial.number}, {values}: {described(trial)}")
     return lines
 
 
@@ -33,10 +43,10 @@ def state_word(state: TrialState) -> str:
 
 
 def finished(outcome: Outcome, storage: str, resume: str) -> list[str]:
-    """What is said when a search ends, and how to go on."""
-    name = outcome.study.study_name
-    where = "" if storage == DEFAULT_STORAGE else f" --storage {hidden(storage)}"
-    lines = status_lines(storage, name)
+    """What is said when a search or its twins end, and how to go on."""
+    name = outcome.study.user_attrs.get("twins_of", outcome.study.study_name)
+    where = "" if storage == STORAGE else f" --storage {hidden(storage)}"
+    lines = status_lines(storage, name) + twin_lines(outcome.study)
     if outcome.how != "finished":
         word = {"timeout": "Time is up", "interrupted": "Interrupted"}[outcome.how]
         return [*lines, f"{word}; nothing that finished is lost. Resume with: {resume}"]
@@ -46,3 +56,11 @@ def finished(outcome: Outcome, storage: str, resume: str) -> list[str]:
     ]
 
 
+def twin_lines(study: Study) -> list[str]:
+    """The verdict, where the study is one of twins."""
+    if "payoff" not in study.user_attrs:
+        return []
+    from nas.payoff.analysis import analyse
+    from nas.payoff.words import verdict
+
+    return [f"  {sentence}" for sentence in verdict(analyse(study))]

@@ -16,11 +16,11 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
-from nas.cost import Cost, cost
+from nas.cost import Cost
 from nas.data import open_data
-from nas.environment import available_memory
+from nas.environment import memory_share
 from nas.measuring import Probes, clean_error, initial_hash, scores, thinned
-from nas.network import Network
+from nas.network import Network, channels_last
 from nas.result import Result
 from nas.settings import OPTIMIZERS, Candidate, Training
 from nas.trainability.run import measure_run
@@ -33,7 +33,7 @@ warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
 OnEpoch = Callable[[dict[str, float]], bool]
 
 
-class Interrupted(Exception):
+class StoppedError(Exception):
     """The training was told to stop before it was done."""
 
 
@@ -63,7 +63,9 @@ class Learner(LightningModule):
 
     def on_train_batch_start(self, batch: Any, batch_index: int) -> None:
         """Set the learning rate of this step."""
-        factor = self.settings.factor(self.global_step, int(self.trainer.estimated_stepping_batches))
+        factor = self.settings.factor(
+            self.global_step, int(self.trainer.estimated_stepping_batches)
+        )
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.settings.optimizer.arguments["lr"] * factor
 
@@ -102,10 +104,12 @@ class Watch(Callback):
         self.pruned = False
         self.diverged = False
 
-    def on_train_batch_start(self, trainer: Trainer, module: Any, batch: Any, batch_index: int) -> None:
+    def on_train_batch_start(
+        self, trainer: Trainer, module: Any, batch: Any, batch_index: int
+    ) -> None:
         """Leave the training where it stands when interrupted."""
         if self.interrupted():
-            raise Interrupted
+            raise StoppedError
 
     def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:
         """Runs after the validation of the epoch."""
@@ -131,15 +135,11 @@ def train(
 ) -> Trained:
     """Train a candidate from its initial weights; DataError where the pictures cannot be had.
 
-    Blocks are recomputed in the backward pass where the estimate exceeds `memory` bytes (default:
-    three quarters of what is free). Probes, named as in nas.trainability.MEASURES, change nothing
-    of the training. The same seed gives the same bits on the same kind of machine.
+    Blocks are recomputed in the backward pass where they would take more than `memory` bytes
+    (default: the share of one worker). Probes, named as in nas.trainability.MEASURES, change
+    nothing of the training. The same seed gives the same bits on the same kind of machine.
     """
     settings = candidate.training
-    spent = cost(
-        candidate.architecture, batch_size=settings.batch_size, optimizer=settings.optimizer.name
-    )
-    limit = memory or available_memory() * 3 // 4
     data = open_data(
         candidate.dataset,
         data_dir=data_dir,
@@ -147,8 +147,8 @@ def train(
         seed=seed,
         train_on_validation=train_on_validation,
     )
-    network = Network(candidate.architecture, seed=seed, checkpointing=spent.memory > limit)
-    network.to(memory_format=torch.channels_last)
+    spent = candidate.cost()
+    network = build_network(candidate, spent, seed, memory)
     learner, watch = Learner(network, settings), Watch(on_epoch, interrupted)
     initial = initial_hash(network)
     probing = [Probes(network, data, seed, probes)] if probes else []
@@ -157,13 +157,18 @@ def train(
     result = build_result(watch, spent, seed, time.perf_counter() - start)
     result.initial_hash = initial
     result.probes = probing[0].readings if probing else {}
-    measure(result, learner, network, data)
-    if measure_latency:
-        result.latency = latency(network)
+    add_measures(result, learner, network, data)
+    result.latency = latency(network) if measure_latency else None
     return Trained(network, result, data)
 
 
-def measure(result: Result, learner: Learner, network: Network, data: Any) -> None:
+def build_network(candidate: Candidate, spent: Cost, seed: int, memory: int | None) -> Network:
+    """The network as it is trained; blocks are recomputed where they would not fit in memory."""
+    checkpointing = spent.memory > (memory or memory_share(1))
+    return channels_last(Network(candidate.architecture, seed=seed, checkpointing=checkpointing))
+
+
+def add_measures(result: Result, learner: Learner, network: Network, data: Any) -> None:
     """Add what the losses tell of the run, and the error on the training pictures as they are."""
     losses = torch.stack(learner.losses).tolist()
     train_error = clean_error(network, data)

@@ -9,22 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from nas.claims import release
 from nas.data import DataError
 from nas.environment import provenance
-from nas.notes import trial_note
+from nas.notes import trial_note, untrained_note
 from nas.result import OBJECTIVES, Result
 from nas.settings import Candidate
 from nas.space import SearchSpace
-from nas.study import DONE, add_one, best_trials, for_trial, learned_objective, release, should_prune
+from nas.study import (
+    DONE,
+    best_trials,
+    for_trial,
+    learned_objective,
+    should_prune,
+)
 from nas.trainability import PROBE_MEASURES
-from nas.training import Interrupted, Trained, train
-
-#: rejected candidates for each one trained, before the constraints are taken to leave nothing
-MOST_REJECTED = 50
+from nas.training import StoppedError, Trained, train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +42,9 @@ class Place:
     memory: int | None = None
 
 
-def run_trial(storage: BaseStorage, name: str, space: SearchSpace, claimed: FrozenTrial, place: Place) -> None:
+def run_trial(
+    storage: BaseStorage, name: str, space: SearchSpace, claimed: FrozenTrial, place: Place
+) -> None:
     """Run a claimed trial to its end; interrupted, it is due again. DataError passes through."""
     study = for_trial(storage, name, space, claimed.number)
     trial = Trial(study, claimed._trial_id)
@@ -46,9 +53,11 @@ def run_trial(storage: BaseStorage, name: str, space: SearchSpace, claimed: Froz
             attempt_twin(study, trial, space, place)
         else:
             attempt(study, trial, space, place)
-    except (Interrupted, DataError, KeyboardInterrupt, SystemExit):
+    except (StoppedError, DataError, KeyboardInterrupt, SystemExit):
         release(storage, claimed._trial_id)
         raise
+    except UpdateFinishedTrialError:
+        return  # finished by a process that took this one for dead
     except Exception as error:
         trial.set_user_attr("error", "".join(traceback.format_exception(error))[-4000:])
         study.tell(trial, state=TrialState.FAIL)
@@ -58,11 +67,11 @@ def attempt(study: Study, trial: Trial, space: SearchSpace, place: Place) -> Non
     """Draw, reject or reuse or train, and tell."""
     candidate = space.candidate(trial)
     trial.set_user_attr("candidate", candidate.to_json())
-    if reject(study, trial, space.excess(candidate), space.search.trials):
+    if reject(study, trial, candidate, space.excess(candidate)):
         return
     twins = same_candidates(study, candidate)
     if twins and space.search.duplicates == "reuse":
-        copy(study, trial, twins[0])
+        copy(study, trial, candidate, twins[0])
         return
     seed = space.search.seed + len(twins)
     objective = learned_objective(space)
@@ -116,23 +125,17 @@ def probe_names(space: SearchSpace) -> list[str]:
     return wanted + (["hessian_eigenvalue"] if space.search.hessian else [])
 
 
-def reject(study: Study, trial: Trial, excess: dict[str, float], num_trials: int) -> bool:
-    """Tell the sampler how far the constraints are broken; a broken one ends the trial untrained.
-
-    Another trial becomes due in its place, unless nearly all were rejected so far.
-    """
+def reject(study: Study, trial: Trial, candidate: Candidate, excess: dict[str, float]) -> bool:
+    """Tell the sampler how far constraints are broken; a broken one ends the trial untrained."""
     for key, value in excess.items():
         if key not in trial.constraints:
             trial.set_constraint(key, value)
     broken = [key for key, value in excess.items() if value > 0]
-    if not broken:
-        return False
-    trial.set_user_attr("rejected", ", ".join(broken))
-    study.tell(trial, state=TrialState.PRUNED)
-    rejected = sum("rejected" in other.user_attrs for other in study.get_trials(deepcopy=False))
-    if rejected < MOST_REJECTED * num_trials:
-        add_one(study)
-    return True
+    if broken:
+        trial.set_user_attr("rejected", ", ".join(broken))
+        untrained_note(trial, candidate, f"Rejected by the constraints: {', '.join(broken)}.")
+        study.tell(trial, state=TrialState.PRUNED)
+    return bool(broken)
 
 
 def same_candidates(study: Study, candidate: Candidate) -> list[FrozenTrial]:
@@ -141,12 +144,13 @@ def same_candidates(study: Study, candidate: Candidate) -> list[FrozenTrial]:
     return [trial for trial in done if trial.user_attrs.get("candidate_hash") == candidate.hash]
 
 
-def copy(study: Study, trial: Trial, twin: FrozenTrial) -> None:
+def copy(study: Study, trial: Trial, candidate: Candidate, twin: FrozenTrial) -> None:
     """End a trial with what its twin measured; the same seed would give the same numbers."""
     for key, value in twin.user_attrs.items():
         if key not in ("worker", "candidate"):
             trial.set_user_attr(key, value)
     trial.set_user_attr("reused_from", twin.number)
+    untrained_note(trial, candidate, f"The same as trial {twin.number}, which see.")
     for step, value in twin.intermediate_values.items():
         study._storage.set_trial_intermediate_value(trial._trial_id, step, value)
     values = None if twin.state == TrialState.PRUNED else twin.values
@@ -178,7 +182,9 @@ def record(trial: Trial, candidate: Candidate, result: Result) -> None:
         "pruned": result.pruned,
     }
     for key, value in attributes.items():
-        trial.set_user_attr(key, None if isinstance(value, float) and not math.isfinite(value) else value)
+        trial.set_user_attr(
+            key, None if isinstance(value, float) and not math.isfinite(value) else value
+        )
     trial_note(trial, candidate, result)
 
 

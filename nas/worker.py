@@ -3,16 +3,20 @@
 import contextlib
 import multiprocessing
 import signal
+import time
 import traceback
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
-from nas.data import DataError
-from nas.environment import available_memory
-from nas.study import claim, load_study, open_storage, space_of
+from nas.claims import claim
+from nas.environment import memory_share
+from nas.errors import UserError
+from nas.study import load_study, open_storage, space_of
 
+#: seconds between two looks for a due trial
+PATIENCE = 0.2
 #: what a new worker process finds already loaded
 PRELOAD = ["nas.worker", "nas.trial", "optuna_dashboard"]
 
@@ -29,7 +33,7 @@ class Job:
 
 
 def work(job: Job, stop: Event, messages: Any) -> None:
-    """Run due trials until none is left or `stop` is set; exceptions go to `messages`."""
+    """Run due trials until `stop` is set; exceptions go to `messages`."""
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator says when to stop
@@ -42,7 +46,7 @@ def work(job: Job, stop: Event, messages: Any) -> None:
 
     try:
         run_due(job, interrupted)
-    except DataError as error:
+    except UserError as error:
         messages.put(error)
     except Exception:
         messages.put(RuntimeError(traceback.format_exc()))
@@ -50,17 +54,22 @@ def work(job: Job, stop: Event, messages: Any) -> None:
 
 def run_due(job: Job, interrupted: Any) -> None:
     """The loop of a worker."""
-    from nas.training import Interrupted
+    from nas.training import StoppedError
     from nas.trial import Place, run_trial
 
     storage = open_storage(job.storage)
     study = load_study(storage, job.study)
     space = space_of(study)
-    memory = available_memory() * 3 // 4 // job.workers
-    place = Place(data_dir=job.data_dir, out=job.out, interrupted=interrupted, memory=memory)
-    with contextlib.suppress(Interrupted):
+    place = Place(
+        data_dir=job.data_dir,
+        out=job.out,
+        interrupted=interrupted,
+        memory=memory_share(job.workers),
+    )
+    with contextlib.suppress(StoppedError):
         while not interrupted():
             claimed = claim(storage, study)
             if claimed is None:
-                return
-            run_trial(storage, job.study, space, claimed, place)
+                time.sleep(PATIENCE)
+            else:
+                run_trial(storage, job.study, space, claimed, place)

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from experiments.planted_truth import generator as truth
-from experiments.planted_truth.check import BARS, NAIVE, Rates, covers, judge, rates
-from nas.statistics import paired_effect, twin_gain
-from nas.statistics.intervals import METHODS
+from experiments.planted_truth.check import BARS, NAIVE, Rates, covers, holds, judge, rates
+from nas.statistics import paired_effect
+from nas.statistics.intervals import METHODS, interval
 
 PAIR_COUNTS = (3, 4, 5, 6, 7, 8, 12, 20, 30, 40)
 DIVERGENCE = (0.0, 0.005, 0.02, 0.05, 0.2)
@@ -60,14 +60,15 @@ def master_seeds(studies: int, seeds: int) -> dict[str, Any]:
     return {"seeds": seeds, "all_bars_kept": seeds - len(missed), "missed": missed}
 
 
-def gains(studies: int, n: int, diverges: float = 0.0) -> Iterator[tuple[str, Any, float]]:
+def gains(studies: int, n: int, diverges: float = 0.0) -> Iterator[tuple[str, truth.Array, float]]:
     """Setting, pairs and true gain at every depth of many worlds."""
     for child in np.random.SeedSequence([2_000, n]).spawn(studies):
         rng = np.random.default_rng(child)
         world = replace(truth.draw_world(rng), diverges=diverges)
         true = truth.true_gains(world)
-        for depth, effect in twin_gain(*truth.draw_ladder(world, n, rng), resamples=100).items():
-            yield world.name, effect.pairs, true[depth]
+        plain, residual = truth.draw_ladder(world, n, rng)
+        for depth in world.depths:
+            yield world.name, plain[depth] - residual[depth], true[depth]
 
 
 def by_method(studies: int) -> dict[str, dict[str, dict[str, float]]]:
@@ -76,8 +77,8 @@ def by_method(studies: int) -> dict[str, dict[str, dict[str, float]]]:
     for n in PAIR_COUNTS:
         for setting, pairs, true in gains(max(30, studies // 2), n):
             for method in METHODS:
-                effect = paired_effect(pairs, method=method, resamples=2_000)
-                hits.setdefault((method, setting, n), []).append(covers(effect, true))
+                low, high, _ = interval(pairs, method, confidence=0.95, resamples=2_000, seed=0)
+                hits.setdefault((method, setting, n), []).append(holds(low, high, true))
     table: dict[str, dict[str, dict[str, float]]] = {}
     for (method, setting, n), seen in hits.items():
         row = table.setdefault(method, {}).setdefault(setting, {})

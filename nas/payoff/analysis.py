@@ -1,4 +1,4 @@
-"""Finished twins -> effects with intervals: gains by depth, by stage, by candidate and by budget."""
+"""Finished twins -> effects with intervals: gains by depth, stage, candidate and budget."""
 
 import json
 from collections import defaultdict
@@ -19,6 +19,11 @@ OUTCOMES = {
     "val_error": ("validation error", "points"),
     "loss_area": ("mean training loss", "nats"),
 }
+
+
+#: compared as well where both arms were trained: does a projection gain by more than its
+#: parameters, and does identity do better than projection?
+BESIDES = ((CONTROL, "projection"), ("projection", "identity"))
 
 
 @dataclass(frozen=True)
@@ -155,15 +160,11 @@ def contrasts(
     for (order, role, budget), group in sorted(groups.items()):
         arms = list(dict.fromkeys(one.arm for one in group))
         against = reference if reference in arms else arms[0]
-        for arm in arms:
-            if arm not in (against, CONTROL):
-                pairs = paired(group, against, arm)
-                if pairs:
-                    yield contrast((order, role, budget), (against, arm), pairs, smallest_effect)
-        if CONTROL in arms and "projection" in arms:
-            pairs = paired(group, CONTROL, "projection")
+        compared = [(against, arm) for arm in arms if arm not in (against, CONTROL)]
+        for pair in [*compared, *BESIDES]:
+            pairs = paired(group, *pair)
             if pairs:
-                yield contrast((order, role, budget), (CONTROL, "projection"), pairs, smallest_effect)
+                yield contrast((order, role, budget), pair, pairs, smallest_effect)
 
 
 Pairs = dict[int, list[tuple[Twin, Twin]]]
@@ -208,7 +209,9 @@ def contrast(
         },
         parameters={d: (pairs[d][0][0].parameters, pairs[d][0][1].parameters) for d in depths},
         rates={d: (pairs[d][0][0].lr, pairs[d][0][1].lr) for d in depths},
-        same_start=all(a.initial_hash == b.initial_hash for rows in pairs.values() for a, b in rows),
+        same_start=all(
+            a.initial_hash == b.initial_hash for rows in pairs.values() for a, b in rows
+        ),
     )
 
 
@@ -228,7 +231,7 @@ def speed(rows: list[tuple[Twin, Twin]]) -> st.SpeedUp:
 
 
 def stage_tables(twins: Iterable[Twin]) -> dict[str, st.StageEffects]:
-    """Outcome -> effects of the factorial over stages, where it is complete for at least one seed."""
+    """Outcome -> effects of the factorial over stages, where one seed has it complete."""
     errors: dict[int, dict[str, Twin]] = defaultdict(dict)
     for one in twins:
         if one.comparison == "stages":
@@ -255,12 +258,15 @@ def nested(row: dict[str, Twin], outcome: str, num_stages: int, mask: str = "") 
 
 def claims(ladder: list[Contrast], candidates: dict[str, list[Contrast]]) -> dict[str, st.Claim]:
     """The primary family, corrected, and everything else as exploratory."""
-    primary, other = {}, {}
+    primary: dict[str, st.Effect] = {}
+    other: dict[str, st.Effect] = {}
     for one in ladder:
         name = f"{one.reference} → {one.arm}, {one.order}, {one.role} rate, budget {one.budget}"
-        if "train_error" in one.interaction and one.reference != CONTROL:
-            family = primary if one.budget == 1 else other
-            family[f"{name}: difference in differences of training error"] = one.interaction["train_error"]
+        if "train_error" in one.interaction:
+            beside = one.budget != 1 or (one.reference, one.arm) in BESIDES
+            effect = one.interaction["train_error"]
+            family = other if beside else primary
+            family[f"{name}: difference in differences of training error"] = effect
         for layers, effect in one.gains["val_error"].items():
             other[f"{name}: validation gain at {layers} layers"] = effect
     for rank, rows in candidates.items():

@@ -1,7 +1,8 @@
 """Training the twins: an Optuna study beside the one of the search, run by the same workers."""
 
-import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,11 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
+from pydantic import ValidationError
 from rich.console import Console
 
+from nas.defaults import DATA_DIR, OUT
+from nas.environment import num_cores
 from nas.errors import StudyError
 from nas.payoff.twins import Run, own_runs, shared_runs
 from nas.progress import Progress
@@ -19,7 +23,7 @@ from nas.settings import Candidate
 from nas.space import SearchSpace
 from nas.space.branches import Walker
 from nas.space.schema import PayoffSection
-from nas.study import TWINS, best_first, open_storage, release_abandoned, space_of
+from nas.study import TWINS, best_first, open_storage, space_of
 from nas.worker import Job
 
 
@@ -30,8 +34,8 @@ def payoff(
     storage: str,
     timeout: float | None = None,
     workers: int | None = None,
-    data_dir: str | Path = "data",
-    out: str | Path = "runs",
+    data_dir: str | Path = DATA_DIR,
+    out: str | Path = OUT,
     console: Console | None = None,
 ) -> Outcome:
     """Train the twins of a study, or resume them, until all are done or `timeout` seconds are over.
@@ -44,34 +48,71 @@ def payoff(
     depths = settings.depths or default_depths(base[0])
     name = study.study_name + TWINS
     twins = twin_study(backend, name, study, settings, depths)
-    release_abandoned(backend, twins)
-    runs = list(shared_runs(base, settings, depths))
-    add_runs(twins, runs)
-    size = workers or space.search.workers or default_workers()
-    job = Job(storage=storage, study=name, data_dir=Path(data_dir), out=Path(out) / study.study_name, workers=size)
+    size = workers or space.search.workers or num_cores()
+    job = Job(
+        storage=storage,
+        study=name,
+        data_dir=Path(data_dir),
+        out=Path(out) / study.study_name,
+        workers=size,
+    )
     console = console or Console()
-    outcome = run_all(job, backend, twins, timeout, console)
+    outcome = run_all(job, backend, twins, shared_runs(base, settings, depths), timeout, console)
     if outcome.how == "finished":
-        add_runs(twins, list(own_runs(base, settings, depths, best_factors(twins, settings, base))))
-        outcome = run_all(job, backend, twins, timeout, console)
+        best = best_factors(twins, settings, base)
+        own = own_runs(base, settings, depths, best)
+        outcome = run_all(job, backend, twins, own, timeout, console)
     return outcome
 
 
+def settings_of(study: Study, given: dict[str, Any]) -> PayoffSection:
+    """The payoff section of the study's space, with what was given on the command line on top."""
+    section = space_of(study).section.payoff or PayoffSection()
+    changes = {key: value for key, value in given.items() if value is not None}
+    if isinstance(changes.get("depths"), str):
+        changes["depths"] = [
+            int(n) if n.strip().isdigit() else n for n in changes["depths"].split(",")
+        ]
+    try:
+        return PayoffSection.model_validate(section.model_dump() | changes)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = str(fault["loc"][0])
+        raise StudyError(f"--{key} {given[key]}: {fault['msg'].lower()}.") from error
+
+
 def run_all(
-    job: Job, storage: BaseStorage, twins: Study, timeout: float | None, console: Console
+    job: Job,
+    storage: BaseStorage,
+    twins: Study,
+    runs: Iterable[Run],
+    timeout: float | None,
+    console: Console,
 ) -> Outcome:
-    """Run all twins that are due."""
-    total = len(twins.get_trials(deepcopy=False))
+    """Train the runs that are not in the study yet."""
+    fresh = fresh_runs(twins, runs)
+    total = len(twins.get_trials(deepcopy=False)) + len(fresh)
     progress = Progress(console, ["val_accuracy"], total)
-    how = watch(Crew(job, min(job.workers, total)), storage, twins, progress, timeout)
-    return Outcome(twins, how)
+    crew = Crew(job, min(job.workers, total))
+    keep_due = supply(twins, fresh, 2 * crew.size)
+    return Outcome(twins, watch(crew, storage, twins, progress, keep_due, timeout))
 
 
-def default_workers() -> int:
-    """One for each core."""
-    from nas.environment import num_cores
+def supply(
+    twins: Study, fresh: list[dict[str, Any]], ahead: int
+) -> Callable[[Sequence[FrozenTrial]], bool]:
+    """A function that keeps `ahead` of the fresh runs due; True when none is left to add."""
+    left = iter(fresh)
 
-    return num_cores()
+    def keep_due(trials: Sequence[FrozenTrial]) -> bool:
+        waiting = sum(trial.state == TrialState.WAITING for trial in trials)
+        added = list(islice(left, max(0, ahead - waiting)))
+        for attrs in added:
+            due = optuna.trial.create_trial(state=TrialState.WAITING, user_attrs=attrs)
+            twins.add_trial(due)
+        return not added and waiting < ahead
+
+    return keep_due
 
 
 def base_candidates(study: Study, space: SearchSpace, settings: PayoffSection) -> list[Candidate]:
@@ -99,7 +140,11 @@ def twin_study(
     study = optuna.create_study(
         study_name=name, storage=storage, direction="maximize", load_if_exists=True
     )
-    fixed = {"vary": settings.vary, "smallest_effect": settings.smallest_effect, "primary": primary(settings, depths)}
+    fixed = {
+        "vary": settings.vary,
+        "smallest_effect": settings.smallest_effect,
+        "primary": primary(settings, depths),
+    }
     known = study.user_attrs.get("payoff")
     if known is None:
         for key in ("space", "space_file", "seed"):
@@ -109,8 +154,9 @@ def twin_study(
     elif known != fixed:
         changed = ", ".join(key for key in fixed if fixed[key] != known.get(key))
         raise StudyError(
-            f"the twins of {parent.study_name!r} were begun with another {changed}; what is primary "
-            "may not change after the first run. Use the old settings, or search under a new --study name."
+            f"the twins of {parent.study_name!r} were begun with another {changed}; what is "
+            "primary may not change after the first run. Use the old settings, or search under a "
+            "new --study name."
         )
     return study
 
@@ -127,14 +173,17 @@ def primary(settings: PayoffSection, depths: list[int]) -> dict[str, Any]:
     }
 
 
-def add_runs(study: Study, runs: Iterable[Run]) -> None:
-    """Make the runs due that are not in the study yet; one training may serve several comparisons."""
+def fresh_runs(study: Study, runs: Iterable[Run]) -> list[dict[str, Any]]:
+    """The attributes of the runs not in the study yet, in order.
+
+    One training may serve several comparisons: its further places are noted at it.
+    """
     known = {run_key(trial): trial for trial in study.get_trials(deepcopy=False)}
     base_seed = study.user_attrs.get("seed") or 0
     fresh: dict[tuple[str, int], dict[str, Any]] = {}
     for run in runs:
         key = (run.candidate.hash, base_seed + run.cell.seed)
-        cell = json.loads(run.cell.to_json())
+        cell = asdict(run.cell)
         if key in known:
             add_cell(study, known[key], cell)
         elif key in fresh:
@@ -148,8 +197,7 @@ def add_runs(study: Study, runs: Iterable[Run]) -> None:
                 "arm": f"{run.cell.arm}, {run.cell.order}",
                 "depth": run.cell.depth,
             }
-    for attrs in fresh.values():
-        study.add_trial(optuna.trial.create_trial(state=TrialState.WAITING, user_attrs=attrs))
+    return list(fresh.values())
 
 
 def run_key(trial: FrozenTrial) -> tuple[str, int]:
@@ -172,7 +220,7 @@ def cells_of(study: Study, trial: FrozenTrial) -> list[dict[str, Any]]:
 def best_factors(
     twins: Study, settings: PayoffSection, base: list[Candidate]
 ) -> dict[tuple[str, int, str], float]:
-    """(order, depth, arm) -> the learning-rate factor of the best validation accuracy when tuned."""
+    """(order, depth, arm) -> the learning-rate factor with the best validation accuracy."""
     if len(settings.lr_factors) < 2:
         return {}
     shared = base[0].training.optimizer.arguments["lr"]
@@ -184,5 +232,3 @@ def best_factors(
                 found = (trial.user_attrs["val_accuracy"], cell["lr"])
                 best[key] = max(best.get(key, found), found)
     return {key: lr / shared for key, (_, lr) in best.items()}
-
-

@@ -1,8 +1,7 @@
-"""Twins: candidates that differ in one choice and in nothing else, and the runs that compare them."""
+"""Twins: candidates that differ in one choice alone, and the runs that compare them."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import product
 
 from nas.architecture import Architecture, Named, Stage
@@ -33,10 +32,6 @@ class Cell:
     lr: float
     budget: int
     seed: int
-
-    def to_json(self) -> str:
-        """One line of JSON."""
-        return json.dumps(asdict(self), sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -77,7 +72,10 @@ def budget_runs(base: list[Candidate], settings: PayoffSection, depths: list[int
 
 
 def own_runs(
-    base: list[Candidate], settings: PayoffSection, depths: list[int], best: dict[tuple[str, int, str], float]
+    base: list[Candidate],
+    settings: PayoffSection,
+    depths: list[int],
+    best: dict[tuple[str, int, str], float],
 ) -> Iterator[Run]:
     """The ladder with each arm at the learning-rate factor that tuned best."""
     for number in range(settings.seeds):
@@ -104,7 +102,14 @@ def at(
     optimizer = Named.of(training.optimizer.name, **training.optimizer.arguments | {"lr": lr})
     trained = replace(training, optimizer=optimizer, epochs=training.epochs * budget)
     cell = Cell(
-        comparison=comparison, order=order, depth=depth, arm=arm, role=role, lr=lr, budget=budget, seed=seed
+        comparison=comparison,
+        order=order,
+        depth=depth,
+        arm=arm,
+        role=role,
+        lr=lr,
+        budget=budget,
+        seed=seed,
     )
     return Run(cell, replace(candidate, training=trained))
 
@@ -124,7 +129,11 @@ def comparisons(
         order = candidate.architecture.activation_order
         yield (
             f"top {rank}",
-            {(order, 0, arm): twin for arm, twin in twins(candidate, settings.vary).items()},
+            {
+                (order, 0, arm): twin
+                for arm, twin in twins(candidate, settings.vary).items()
+                if wanted(settings, arm)
+            },
         )
 
 
@@ -136,9 +145,16 @@ def ladder(base: Candidate, settings: PayoffSection, depths: list[int]) -> Arms:
     arms: Arms = {}
     for order, depth in product(orders, depths):
         architecture = replace(deepened(base.architecture, depth), activation_order=order)
-        for arm, twin in twins(replace(base, architecture=architecture), settings.vary, "zero_pad").items():
-            arms[order, depth, arm] = twin
+        based = replace(base, architecture=architecture)
+        for arm, twin in twins(based, settings.vary, "zero_pad").items():
+            if wanted(settings, arm):
+                arms[order, depth, arm] = twin
     return arms
+
+
+def wanted(settings: PayoffSection, arm: str) -> bool:
+    """Whether an arm is asked for; without a word all are."""
+    return settings.vary != "shortcut" or settings.arms is None or arm in settings.arms
 
 
 def twins(candidate: Candidate, vary: str, transition: str | None = None) -> dict[str, Candidate]:
@@ -153,10 +169,13 @@ def twins(candidate: Candidate, vary: str, transition: str | None = None) -> dic
         arms = {
             "identity": shortcuts(architecture, "identity", matched),
             "projection": shortcuts(architecture, "projection", "projection"),
-            "none": shortcuts(architecture, "none", "none"),
+            "none": plain(architecture),
         }
     elif vary == "transition":
-        arms = {kind: shortcuts(architecture, "identity", kind) for kind in ("projection", "zero_pad", "none")}
+        arms = {
+            kind: shortcuts(architecture, "identity", kind)
+            for kind in ("projection", "zero_pad", "none")
+        }
     elif vary == "activation_order":
         from nas.blocks import ORDERS
 
@@ -170,17 +189,27 @@ def twins(candidate: Candidate, vary: str, transition: str | None = None) -> dic
 
 def shortcuts(architecture: Architecture, shortcut: str, transition: str) -> Architecture:
     """The architecture with one kind of shortcut in all stages."""
-    return restaged(architecture, lambda stage: replace(stage, shortcut=shortcut, transition=transition))
+    return restaged(
+        architecture, lambda stage: replace(stage, shortcut=shortcut, transition=transition)
+    )
+
+
+def plain(architecture: Architecture) -> Architecture:
+    """The architecture without shortcuts; it is the same function under every activation order."""
+    ordered = replace(architecture, activation_order="post_activation")
+    return shortcuts(ordered, "none", "none")
 
 
 def with_block(architecture: Architecture, name: str) -> Architecture:
-    """The architecture with one block type in all stages; options as it has them, else the defaults."""
+    """The architecture with one block type in all stages; where it is new, with its defaults."""
     from nas.blocks import BLOCKS
 
     defaults = {key: option.default for key, option in BLOCKS.options(name).items()}
 
     def change(stage: Stage) -> Stage:
-        return stage if stage.block.name == name else replace(stage, block=Named.of(name, **defaults))
+        return (
+            stage if stage.block.name == name else replace(stage, block=Named.of(name, **defaults))
+        )
 
     return restaged(architecture, change)
 
@@ -208,7 +237,7 @@ def transition_of(architecture: Architecture) -> str:
 
 
 def stage_arms(base: Candidate, depth: int) -> Arms:
-    """The factorial over which stages have shortcuts; the arm `1-0-1` has them in stages 1 and 3."""
+    """The factorial over which stages have shortcuts; arm `1-0-1` has them in stages 1 and 3."""
     architecture, arms = deepened(base.architecture, depth), {}
     for mask in product((0, 1), repeat=len(architecture.stages)):
         stages = tuple(
@@ -224,31 +253,30 @@ def stage_arms(base: Candidate, depth: int) -> Arms:
 
 
 def control(base: Candidate, settings: PayoffSection, depths: list[int]) -> Arms:
-    """At the deepest depth, a plain network widened until it has the parameters of the largest arm."""
-    if settings.vary != "shortcut":
+    """At the deepest depth, a plain network widened to the parameters of the projection arm."""
+    if settings.vary != "shortcut" or not wanted(settings, "projection"):
         return {}
     arms = ladder(base, settings, depths[-1:])
     controls: Arms = {}
-    for order in {order for order, _, _ in arms}:
-        largest = max(
-            cost(twin.architecture).parameters for (o, _, _), twin in arms.items() if o == order
-        )
-        plain = arms[order, depths[-1], "none"]
-        controls[order, depths[-1], CONTROL] = replace(
-            plain, architecture=widened(plain.architecture, largest)
-        )
+    for (order, depth, arm), twin in arms.items():
+        if arm == "projection":
+            smaller = plain(twin.architecture)
+            wider = widened(smaller, cost(twin.architecture).parameters)
+            controls[order, depth, CONTROL] = replace(base, architecture=wider)
     return controls
 
 
 def widened(architecture: Architecture, parameters: int) -> Architecture:
-    """The architecture with its last stages widened step by step until it has so many parameters."""
+    """The architecture, its stages widened in turn, last first, until it has so many parameters."""
     stages = list(architecture.stages)
     index = len(stages) - 1
     for _ in range(1000):
         wider = replace(architecture, stages=tuple(stages))
         if cost(wider).parameters >= parameters:
             return wider
-        stages[index] = replace(stages[index], width=stages[index].width + granularity(architecture))
+        stages[index] = replace(
+            stages[index], width=stages[index].width + granularity(architecture)
+        )
         index = (index - 1) % len(stages)
     return architecture
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -14,15 +15,24 @@ from nas.data.catalog import Dataset, shape
 from nas.errors import SpaceError
 from nas.plan import plan
 from nas.settings import Candidate, Training
-from nas.space.branches import Values, ends, every, forms_of_stage, shapes, walk
+from nas.space.branches import (
+    Values,
+    ends,
+    every,
+    forms_of_stage,
+    largest,
+    shapes,
+    some,
+    walk,
+)
 from nas.space.reading import placed, read_section
 from nas.space.sampling import Trial, draw_architecture, draw_training
 from nas.space.source import Source, bundled_spaces, find
 
 __all__ = ["SearchSpace", "SpaceError", "bundled_spaces", "find"]
 
-#: branches looked at before a count or a check is given up as too long
-MOST = 5_000
+#: stages drawn before a count, a check or a list is given up as too long
+MOST = 20_000
 
 
 class SearchSpace:
@@ -37,6 +47,7 @@ class SearchSpace:
         self.dataset = self._read_dataset()
         self._shape = self._read_shape()
         self._check_shapes()
+        self._check_sampler()
 
     @classmethod
     def load(cls, path: str | Path, settings: Iterable[str] = ()) -> "SearchSpace":
@@ -45,13 +56,17 @@ class SearchSpace:
         SpaceError says `file:line:column` of every fault.
         """
         file, _ = find(str(path))
-        return cls.parse(Source.load(file, str(path) if file == Path(path) else file.name), settings)
+        return cls.parse(
+            Source.load(file, str(path) if file == Path(path) else file.name), settings
+        )
 
     @classmethod
     def parse(cls, source: Source, settings: Iterable[str] = ()) -> "SearchSpace":
         """From YAML text already read."""
         if not isinstance(source.data, dict):
-            raise SpaceError(f"{source.place(())}: a search space is a mapping, found {source.data!r}.")
+            raise SpaceError(
+                f"{source.place(())}: a search space is a mapping, found {source.data!r}."
+            )
         for setting in settings:
             source.assign(setting)
         return cls(source)
@@ -63,7 +78,9 @@ class SearchSpace:
     def candidate(self, trial: Trial) -> Candidate:
         """Draw an architecture and the settings of its training."""
         return Candidate(
-            architecture=self.sample(trial), training=self.sample_training(trial), dataset=self.dataset
+            architecture=self.sample(trial),
+            training=self.sample_training(trial),
+            dataset=self.dataset,
         )
 
     def sample_training(self, trial: Trial) -> Training:
@@ -71,12 +88,8 @@ class SearchSpace:
         return draw_training(trial, self.section.training)
 
     def excess(self, candidate: Candidate) -> dict[str, float]:
-        """Constraint -> by how much, as a share of its bound, a candidate breaks it; 0 or less is kept."""
-        training = candidate.training
-        spent = cost(
-            candidate.architecture, batch_size=training.batch_size, optimizer=training.optimizer.name
-        )
-        excess = {}
+        """Constraint -> by what share of its bound a candidate breaks it; 0 or less keeps it."""
+        spent, excess = candidate.cost(), {}
         for name, bound in self.section.constraints:
             if name in self.section.constraints.model_fields_set:
                 value = getattr(spent, name)
@@ -87,7 +100,7 @@ class SearchSpace:
     def parameters(self) -> dict[str, Values]:
         """Every searched parameter with its values, those that exist only sometimes included."""
         found: dict[str, Values] = {}
-        for walker, _ in islice(walk(self.candidate, shapes), MOST):
+        for walker, _ in some(self.candidate, shapes, self._most):
             found |= walker.parameters
         return found
 
@@ -96,37 +109,40 @@ class SearchSpace:
         seen: dict[Architecture, float] = {}
         for count, (walker, architecture) in enumerate(walk(self.sample, shapes)):
             seen[architecture] = max(seen.get(architecture, 0), walker.weight)
-            if count >= MOST:
+            if count >= self._most:
                 return sum(seen.values()), False
         return sum(seen.values()), True
 
     def grid(self, most: int) -> list[dict[str, Any]]:
-        """All assignments of the parameters, at most so many; ValueError for a continuous range."""
-        grid = []
-        for walker, _ in islice(walk(self.candidate, every), most):
-            for name, values in walker.parameters.items():
-                if values.size != len(values.items):
-                    raise SpaceError(f"{self.source.name}: the grid sampler needs a step for {name}.")
-            grid.append(walker.values)
-        return grid
+        """All assignments of the parameters, at most so many."""
+        return [walker.values for walker, _ in islice(walk(self.candidate, every), most)]
 
     def extremes(self) -> tuple[tuple[Architecture, Cost], tuple[Architecture, Cost]]:
         """The architectures of the fewest and of the most multiply-adds, with their costs."""
-        sized = {}
         batch_size = max(training.batch_size for training in self.trainings())
-        for _, architecture in islice(walk(self.sample, ends), MOST):
-            sized[architecture] = cost(architecture, batch_size=batch_size)
-        ordered = sorted(sized.items(), key=lambda item: (item[1].multiply_adds, item[1].parameters))
-        return ordered[0], ordered[-1]
+
+        def size(architecture: Architecture) -> tuple[int, int]:
+            spent = cost(architecture, batch_size=batch_size)
+            return spent.multiply_adds, spent.parameters
+
+        found = {architecture for _, architecture in some(self.sample, ends, 200)}
+        found.add(largest(self.sample, size))
+        found.add(largest(self.sample, lambda one: tuple(-value for value in size(one))))
+        ordered = sorted(found, key=size)
+        ends_of = (ordered[0], ordered[-1])
+        small, large = ((one, cost(one, batch_size=batch_size)) for one in ends_of)
+        return small, large
 
     def trainings(self) -> list[Training]:
         """Settings of training at the corners of the space."""
-        return [training for _, training in islice(walk(self.sample_training, ends), MOST)]
+        return [training for _, training in some(self.sample_training, ends, MOST)]
 
     @property
     def hash(self) -> str:
         """Equal for spaces from which the same candidates can be drawn."""
-        parts = self.section.model_dump(mode="json", include={"dataset", "architecture", "training", "constraints"})
+        parts = self.section.model_dump(
+            mode="json", include={"dataset", "architecture", "training", "constraints"}
+        )
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def _read_dataset(self) -> Dataset:
@@ -153,15 +169,43 @@ class SearchSpace:
             for key in ("depth", "width"):
                 if getattr(stage, key) is None and getattr(shared, key) is None:
                     where = self.source.place(("architecture", "stages", index))
-                    raise SpaceError(f"{where}: the stage has no {key}: give it here or under architecture.")
+                    raise SpaceError(
+                        f"{where}: the stage has no {key}: give it here or under architecture."
+                    )
 
     def _check_shapes(self) -> None:
-        """Plan shallow networks with each stage in all its forms: nothing impossible may be drawn."""
+        """Plan shallow networks with each stage in all its forms: none may be impossible."""
         for index in range(len(self.section.architecture.stages)):
             groups = partial(forms_of_stage, index)
-            for walker, architecture in islice(walk(self.sample, groups), MOST):
+            for walker, architecture in some(self.sample, groups, self._most // 4):
                 with placed(self.source, ("architecture", "stages", index)):
-                    check_plan(architecture, walker.values)
+                    check_plan(shallow(architecture, index + 1), walker.values)
+
+    def _check_sampler(self) -> None:
+        """Refuse a sampler that has nothing to work on."""
+        sampler, place = self.search.sampler, ("search", "sampler")
+        with placed(self.source, place):
+            if sampler == "grid":
+                for name, values in self.parameters().items():
+                    if values.size != len(values.items):
+                        raise ValueError(f"sampler grid: {name} needs a step or a choice.")
+            if sampler == "cmaes" and len(self.search.objectives) > 1:
+                raise ValueError("sampler cmaes knows one objective only: take tpe or nsga2.")
+            if sampler == "cmaes" and sum(v.ranged for v in self.parameters().values()) < 2:
+                raise ValueError(
+                    "sampler cmaes searches ranges {low, high}, two at least, and draws the rest "
+                    "at random: take tpe."
+                )
+
+    @property
+    def _most(self) -> int:
+        return MOST // len(self.section.architecture.stages)
+
+
+def shallow(architecture: Architecture, num_stages: int) -> Architecture:
+    """Its first stages, of two blocks at most: in more of them no other shape comes up."""
+    stages = [replace(stage, depth=min(stage.depth, 2)) for stage in architecture.stages]
+    return replace(architecture, stages=tuple(stages[:num_stages]))
 
 
 def check_plan(architecture: Architecture, values: dict[str, Any]) -> None:

@@ -10,6 +10,12 @@ from nas.errors import SpaceError
 from nas.space.schema import SpaceSection
 from nas.space.source import Place, Source
 
+#: what is told of a text that has not the form it must have
+HINTS = {
+    "name": "use letters, digits, dots, dashes and underscores, 64 at most",
+    "timeout": "write a time as 90s, 20m or 2h",
+}
+
 
 def read_section(source: Source) -> SpaceSection:
     """Check the data of a source; SpaceError with a line for each fault."""
@@ -23,15 +29,27 @@ def read_section(source: Source) -> SpaceSection:
 def sentence(source: Source, fault: dict[str, Any]) -> str:
     """`file:line:column: key: what is wrong, what was found`."""
     path, context = place_of(source.data, fault["loc"]), fault.get("ctx", {})
-    key = path[-1] if path else "the space"
+    key = (
+        ".".join(map(str, path[-2:] if path and isinstance(path[-1], int) else path[-1:]))
+        or "the space"
+    )
     if fault["type"] == "unknown_key":
         return f"{source.place((*path, context['key']), key=True)}: {context['sentence']}"
     if fault["type"] == "missing":
         return f"{source.place(path)}: {fault['loc'][-1]!r} is missing here."
     if fault["type"] == "value_error":
         return f"{source.place(path)}: {key}: {context['error']}."
-    message = fault["msg"].replace("Input should", "should").replace("List should", "should")
-    return f"{source.place(path)}: {key}: {message}, found {shown(fault['input'])}."
+    return f"{source.place(path)}: {key}: {message(fault)}, found {shown(fault['input'])}."
+
+
+def message(fault: dict[str, Any]) -> str:
+    """What a value should be."""
+    if fault["type"] == "model_type":
+        return "should be a mapping, `{key: value}`"
+    if fault["type"].startswith("string_") and fault["loc"][-1] in HINTS:
+        return HINTS[fault["loc"][-1]]
+    _, should, rest = fault["msg"].partition(" should ")
+    return f"should {rest}" if should else fault["msg"]
 
 
 def place_of(data: Any, loc: tuple[str | int, ...]) -> Place:
@@ -53,7 +71,7 @@ def shown(value: Any) -> str:
 
 @contextmanager
 def placed(source: Source, path: Place) -> Iterator[None]:
-    """Turn a ValueError about a part of the data into a SpaceError that says where the part stands."""
+    """Turn a ValueError about a part of the data into a SpaceError that says where it stands."""
     try:
         yield
     except SpaceError:

@@ -7,26 +7,31 @@ from nas.architecture import Architecture, Named, Stage
 from nas.blocks import BLOCKS, NORMS, STEMS
 from nas.registry import Registry
 from nas.settings import OPTIMIZERS, Training
-from nas.space.schema import ArchitectureSection, Options, Range, StageSection, TrainingSection
+from nas.space.grammar import Options, Range, label
+from nas.space.schema import ArchitectureSection, StageSection, TrainingSection
 
 
 class Trial(Protocol):
     """What is needed of an `optuna.Trial`."""
 
-    def suggest_categorical(self, name: str, choices: Any) -> Any: ...  # noqa: D102
+    def suggest_categorical(self, name: str, choices: Any) -> Any: ...
 
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int: ...  # noqa: D102
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int: ...
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float: ...  # noqa: D102
+    ) -> float: ...
 
 
 def draw(trial: Trial, name: str, value: Any) -> Any:
     """A fixed value as it is; from a choice or a range what the trial suggests."""
     if isinstance(value, Range):
         if isinstance(value.low, int):
-            return trial.suggest_int(name, value.low, value.high, step=value.step or 1, log=value.log)
+            return trial.suggest_int(
+                name, value.low, value.high, step=value.step or 1, log=value.log
+            )
         return trial.suggest_float(name, value.low, value.high, step=value.step, log=value.log)
     if not isinstance(value, list):
         return value
@@ -38,11 +43,6 @@ def draw(trial: Trial, name: str, value: Any) -> Any:
     return trial.suggest_categorical(name, value)
 
 
-def label(one: str | Options) -> str:
-    """The name of a part that may carry options."""
-    return one if isinstance(one, str) else next(iter(one.model_fields_set))
-
-
 def draw_part(trial: Trial, name: str, value: Any, registry: Registry[Any]) -> Named:
     """A registered part with all its options; those of the parts not chosen do not exist."""
     one = draw(trial, name, value)
@@ -50,7 +50,8 @@ def draw_part(trial: Trial, name: str, value: Any, registry: Registry[Any]) -> N
     given = {} if isinstance(one, str) else dict(getattr(one, chosen) or {})
     defaults = {key: option.default for key, option in registry.options(chosen).items()}
     options = {
-        key: draw(trial, f"{name}.{chosen}.{key}", value) for key, value in (defaults | given).items()
+        key: draw(trial, f"{name}.{chosen}.{key}", value)
+        for key, value in (defaults | given).items()
     }
     return Named.of(chosen, **options)
 
@@ -62,7 +63,9 @@ class Tied:
         self.shared = shared
         self.drawn: dict[str, Any] = {}
 
-    def draw(self, stage: StageSection, index: int, key: str, how: Callable[[str, Any], Any]) -> Any:
+    def draw(
+        self, stage: StageSection, index: int, key: str, how: Callable[[str, Any], Any]
+    ) -> Any:
         """The value of a stage's key."""
         own = getattr(stage, key)
         if own is not None:
@@ -98,7 +101,9 @@ def draw_architecture(
     )
 
 
-def draw_stage(trial: Trial, tied: Tied, stage: StageSection, index: int, in_channels: int) -> Stage:
+def draw_stage(
+    trial: Trial, tied: Tied, stage: StageSection, index: int, in_channels: int
+) -> Stage:
     """One stage, in its one canonical form; in_channels is 0 where the stem follows its width."""
 
     def value(name: str, given: Any) -> Any:
@@ -119,7 +124,12 @@ def draw_stage(trial: Trial, tied: Tied, stage: StageSection, index: int, in_cha
         if depth == 1:
             shortcut = "none" if transition == "none" else "identity"
     return Stage(
-        depth=depth, width=width, stride=stride, block=block, shortcut=shortcut, transition=transition
+        depth=depth,
+        width=width,
+        stride=stride,
+        block=block,
+        shortcut=shortcut,
+        transition=transition,
     )
 
 

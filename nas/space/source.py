@@ -24,15 +24,21 @@ Loader.yaml_implicit_resolvers = {}
 for tag, pattern, first in [
     ("bool", r"true|false", "tf"),
     ("int", r"[-+]?(0|[1-9][0-9]{0,17})", "-+0123456789"),
-    ("float", r"[-+]?(\.[0-9]{1,30}|(0|[1-9][0-9]{0,30})(\.[0-9]{0,30})?)([eE][-+]?[0-9]{1,3})?", "-+.0123456789"),
+    (
+        "float",
+        r"[-+]?(\.[0-9]{1,30}|(0|[1-9][0-9]{0,30})(\.[0-9]{0,30})?)([eE][-+]?[0-9]{1,3})?",
+        "-+.0123456789",
+    ),
     ("null", r"~|null|", "~n\0"),
 ]:
-    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})\Z"), [*first])
+    Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})\Z"), [*first]
+    )
 Loader.yaml_implicit_resolvers[""] = Loader.yaml_implicit_resolvers.pop("\0")
 
 
 CONVERT: dict[str, Callable[[str], Any]] = {
-    "bool": "true".__eq__,
+    "bool": {"true": True, "false": False}.__getitem__,
     "int": int,
     "float": float,
     "null": lambda text: None,
@@ -56,13 +62,17 @@ class Source:
         """Read a file; SpaceError where it is no short UTF-8 text."""
         name = name or str(path)
         if not path.is_file():
-            kind = "a folder" if path.is_dir() else "no regular file" if path.exists() else "not there"
+            kind = (
+                "a folder" if path.is_dir() else "no regular file" if path.exists() else "not there"
+            )
             raise SpaceError(f"{name}: is {kind}; a search space is a YAML file.")
         try:
             with path.open("rb") as file:
                 raw = file.read(MAX_BYTES + 1)
             if len(raw) > MAX_BYTES:
-                raise SpaceError(f"{name}: is larger than {MAX_BYTES // 1024} KiB, too large for a search space.")
+                raise SpaceError(
+                    f"{name}: is larger than {MAX_BYTES // 1024} KiB, too large for a search space."
+                )
             return cls(name, raw.decode("utf-8-sig"))
         except UnicodeDecodeError as error:
             line = raw[: error.start].count(b"\n") + 1
@@ -104,14 +114,10 @@ class Source:
         try:
             node = yaml.compose(text, Loader=Loader)
             return {} if node is None else self._data(node, ())
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-            raise SpaceError(f"{self.name}{where}: this is not YAML: {error.problem}.") from error
+        except SpaceError:
+            raise
         except (yaml.YAMLError, ValueError) as error:
-            if isinstance(error, SpaceError):
-                raise
-            raise SpaceError(f"{self.name}: this is not YAML: {' '.join(str(error).split())}.") from error
+            raise SpaceError(f"{self.name}{yaml_fault(error)}.") from error
         except RecursionError as error:
             raise SpaceError(f"{self.name}:1:1: is nested too deeply.") from error
 
@@ -124,16 +130,27 @@ class Source:
             raise SpaceError(f"{self._mark(node)}: too many or too deeply nested values.")
         self._places.setdefault(path, self._mark(node))
         if isinstance(node, yaml.MappingNode):
+            self._check_tag(node, "map")
             return {key: self._data(value, (*path, key)) for key, value in self._pairs(node, path)}
         if isinstance(node, yaml.SequenceNode):
+            self._check_tag(node, "seq")
             return [self._data(value, (*path, index)) for index, value in enumerate(node.value)]
         return self._scalar(node)
 
     def _scalar(self, node: yaml.Node) -> Any:
+        kind = self._check_tag(node, *CONVERT)
+        try:
+            return CONVERT[kind](node.value)
+        except (ValueError, KeyError) as error:
+            raise SpaceError(f"{self._mark(node)}: {node.value!r} is no {kind}.") from error
+
+    def _check_tag(self, node: yaml.Node, *kinds: str) -> str:
         prefix, _, kind = node.tag.rpartition(":")
-        if prefix != "tag:yaml.org,2002" or kind not in CONVERT:
-            raise SpaceError(f"{self._mark(node)}: the tag {node.tag!r} has no meaning here; leave it out.")
-        return CONVERT[kind](node.value)
+        if prefix != "tag:yaml.org,2002" or kind not in kinds:
+            raise SpaceError(
+                f"{self._mark(node)}: the tag {node.tag!r} has no meaning here; leave it out."
+            )
+        return kind
 
     def _pairs(self, node: yaml.MappingNode, path: Place) -> Iterator[tuple[str, yaml.Node]]:
         seen: set[str] = set()
@@ -141,10 +158,20 @@ class Source:
             if not isinstance(key, yaml.ScalarNode):
                 raise SpaceError(f"{self._mark(key)}: a key must be a plain word.")
             if key.value in seen:
-                raise SpaceError(f"{self._mark(key)}: key {key.value!r} stands here twice; keep one.")
+                raise SpaceError(
+                    f"{self._mark(key)}: key {key.value!r} stands here twice; keep one."
+                )
             seen.add(key.value)
             self._keys[(*path, key.value)] = self._mark(key)
             yield key.value, value
+
+
+def yaml_fault(error: Exception) -> str:
+    """Where a text is not YAML, and why."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+    what = getattr(error, "problem", None) or " ".join(str(error).split())
+    return f"{where}: this is not YAML: {what}"
 
 
 def step_into(here: Any, part: str | int, place: str, *, missing_ok: bool = False) -> Any:
@@ -153,16 +180,22 @@ def step_into(here: Any, part: str | int, place: str, *, missing_ok: bool = Fals
         return here.get(part)
     if isinstance(here, list) and isinstance(part, int) and part < len(here):
         return here[part]
-    known = ", ".join(here) if isinstance(here, dict) else f"0 to {len(here) - 1}" if isinstance(here, list) else "nothing"
+    known = (
+        ", ".join(here)
+        if isinstance(here, dict)
+        else f"0 to {len(here) - 1}"
+        if isinstance(here, list)
+        else "nothing"
+    )
     raise SpaceError(f"{place}: there is no {part!r} here; there is {known}.")
 
 
 def find(name: str) -> tuple[Path, bool]:
-    """The file of a space, and whether it is a bundled one: a path that exists, else a bundled name."""
+    """The file of a space, a path or a bundled name, and whether it is a bundled one."""
     path = Path(name)
-    if path.exists():
-        return path, False
     bundled = bundled_spaces()
+    if path.exists() and not (path.is_dir() and name in bundled):
+        return path, False
     if path.stem in bundled and path.suffix in ("", ".yaml", ".yml"):
         return bundled[path.stem], True
     raise SpaceError(

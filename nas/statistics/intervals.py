@@ -59,9 +59,8 @@ def draw(n: int, resamples: int, seed: int) -> Resamples:
 
 def every_resample(n: int) -> Resamples:
     """The C(2n-1, n) ways to draw n of n with replacement (Hall, 1992, appendix I)."""
-    bars = np.array(list(combinations(range(2 * n - 1), n - 1))).reshape(comb(2 * n - 1, n), n - 1)
-    edges = np.pad(bars, ((0, 0), (1, 1)), constant_values=((0, 0), (-1, 2 * n - 1)))
-    counts = np.diff(edges, axis=1) - 1
+    bars = [(-1, *some, 2 * n - 1) for some in combinations(range(2 * n - 1), n - 1)]
+    counts = np.diff(np.array(bars), axis=1) - 1
     factorials = np.array([factorial(k) for k in range(n + 1)], dtype=float)
     weights = factorials[n] / factorials[counts].prod(axis=1) / float(n) ** n
     return Resamples(counts.astype(float), weights)

@@ -1,0 +1,165 @@
+"""The `dataset:` section of a space as data, and what is known of a data set without reading it.
+
+Imports neither torch nor numpy: `nas check` reads this file.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from nas.data.facts import FACTS
+from nas.data.pictures import DataError
+
+AUGMENTATIONS = ("crop", "flip", "cutout")
+FROM_PATH = ("folder", "npz")
+NAMES = (*FACTS, *FROM_PATH, "module")
+Shape = tuple[tuple[int, int, int], int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """The resolved settings of a `dataset:` section."""
+
+    name: str
+    path: str | None = None
+    """folder, npz: where the pictures are, relative to the current folder."""
+    class_path: str | None = None
+    """module: the LightningDataModule, as `package.module.Class`."""
+    init_args: str = "{}"
+    """module: its keyword arguments, as JSON text."""
+    image_size: int | None = None
+    """Side in pixels of the square every picture is resized to; None: as stored."""
+    image_shape: tuple[int, int, int] | None = None
+    """module: (channels, height, width)."""
+    num_classes: int | None = None
+    """module: number of classes."""
+    augment: tuple[str, ...] = ()
+    """Augmentations of the training pictures."""
+    train_size: int | None = None
+    """Pictures trained on, a stratified subset of the pool; None: all but the validation split."""
+    validation_size: int | None = None
+    """Pictures in the validation split; None: a tenth of the pool."""
+    split_seed: int = 0
+    """Seed of the train/validation split; the training seed does not move it."""
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        _check_keys(self)
+        _check_values(self)
+        if self.name in FACTS:
+            split_sizes(self, FACTS[self.name].num_train)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Dataset":
+        values: dict[str, Any] = json.loads(text)
+        for key in ("augment", "image_shape"):
+            if values.get(key) is not None:
+                values[key] = tuple(values[key])
+        return cls(**values)
+
+
+def shape(dataset: Dataset) -> Shape | None:
+    """((channels, height, width), classes), or None where only reading the pictures would tell."""
+    if dataset.name == "module":
+        assert dataset.image_shape is not None
+        assert dataset.num_classes is not None
+        return dataset.image_shape, dataset.num_classes
+    if dataset.name == "folder":
+        return _folder_shape(dataset)
+    if dataset.name == "npz":
+        from nas.data.npz import peek
+
+        image_shape, num_classes = peek(source_path(dataset))
+    else:
+        facts = FACTS[dataset.name]
+        image_shape = (facts.channels, facts.image_size, facts.image_size)
+        num_classes = len(facts.classes)
+    return _resized(image_shape, dataset.image_size), num_classes
+
+
+def source_path(dataset: Dataset) -> Path:
+    """Where the pictures of a `folder` or `npz` data set are."""
+    assert dataset.path is not None
+    return Path(dataset.path).expanduser()
+
+
+def split_sizes(dataset: Dataset, pool: int) -> tuple[int, int]:
+    """Numbers of training and validation pictures taken from a pool of `pool` pictures."""
+    validation = dataset.validation_size or max(1, pool // 10)
+    train = dataset.train_size or pool - validation
+    if train < 2 or train + validation > pool:
+        raise DataError(
+            f"dataset {dataset.name}: {max(train, 2):,} training and {validation:,} validation "
+            f"pictures were asked of the {pool:,} there are; lower train_size or validation_size."
+        )
+    return train, validation
+
+
+def _folder_shape(dataset: Dataset) -> Shape | None:
+    from nas.data.class_folders import CHANNELS, class_names
+
+    num_classes = len(class_names(source_path(dataset)))
+    if dataset.image_size is None:
+        return None
+    return (CHANNELS, dataset.image_size, dataset.image_size), num_classes
+
+
+def _resized(image_shape: tuple[int, int, int], size: int | None) -> tuple[int, int, int]:
+    return image_shape if size is None else (image_shape[0], size, size)
+
+
+def _check_name(name: str) -> None:
+    if name not in NAMES:
+        close = get_close_matches(str(name), NAMES, n=1)
+        meant = f" Did you mean {close[0]}?" if close else ""
+        raise DataError(f"dataset.name: {name!r} is not one of {', '.join(NAMES)}.{meant}")
+
+
+def _check_keys(dataset: Dataset) -> None:
+    """Every key that the named kind of data set needs is there, and none that it would ignore."""
+    module_keys = ("class_path", "image_shape", "num_classes")
+    own_keys = ("image_size", "augment", "train_size", "validation_size")
+    is_module, has_path = dataset.name == "module", dataset.name in FROM_PATH
+    needed = module_keys if is_module else ("path",) if has_path else ()
+    unused = (*(() if has_path else ("path",)), *(own_keys if is_module else module_keys))
+    for key in needed:
+        if getattr(dataset, key) is None:
+            raise DataError(f"dataset.{key}: needed by the data set {dataset.name!r}, not given.")
+    for key in unused:
+        if getattr(dataset, key) not in (None, ()):
+            why = "the module decides this itself" if key in own_keys else "it would be ignored"
+            raise DataError(f"dataset.{key}: not a setting of {dataset.name!r} ({why}); remove it.")
+
+
+def _check_values(dataset: Dataset) -> None:
+    for key in ("image_size", "train_size", "validation_size", "num_classes"):
+        value = getattr(dataset, key)
+        if value is not None and value < 1:
+            raise DataError(f"dataset.{key}: {value} is not a positive number.")
+    if dataset.image_shape is not None and (
+        len(dataset.image_shape) != 3 or min(dataset.image_shape) < 1
+    ):
+        raise DataError(
+            f"dataset.image_shape: {list(dataset.image_shape)} is not [channels, height, width]."
+        )
+    unknown = [name for name in dataset.augment if name not in AUGMENTATIONS]
+    if unknown or len(set(dataset.augment)) < len(dataset.augment):
+        raise DataError(
+            f"dataset.augment: {list(dataset.augment)} is not a selection of "
+            f"{', '.join(AUGMENTATIONS)}, each once."
+        )
+    _check_init_args(dataset.init_args)
+
+
+def _check_init_args(text: str) -> None:
+    try:
+        is_mapping = isinstance(json.loads(text), dict)
+    except ValueError:
+        is_mapping = False
+    if not is_mapping:
+        raise DataError(f"dataset.init_args: {text!r} is not a JSON object of arguments.")

@@ -1,0 +1,22 @@
+"""What every reader of pictures returns, and how it complains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from nas.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class DataError(UserError):
+    """What was looked for or found, where, and how to go on, in one or two sentences."""
+
+
+class Pictures(NamedTuple):
+    """One split of a data set, decoded, in memory."""
+
+    pixels: np.ndarray  # uint8 (N, C, H, W), 0..255
+    labels: np.ndarray  # int64 (N,), 0..len(classes) - 1
+    classes: tuple[str, ...]

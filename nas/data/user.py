@@ -1,0 +1,179 @@
+"""A user's own LightningDataModule, checked, with batches that depend on the seed alone."""
+
+import importlib
+import inspect
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Generator, Tensor
+
+from nas.data.batches import epoch_seed
+from nas.data.catalog import Dataset
+from nas.data.pictures import DataError
+
+log = logging.getLogger(__name__)
+
+
+class UserData(LightningDataModule):
+    """Offers what ImageData offers, on top of the module that `class_path` names.
+
+    The module normalises and splits by itself, so `mean` and `std` are 0 and 1, its training
+    pictures are evaluated through its training loader, and its validation pictures are never
+    trained on.
+    """
+
+    def __init__(
+        self, dataset: Dataset, *, batch_size: int, seed: int, train_on_validation: bool = False
+    ) -> None:
+        super().__init__()
+        class_path = dataset.class_path
+        assert class_path is not None
+        assert dataset.image_shape is not None
+        assert dataset.num_classes is not None
+        self.dataset, self.seed, self.first_epoch = dataset, seed, 0
+        self.image_shape, self.num_classes = dataset.image_shape, dataset.num_classes
+        self.classes = tuple(str(label) for label in range(self.num_classes))
+        self.mean, self.std = (0.0,) * self.image_shape[0], (1.0,) * self.image_shape[0]
+        self.inner = _instantiate(class_path, dataset.init_args, batch_size)
+        self._is_set_up = {"fit": False, "test": False}
+        if train_on_validation:
+            log.warning("%s splits by itself: its validation part is not trained on.", class_path)
+
+    def prepare_data(self) -> None:
+        self.inner.prepare_data()
+
+    def setup(self, stage: str | None = None) -> None:
+        self.inner.trainer = self.trainer
+        self.inner.setup(stage)  # type: ignore[arg-type]
+        self._is_set_up["test" if stage == "test" else "fit"] = True
+
+    def teardown(self, stage: str | None = None) -> None:
+        self.inner.teardown(stage)  # type: ignore[arg-type]
+
+    def transfer_batch_to_device(
+        self, batch: Any, device: torch.device, dataloader_idx: int
+    ) -> Any:
+        return self.inner.transfer_batch_to_device(batch, device, dataloader_idx)
+
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        return self.inner.on_before_batch_transfer(batch, dataloader_idx)
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        return self.inner.on_after_batch_transfer(batch, dataloader_idx)
+
+    def train_dataloader(self) -> "IsolatedBatches":
+        return self._isolated("fit", "train_dataloader", epoch=self.first_epoch)
+
+    def train_evaluation_dataloader(self) -> "IsolatedBatches":
+        return self.train_dataloader()
+
+    def val_dataloader(self) -> "IsolatedBatches":
+        return self._isolated("fit", "val_dataloader")
+
+    def test_dataloader(self) -> "IsolatedBatches":
+        return self._isolated("test", "test_dataloader")
+
+    def _isolated(self, stage: str, loader: str, epoch: int = 0) -> "IsolatedBatches":
+        if not self._is_set_up[stage]:
+            self.prepare_data()
+            self.setup(stage)
+        return IsolatedBatches(getattr(self.inner, loader)(), self.dataset, self.seed, epoch)
+
+
+class IsolatedBatches:
+    """A loader that runs on its own state of torch's generator, set by seed and epoch.
+
+    What a network draws between two batches changes neither their order nor their augmentation.
+    """
+
+    def __init__(self, loader: Iterable[Any], dataset: Dataset, seed: int, epoch: int) -> None:
+        self.loader, self.dataset, self.seed, self.epoch = loader, dataset, seed, epoch
+
+    def __len__(self) -> int:
+        return len(self.loader)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        state = Generator().manual_seed(epoch_seed(self.seed, self.epoch)).get_state()
+        self.epoch += 1
+        iterator: Iterator[Any] | None = None
+        while True:
+            with torch.random.fork_rng(devices=[]):
+                torch.set_rng_state(state)
+                if iterator is None:
+                    iterator = iter(self.loader)
+                batch = next(iterator, None)
+                state = torch.get_rng_state()
+            if batch is None:
+                return
+            _check_batch(batch, self.dataset)
+            yield batch
+
+
+def _check_batch(batch: Any, dataset: Dataset) -> None:
+    if not (isinstance(batch, list | tuple) and len(batch) == 2):
+        raise DataError(
+            f"{dataset.class_path} yields a {type(batch).__name__}, and a pair (pictures, labels) "
+            "is needed."
+        )
+    x, y = batch
+    if tuple(x.shape[1:]) != dataset.image_shape or not x.is_floating_point():
+        raise DataError(
+            f"{dataset.class_path} yields pictures {tuple(x.shape[1:])} of {x.dtype}; "
+            f"dataset.image_shape promises floats of {dataset.image_shape}."
+        )
+    if y.shape != x.shape[:1] or y.dtype != torch.int64:
+        raise DataError(
+            f"{dataset.class_path} yields labels {tuple(y.shape)} of {y.dtype}; one int64 for each "
+            "picture is needed."
+        )
+    if y.min() < 0 or y.max() >= dataset.num_classes:
+        raise DataError(
+            f"{dataset.class_path} yields labels from {y.min()} to {y.max()}; dataset.num_classes "
+            f"promises 0 to {(dataset.num_classes or 0) - 1}."
+        )
+
+
+def _instantiate(class_path: str, init_args: str, batch_size: int) -> LightningDataModule:
+    """The module, given `batch_size` too where it takes one and `init_args` does not set it."""
+    kind = _import_class(class_path)
+    arguments = json.loads(init_args)
+    if "batch_size" in inspect.signature(kind).parameters:
+        arguments = {"batch_size": batch_size, **arguments}
+    try:
+        return kind(**arguments)
+    except TypeError as error:
+        raise DataError(
+            f"{class_path} does not take dataset.init_args {init_args}: {error}."
+        ) from error
+
+
+def _import_class(class_path: str) -> type[LightningDataModule]:
+    module_name, _, name = class_path.rpartition(".")
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # a user's own file beside the space
+    try:
+        kind = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise DataError(
+            f"dataset.class_path: {class_path!r} cannot be imported ({error}); it was looked for "
+            f"in '{os.getcwd()}' and the installed packages."
+        ) from error
+    if not inspect.isclass(kind) or not issubclass(kind, LightningDataModule):
+        raise DataError(f"dataset.class_path: {class_path} {_what_is_wrong(kind)}.")
+    return kind
+
+
+def _what_is_wrong(kind: Any) -> str:
+    bases = inspect.getmro(kind) if inspect.isclass(kind) else ()
+    if any(base.__module__.startswith("pytorch_lightning") for base in bases):
+        return (
+            "comes from the package pytorch_lightning, which does not mix with lightning; write "
+            "`from lightning.pytorch import LightningDataModule` in its file"
+        )
+    return "is not a LightningDataModule of lightning.pytorch"

@@ -1,0 +1,68 @@
+"""The report of a study: a page, Markdown, and the numbers; and the same in the Optuna dashboard."""
+
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+    from nas.report.content import Drawing
+
+__all__ = ["publish", "write_report"]
+
+
+def write_report(storage: str, study_name: str | None, out: str | Path = "runs") -> list[Path]:
+    """Write the report of a study to `out/<study>/` and show it in the dashboard; what was written.
+
+    StudyError where there is no such study. Without a name it is the newest one.
+    """
+    from nas.report.assembled import assemble
+    from nas.report.content import drawings
+    from nas.report.facts import gather
+
+    facts = gather(storage, study_name)
+    files, sections = assemble(facts)
+    folder = Path(out) / re.sub(r"[^\w.-]|^\.+", "_", facts.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [write(folder / name, text) for name, text in files.items()]
+    try_to_publish(facts.study, [one for one in drawings(sections) if one.published], facts.verdict)
+    return written
+
+
+def write(path: Path, text: str) -> Path:
+    """Write a file in one go, so that nobody reads half of it."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+    return path
+
+
+def try_to_publish(study: "Study", drawings: Sequence["Drawing"], verdict: Sequence[str]) -> None:
+    """Publish where the storage can be written to; else say so and leave it."""
+    from optuna.exceptions import StorageInternalError
+
+    try:
+        publish(study, drawings, verdict)
+    except StorageInternalError as error:
+        logging.getLogger("nas").warning("the storage cannot be written to, so the dashboard shows no report: %s", error)
+
+
+def publish(study: "Study", drawings: Sequence["Drawing"], verdict: Sequence[str]) -> None:
+    """Show figures and verdict in the Optuna dashboard: as graph objects, and in the study's note."""
+    import plotly.graph_objects as go
+    from optuna_dashboard import save_plotly_graph_object
+
+    from nas.notes import study_note
+    from nas.report.markdown import escaped
+
+    for drawing in drawings:
+        figure = go.Figure(drawing.figure)
+        figure.update_layout(title={"text": drawing.title, "font": {"size": 14}}, margin={"t": 90})
+        save_plotly_graph_object(study, figure, graph_object_id=f"nas-{drawing.name}")
+    head, *rest = verdict
+    lines = [f"## Verdict\n\n**{escaped(head)}**", "\n".join(f"- {escaped(sentence)}" for sentence in rest)]
+    lines.append("The whole report: `nas report` writes it to `report.html`.")
+    study_note(study, "\n\n".join(filter(None, lines)))

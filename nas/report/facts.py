@@ -1,0 +1,128 @@
+"""All that is known of a study when its report is written, read from the storage once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.study import Study, StudyDirection
+
+from nas.errors import UserError
+from nas.payoff.analysis import Payoff, analyse
+from nas.report.rows import Row, read_rows
+from nas.space import SearchSpace
+from nas.study import TWINS, dominates, load_study, open_storage, space_of
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A study with its twins, if any: `twins` are their rows by number, `payoff` what they say."""
+
+    study: Study
+    name: str
+    objectives: list[str]
+    maximise: list[bool]
+    rows: list[Row]
+    attrs: dict[str, Any]
+    space: SearchSpace | None = None
+    twins: dict[int, Row] = field(default_factory=dict)
+    payoff: Payoff | None = None
+    verdict: list[str] = field(default_factory=list)
+
+    @property
+    def has_twins(self) -> bool:
+        """Whether any twin has finished."""
+        return self.payoff is not None and bool(self.payoff.twins)
+
+    @property
+    def command(self) -> str:
+        """What trains the twins, or those that are missing."""
+        return f"nas payoff {self.name}"
+
+
+def gather(storage: str, name: str | None) -> Facts:
+    """Read a study and its twins. StudyError where there is no such study."""
+    backend = open_storage(storage)
+    study = load_study(backend, name)
+    attrs = study.user_attrs
+    if "twins_of" in attrs:
+        study = load_study(backend, attrs["twins_of"])
+        attrs = study.user_attrs
+    rows = read_rows(study.get_trials(deepcopy=False))
+    twins, payoff, verdict = read_twins(backend, study.study_name)
+    return Facts(
+        study=study,
+        name=study.study_name,
+        objectives=objectives_of(attrs, study),
+        maximise=[direction == StudyDirection.MAXIMIZE for direction in study.directions],
+        rows=rows,
+        attrs=attrs,
+        space=readable_space(study),
+        twins=twins,
+        payoff=payoff,
+        verdict=verdict or without_twins(),
+    )
+
+
+def read_twins(backend: BaseStorage, name: str) -> tuple[dict[int, Row], Payoff | None, list[str]]:
+    """Rows, analysis and verdict of the twins; nothing where there are none."""
+    if name + TWINS not in optuna.get_all_study_names(backend):
+        return {}, None, []
+    study = optuna.load_study(study_name=name + TWINS, storage=backend)
+    rows = {row.number: row for row in read_rows(study.get_trials(deepcopy=False))}
+    try:
+        payoff = analyse(study)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        return rows, None, [unreadable(error), *without_twins()[1:]]
+    from nas.payoff.words import verdict
+
+    sentences = verdict(payoff)
+    return rows, payoff, sentences if payoff.twins else [*sentences, *without_twins()[1:]]
+
+
+def unreadable(error: Exception) -> str:
+    """Why twins that exist are not analysed."""
+    reason = f"{type(error).__name__}: {error}"
+    return f"The twins of this study cannot be analysed by this version of nas ({reason[:200]})."
+
+
+def without_twins() -> list[str]:
+    """What can be said of shortcuts without twins: that nothing is verified."""
+    return [
+        "No twins have been trained yet, so nothing is verified about where shortcuts pay off.",
+        "What the search alone shows is observational: its sampler chose the candidates and its "
+        "pruner may have cut some short.",
+    ]
+
+
+def objectives_of(attrs: dict[str, Any], study: Study) -> list[str]:
+    """The names of the objectives, one for each direction."""
+    known = attrs.get("objectives")
+    names = [str(one) for one in known] if isinstance(known, list) else []
+    return names + [f"objective {index + 1}" for index in range(len(names), len(study.directions))]
+
+
+def readable_space(study: Study) -> SearchSpace | None:
+    """The space of the study; None where another version wrote it otherwise."""
+    try:
+        return space_of(study)
+    except (UserError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def pareto_front(rows: Sequence[Row], maximise: Sequence[bool]) -> list[Row]:
+    """The best trial, or with several objectives the Pareto front, of those trained to their end."""
+    signs = [1 if up else -1 for up in maximise]
+    trained = [row for row in rows if row.outcome in ("trained", "repeated") and is_whole(row)]
+    trained.sort(key=lambda row: (-signs[0] * row.trial.values[0], row.number))
+    front: list[Row] = []
+    for row in trained:
+        if not any(dominates(other.trial, row.trial, signs) for other in front):
+            front.append(row)
+    return [row for row in front if not any(dominates(o.trial, row.trial, signs) for o in front)]
+
+
+def is_whole(row: Row) -> bool:
+    """Whether a trial ended with its values and was not pruned."""
+    return bool(row.trial.values) and not row.trial.user_attrs.get("pruned")

@@ -1,0 +1,120 @@
+"""payoff.json and trials.csv: the numbers of the report for machines."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from nas.environment import library_version
+from nas.payoff.analysis import OUTCOMES
+from nas.report.facts import Facts
+from nas.report.observed import Observed
+from nas.report.rows import Row
+from nas.statistics import Effect
+from nas.trainability import PROBE_MEASURES, RUN_MEASURES
+
+
+def payoff_json(facts: Facts, seen: Observed) -> str:
+    """All effects, and the verdict; gains are reference less arm, so positive where the arm is better."""
+    data = {
+        "study": facts.name,
+        "nas": library_version("nas"),
+        "verdict": facts.verdict,
+        "units": {name: unit for name, (_, unit) in OUTCOMES.items()},
+        "twins": facts.payoff,
+        "observed": {"warning": "not evidence: sampled and pruned", **vars(seen)},
+    }
+    return json.dumps(jsonable(data), allow_nan=False, indent=1) + "\n"
+
+
+def jsonable(value: Any) -> Any:
+    """Data as JSON knows it: dataclasses as objects, keys as text, what is not finite as null."""
+    if is_dataclass(value) and not isinstance(value, type):
+        found = {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
+        return found | ({"n": value.n, "resolved": value.resolved} if isinstance(value, Effect) else {})
+    if isinstance(value, Mapping):
+        return {key_text(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [jsonable(item) for item in value]
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float) or hasattr(value, "__float__"):
+        return float(value) if math.isfinite(value) else None
+    return str(value)
+
+
+def key_text(key: Any) -> str:
+    """A key as text; of several stages `0-2`."""
+    return "-".join(map(str, key)) if isinstance(key, tuple) else str(key)
+
+
+def trials_csv(rows: Sequence[Row], objectives: Sequence[str]) -> str:
+    """One line for each trial of the search."""
+    records = [record(row, objectives) for row in rows]
+    head = list(dict.fromkeys(key for one in records for key in one)) or ["number", "outcome"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, head, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({safe(key): value for key, value in one.items()} for one in records)
+    return text.getvalue()
+
+
+def record(row: Row, objectives: Sequence[str]) -> dict[str, Any]:
+    """One trial as columns and their values."""
+    attrs = row.trial.user_attrs
+    found: dict[str, Any] = {"number": row.number, "outcome": row.outcome}
+    found |= {name: row.objective(index) for index, name in enumerate(objectives)}
+    found |= {key: row.value(key) for key in ("val_accuracy", "train_error", "train_loss")}
+    found |= {key: plain(attrs.get(key)) for key in ("layers", "parameters", "multiply_adds", "seconds", "seed")}
+    found["epochs"] = len(row.curve) or None
+    found["diverged"] = plain(attrs.get("diverged"))
+    found |= described(row)
+    found |= {m.name: plain(row.measures.get(m.name)) for m in RUN_MEASURES if m.name != "diverged"}
+    found |= probed(row)
+    found |= {f"param.{name}": plain(value) for name, value in sorted(row.trial.params.items())}
+    found["error"] = plain(str(attrs.get("error", "")).strip().rpartition("\n")[2])
+    return {safe(key): value for key, value in found.items()}
+
+
+def described(row: Row) -> dict[str, Any]:
+    """The architecture in columns."""
+    one = row.architecture
+    if one is None:
+        return {key: None for key in ("activation_order", "blocks", "depths", "widths", "shortcuts", "transitions")}
+    stages = one.stages
+    return {
+        "activation_order": plain(one.activation_order),
+        "blocks": plain("/".join(str(stage.block) for stage in stages)),
+        "depths": "/".join(str(stage.depth) for stage in stages),
+        "widths": "/".join(str(stage.width) for stage in stages),
+        "shortcuts": plain("/".join(stage.shortcut for stage in stages)),
+        "transitions": plain("/".join(stage.transition for stage in stages)),
+    }
+
+
+def probed(row: Row) -> dict[str, Any]:
+    """Probed numbers at the start and the end."""
+    found = {}
+    for step in ("0", "end"):
+        reading = row.probes(step)
+        for measure in PROBE_MEASURES:
+            if not measure.by_block and measure.name in reading:
+                found[f"{measure.name}@{step}"] = plain(reading[measure.name])
+    return found
+
+
+def plain(value: Any) -> Any:
+    """A cell: numbers as they are, nothing for what is missing or not finite, text made safe."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return safe(str(value))
+
+
+def safe(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -1,0 +1,67 @@
+"""The report as Markdown for a pull request: the verdict, the tables, the method."""
+
+import re
+from collections.abc import Sequence
+
+from nas.report.content import Drawing, Items, Part, Section, Table, Text
+
+#: rows of a table that are shown; payoff.json and trials.csv have all of them
+MOST_ROWS = 24
+#: sections a pull request can do without
+LEFT_OUT = ("curves", "gradients", "surface")
+
+
+def escaped(value: object) -> str:
+    """Text in which nothing is Markdown or HTML; what stands between backticks is code."""
+    words = re.split(r"(`[^`]+`)", re.sub(r"\s+", " ", str(value)))
+    return "".join(code(word) if word.startswith("`") and len(word) > 2 else literal(word) for word in words)
+
+
+def literal(text: str) -> str:
+    """Every sign that Markdown or HTML would read, made harmless."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]|~#!])", r"\\\1", text)
+
+
+def code(quoted: str) -> str:
+    """Code; a bar would end the cell of a table."""
+    return quoted.replace("|", "\\|").replace("<", "‹").replace(">", "›")
+
+
+def markdown(title: str, lead: Sequence[str], verdict: Sequence[str], command: str, sections: Sequence[Section]) -> str:
+    """The whole text."""
+    head, *rest = verdict
+    lines = [f"# {escaped(title)}", " · ".join(map(escaped, lead)), f"**{escaped(head)}**"]
+    if rest:
+        lines.append("\n".join(f"- {escaped(sentence)}" for sentence in rest))
+    if command:
+        lines.append(f"To train twins: {escaped(f'`{command}`')}")
+    for section in sections:
+        if section.name not in LEFT_OUT:
+            parts = [part_text(part) for part in section.parts if not isinstance(part, Drawing)]
+            lines += [f"## {escaped(section.title)}", *parts] if parts else []
+    lines.append("Figures: `report.html`; every number: `payoff.json` and `trials.csv`.")
+    return "\n\n".join(lines) + "\n"
+
+
+def part_text(part: Part) -> str:
+    """One part."""
+    if isinstance(part, Text):
+        return ("> " if part.role == "warning" else "") + escaped(part.text)
+    if isinstance(part, Items):
+        return "\n".join(f"- **{escaped(term)}**: {escaped(said)}" for term, said in part.items)
+    assert isinstance(part, Table)
+    return table_text(part)
+
+
+def table_text(table: Table) -> str:
+    """A table, long ones folded and cut."""
+    shown = table.rows[:MOST_ROWS]
+    rows = [f"| {' | '.join(map(escaped, row))} |" for row in (table.head, ["---"] * len(table.head), *shown)]
+    note = [escaped(table.note)] if table.note else []
+    if len(table.rows) > MOST_ROWS:
+        note.append(f"{len(table.rows) - MOST_ROWS} more rows are in `report.html`.")
+    body = "\n".join(rows) + "".join(f"\n\n{one}" for one in note)
+    if table.folded:
+        return f"<details><summary>{escaped(table.title)}</summary>\n\n{body}\n\n</details>"
+    return f"**{escaped(table.title)}**\n\n{body}"

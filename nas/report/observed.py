@@ -1,0 +1,223 @@
+"""The observational view: what the trials of the search show, and how far that can be trusted."""
+
+import re
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import quantiles
+from typing import Any
+
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial
+
+from nas import statistics as st
+from nas.architecture import Architecture
+from nas.report.rows import Row
+
+#: options a numeric parameter may have before its values are put into thirds
+MOST_OPTIONS = 6
+#: rows a surrogate is fitted to at most, and places on its depth axis
+MOST_SURFACE_ROWS, MOST_DEPTHS = 1_000, 8
+Choices = Mapping[str, Sequence[str | None]]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What each choice went with, on the rows where it was active; errors in points."""
+
+    effects: list[st.MarginalEffect]
+    importance: dict[str, float]
+    best_quarter: dict[str, dict[str, st.Rate]]
+    trained: dict[str, dict[str, st.Rate]]
+    labels: dict[str, str]
+    n: int
+    n_evaluated: int
+
+
+def observe(rows: Sequence[Row]) -> Observed:
+    """Marginal effects on the candidates trained to their end; success rates on all evaluated."""
+    evaluated = [row for row in rows if row.was_evaluated and row.val_error is not None]
+    trained = [row for row in evaluated if row.outcome == "trained"]
+    errors = [row.val_error or 0.0 for row in trained]
+    choices = choices_of(evaluated)
+    ended = [row.outcome == "trained" for row in evaluated]
+    own = {name: [v for v, keep in zip(c, ended, strict=True) if keep] for name, c in choices.items()}
+    best = best_quarter(evaluated)
+    return Observed(
+        effects=st.marginal_effects(own, errors) if len(trained) > 3 else [],
+        importance=importance(trained),
+        best_quarter={name: st.success_rates(column, best) for name, column in choices.items()},
+        trained={
+            name: st.success_rates(column, [row.trains for row in evaluated])
+            for name, column in choices.items()
+        },
+        labels={name: label(name) for name in choices},
+        n=len(trained),
+        n_evaluated=len(evaluated),
+    )
+
+
+def best_quarter(rows: Sequence[Row]) -> list[bool]:
+    """Whether each row was trained to its end with an error among the lowest quarter of all."""
+    errors = sorted(row.val_error or 0.0 for row in rows)
+    bar = errors[(len(errors) - 1) // 4] if errors else 0.0
+    return [row.outcome == "trained" and (row.val_error or 0.0) <= bar for row in rows]
+
+
+def choices_of(rows: Sequence[Row]) -> Choices:
+    """Every searched parameter with the option of each row; None where it was not active."""
+    names = sorted({name for row in rows for name in row.trial.params})
+    columns = {name: column(name, rows) for name in names}
+    return {name: one for name, one in columns.items() if len(set(one) - {None}) > 1}
+
+
+def column(name: str, rows: Sequence[Row]) -> list[str | None]:
+    """The options of one parameter: shortcuts as built, numbers of many values in thirds."""
+    if re.fullmatch(r"(stages\.\d+\.)?shortcut", name):
+        return [built(name, row) for row in rows]
+    values = [row.trial.params.get(name) for row in rows]
+    numbers = {value for value in values if isinstance(value, int | float)}
+    if len(numbers) > MOST_OPTIONS:
+        return thirds(values)
+    return [None if value is None else str(value) for value in values]
+
+
+def built(name: str, row: Row) -> str | None:
+    """The shortcut a choice led to. Where all blocks of a stage change shape the transition stands
+    in its place, whatever was chosen, so it is an option of its own.
+    """
+    if name not in row.trial.params or row.architecture is None:
+        return None
+    match = re.match(r"stages\.(\d+)", name)
+    kinds = kinds_built(row.architecture, int(match[1]) if match else None)
+    return " and ".join(kinds) if kinds else None
+
+
+def kinds_built(architecture: Architecture, stage: int | None) -> list[str]:
+    """The kinds of the blocks that keep their shape; of the transition where there are none."""
+    kept, changed = [], []
+    for block in architecture.blocks():
+        changes = block.stride != 1 or block.in_channels != block.out_channels
+        if stage is None or block.stage == stage:
+            (changed if changes else kept).append(block.shortcut)
+    if kept:
+        return sorted(set(kept))
+    return sorted({kind if kind == "none" else f"{kind} (transition only)" for kind in changed})
+
+
+def thirds(values: Sequence[Any]) -> list[str | None]:
+    """Numbers as low, middle or high third, with the ends of the third."""
+    known = [value for value in values if value is not None]
+    low, high = quantiles(known, n=3)
+    names = (f"up to {low:.3g}", f"{low:.3g} to {high:.3g}", f"above {high:.3g}")
+    return [None if value is None else names[(value > low) + (value > high)] for value in values]
+
+
+def label(name: str) -> str:
+    """A parameter's name with stages numbered from 1, as on the rest of the page."""
+    match = re.fullmatch(r"stages\.(\d+)\.(.+)", name)
+    return f"{match[2]}, stage {int(match[1]) + 1}" if match else name
+
+
+class Rows:
+    """Rows seen as a study with one objective to minimise: all that PED-ANOVA asks of one."""
+
+    directions = (StudyDirection.MINIMIZE,)
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.trials = [row.trial for row in rows]
+
+    def get_trials(self, deepcopy: bool = True, states: object = None) -> list[FrozenTrial]:
+        """The trials, all of them complete."""
+        return self.trials
+
+    def _is_multi_objective(self) -> bool:
+        return False
+
+
+def importance(rows: Sequence[Row]) -> dict[str, float]:
+    """PED-ANOVA's share of each parameter in reaching the best tenth by validation error.
+
+    It has neither sign nor uncertainty and leaves pruned trials out. With a target of one's own it
+    takes small values for good ones, so the target is the error.
+    """
+    from optuna.importance import PedAnovaImportanceEvaluator
+
+    errors = {row.trial._trial_id: row.val_error or 0.0 for row in rows}
+    if len(rows) < 10 or len(set(errors.values())) < 2:
+        return {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = PedAnovaImportanceEvaluator().evaluate(
+            Rows(rows),  # type: ignore[arg-type]
+            target=lambda trial: errors[trial._trial_id],
+        )
+    total = sum(found.values())
+    return {name: value / total for name, value in found.items()} if total else {}
+
+
+def plain_and_residual(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Candidates trained to their end without any shortcut, and those with some."""
+    trained = [
+        row
+        for row in rows
+        if row.outcome == "trained" and row.val_error is not None and row.shortcut is not None
+    ]
+    return (
+        [row for row in trained if row.shortcut == "none"],
+        [row for row in trained if row.shortcut != "none"],
+    )
+
+
+def separated(first: Sequence[Row], second: Sequence[Row]) -> st.Separation | None:
+    """How far apart the errors of two groups are, at equal parameters where these are known."""
+    if min(len(first), len(second)) < 5:
+        return None
+    errors = [[row.val_error or 0.0 for row in group] for group in (first, second)]
+    sizes = [[row.value("parameters") or 1.0 for row in group] for group in (first, second)]
+    few = len(first) + len(second) < 2_000
+    return st.separation(*errors, complexity=(sizes[0], sizes[1]), permutations=2_000 if few else 400)
+
+
+def pruned_by_kind(rows: Sequence[Row]) -> dict[str, tuple[int, int]]:
+    """Kind of shortcut -> how many candidates were pruned, and of how many."""
+    evaluated = [row for row in rows if row.was_evaluated and row.shortcut]
+    total = Counter(str(row.shortcut) for row in evaluated)
+    cut = Counter(str(row.shortcut) for row in evaluated if row.outcome == "pruned")
+    return {kind: (cut[kind], count) for kind, count in sorted(total.items())}
+
+
+def surface(rows: Sequence[Row]) -> st.Surface | None:
+    """Surrogate of the validation error over depth and shortcut; None without rows to fit."""
+    known = [
+        row
+        for row in rows
+        if row.outcome == "trained" and row.val_error is not None and row.architecture is not None
+    ]
+    step = -(-len(known) // MOST_SURFACE_ROWS) or 1
+    known = known[::step]
+    if not known:
+        return None
+    others = {
+        name: one
+        for name, one in choices_of(known).items()
+        if "shortcut" not in name and "depth" not in name
+    }
+    return st.depth_surface(
+        binned([int(row.value("layers") or 0) for row in known]),
+        [str(row.shortcut) for row in known],
+        [row.val_error or 0.0 for row in known],
+        others=others,
+    )
+
+
+def binned(depths: Sequence[int]) -> list[int]:
+    """Depths; where there are many, each as the middle one of its group of neighbours."""
+    distinct = sorted(set(depths))
+    if len(distinct) <= MOST_DEPTHS:
+        return list(depths)
+    size = -(-len(distinct) // MOST_DEPTHS)
+    groups = [distinct[i : i + size] for i in range(0, len(distinct), size)]
+    middle = {depth: group[len(group) // 2] for group in groups for depth in group}
+    return [middle[depth] for depth in depths]

@@ -1,0 +1,122 @@
+"""How figures look: one colour for each shortcut kind, quiet axes, text that reads on light and
+dark.
+"""
+
+import html
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+#: Okabe and Ito's palette, safe for colour-blind readers and legible on white and on black
+COLOURS = {
+    "identity": "#0072B2",
+    "projection": "#D55E00",
+    "none": "#7F7F7F",
+    "zero_pad": "#009E73",
+    "none, wider": "#7F7F7F",
+}
+SYMBOLS = {
+    "identity": "circle",
+    "projection": "square",
+    "none": "diamond",
+    "zero_pad": "triangle-up",
+    "none, wider": "cross",
+}
+#: for arms and groups that are no shortcut kind
+OTHERS = ("#CC79A7", "#8F7A00", "#56A3C9", "#882255", "#5E6AD2", "#A0522D")
+ACCENT = OTHERS[0]
+NEUTRAL, TEXT, LINE = "#DDDDDD", "#777777", "rgba(127,127,127,0.25)"
+#: orange where the first arm is better, blue where the second is
+DIVERGING = [[0.0, "#D55E00"], [0.5, NEUTRAL], [1.0, "#0072B2"]]
+SEQUENTIAL = [[0.0, "#FDE725"], [0.25, "#5EC962"], [0.5, "#21918C"], [0.75, "#3B528B"], [1.0, "#440154"]]
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
+MINUS = "\N{MINUS SIGN}"
+
+
+def figure(x_title: str, y_title: str, *, height: int = 330, **layout: Any) -> go.Figure:
+    """An empty figure with titled axes."""
+    drawn = go.Figure(layout=go.Layout(template=go.layout.Template()))
+    drawn.update_layout(
+        height=height,
+        margin={"l": 8, "r": 12, "t": 8, "b": 8},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": FONT, "size": 12, "color": TEXT},
+        hoverlabel={"font": {"family": FONT, "size": 12}, "align": "left"},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "title": {"text": ""}},
+        dragmode=False,
+        hovermode="closest",
+        xaxis=axis(x_title),
+        yaxis=axis(y_title),
+    )
+    return drawn.update_layout(**layout)
+
+
+def axis(title: str) -> dict[str, Any]:
+    """A quiet axis."""
+    return {
+        "title": {"text": title, "standoff": 8},
+        "automargin": True,
+        "gridcolor": LINE,
+        "zeroline": False,
+        "linecolor": LINE,
+        "ticks": "outside",
+        "ticklen": 4,
+        "tickcolor": LINE,
+    }
+
+
+def colours(names: Iterable[str]) -> dict[str, str]:
+    """Name -> colour: that of the shortcut kind, else one of the others, the same in every figure
+    that has the same names.
+    """
+    others = sorted({name for name in names if name not in COLOURS})
+    return COLOURS | {name: OTHERS[i % len(OTHERS)] for i, name in enumerate(others)}
+
+
+def symbol(name: str, *, is_filled: bool = True) -> str:
+    """The marker of a shortcut kind, open where something is not resolved or was cut short."""
+    return SYMBOLS.get(name, "circle") + ("" if is_filled else "-open")
+
+
+def faded(colour: str, opacity: float) -> str:
+    """A colour `#rrggbb` with an opacity."""
+    return f"rgba({','.join(map(str, channels(colour)))},{opacity:g})"
+
+
+def mixed(one: str, other: str, share: float) -> str:
+    """A colour on the way from one to another."""
+    pairs = zip(channels(one), channels(other), strict=True)
+    return "#" + "".join(f"{round(a + share * (b - a)):02x}" for a, b in pairs)
+
+
+def channels(colour: str) -> list[int]:
+    """Red, green and blue of `#rrggbb`."""
+    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+
+
+def plain(value: object) -> str:
+    """A text for a figure, where plotly would read some HTML."""
+    return html.escape(str(value), quote=False)
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """+1.2, −1.2 or 0.0."""
+    text = f"{value:+.{digits}f}"
+    text = text[1:] if float(text) == 0 else text
+    return text.replace("-", MINUS)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number to so many significant digits, large ones with separators; a dash for none."""
+    if value is None:
+        return "–"
+    if abs(value) >= 10**digits:
+        return f"{value:,.0f}".replace("-", MINUS)
+    return f"{value:.{digits}g}".replace("-", MINUS)
+
+
+def separated(lines: Sequence[Sequence[Any]]) -> list[Any]:
+    """Many lines as one trace: a gap after each."""
+    return [value for line in lines for value in (*line, None)]

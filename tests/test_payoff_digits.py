@@ -1,0 +1,64 @@
+"""The smallest tier of experiments/digits_twins on real digits: two depths, three pairs."""
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from nas.payoff.analysis import analyse
+from nas.payoff.running import payoff
+from nas.payoff.words import verdict
+from nas.search import search
+from nas.space import SearchSpace
+
+SPACE = Path(__file__).parents[1] / "experiments" / "digits_twins" / "digits_twins.yaml"
+SETTINGS = [
+    "payoff.seeds=3",
+    "payoff.depths=[1, 5]",
+    "payoff.arms=[identity, none]",
+    "payoff.lr_factors=[1.0]",
+    "payoff.stages=false",
+]
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("digits_twins")
+    storage, quiet = f"sqlite:///{folder}/nas.db", Console(quiet=True)
+    space = SearchSpace.load(SPACE, SETTINGS)
+    found = search(space, storage=storage, out=folder, console=quiet)
+    settings = space.section.payoff
+    outcome = payoff(found.study, settings, storage=storage, out=folder, console=quiet)
+    assert outcome.how == "finished"
+    return analyse(outcome.study)
+
+
+def test_every_pair_starts_from_the_same_weights_with_equally_many_parameters(result):
+    (contrast,) = result.ladder
+    assert (contrast.reference, contrast.arm) == ("none", "identity")
+    assert contrast.same_start
+    assert contrast.parameters == {8: (19_074, 19_074), 32: (116_738, 116_738)}
+    assert len({twin.initial_hash for twin in result.twins}) == 2 * 3
+
+
+def test_every_plain_network_of_32_layers_learns_later_than_its_twin(result):
+    (contrast,) = result.ladder
+    areas = contrast.gains["loss_area"][32].pairs
+    assert len(areas) == 3
+    assert min(areas) > 0
+
+
+def test_depth_costs_plain_networks_more_training_error(result):
+    (contrast,) = result.ladder
+    assert contrast.interaction["train_error"].mean > 0
+
+
+def test_the_verdict_states_pairs_and_budget(result):
+    text = verdict(result)[0]
+    assert text.startswith("Identity against none, post_activation, learning rate 0.03, after 15 epochs")
+    assert "3 pairs: " in text
+
+
+def test_what_is_primary_was_written_before_the_first_run(result):
+    assert result.primary["depths"] == [1, 5]
+    assert result.waiting == 0
