@@ -1,5 +1,6 @@
 """What a search will cost on this machine, from a few timed training steps."""
 
+import math
 import random
 import time
 from pathlib import Path
@@ -20,6 +21,8 @@ from nas.space.branches import Draw, every
 
 #: timed steps, after two to warm up
 STEPS = 5
+#: multiply-adds of a timed step, at most
+TIMED = 10**10
 #: random candidates the mean cost is taken over
 DRAWS = 200
 
@@ -33,7 +36,7 @@ def estimate(space: SearchSpace, data_dir: Path) -> list[str]:
         f"{word:<8}  {described(spent)}"
         for word, (_, spent) in zip(("smallest", "largest"), ends, strict=True)
     ]
-    steps = training.epochs * (num_pictures(space, data_dir) // training.batch_size)
+    steps = training.epochs * math.ceil(num_pictures(space, data_dir) / training.batch_size)
     timed = [
         (spent.multiply_adds, step_seconds(architecture, training)) for architecture, spent in ends
     ]
@@ -77,14 +80,18 @@ def num_pictures(space: SearchSpace, data_dir: Path) -> int:
 
 
 def step_seconds(architecture: Architecture, training: Training) -> float:
-    """Median time of a training step on random pictures, with one thread."""
+    """Median time of a training step on random pictures, with one thread.
+
+    Where a step is long, it is timed on a part of its pictures.
+    """
+    num_timed = min(training.batch_size, max(2, TIMED // cost(architecture).multiply_adds))
     network = channels_last(Network(architecture))
     optimizer = OPTIMIZERS[training.optimizer.name](
         network.parameters(), **training.optimizer.arguments
     )
-    pictures = torch.randn(training.batch_size, *architecture.image_shape)
+    pictures = torch.randn(num_timed, *architecture.image_shape)
     pictures = pictures.contiguous(memory_format=torch.channels_last)
-    labels = torch.randint(architecture.num_classes, (training.batch_size,))
+    labels = torch.randint(architecture.num_classes, (num_timed,))
     seconds = []
     for _ in range(STEPS + 2):
         start = time.perf_counter()
@@ -92,7 +99,7 @@ def step_seconds(architecture: Architecture, training: Training) -> float:
         optimizer.step()
         optimizer.zero_grad()
         seconds.append(time.perf_counter() - start)
-    return median(seconds[2:])
+    return median(seconds[2:]) * training.batch_size / num_timed
 
 
 def mean_seconds(space: SearchSpace, timed: list[tuple[int, float]]) -> float:

@@ -71,7 +71,7 @@ def export(
 def choose(study: Study, number: int | None) -> FrozenTrial:
     """The trial asked for, or the best one; ExportError where it was not trained to its end."""
     if number is None:
-        best = best_trials(study)
+        best = [one for one in best_trials(study) if "candidate" in one.user_attrs]
         if not best:
             raise ExportError(f"study {study.study_name!r} has no finished trial yet.")
         return best[0]
@@ -120,11 +120,10 @@ def retrain(
 def measured(runs: list[Run]) -> list[str]:
     """What was measured over the runs, in sentences."""
     values = [100 * run.test_accuracy for run in runs]
-    spread = f" ± {stdev(values):.2f}" if len(values) > 1 else ""
-    facts = [
-        f"Test accuracy {mean(values):.2f}{spread} % (n = {len(values)} seeds, mean ± standard "
-        "deviation), trained on training and validation split, tested once.",
-    ]
+    found = f"{mean(values):.2f} % (one seed)"
+    if len(values) > 1:
+        found = f"{mean(values):.2f} ± {stdev(values):.2f} % (mean ± sd of {len(values)} seeds)"
+    facts = [f"Test accuracy {found}, after training on all but the test split, tested once."]
     if any(runs[0].mean):
         scaled = f"minus {runs[0].mean}, divided by {runs[0].std}, by channel"
         facts.append(f"Input: pictures from 0 to 1, {scaled}.")

@@ -104,7 +104,7 @@ def retake_statistics(network: nn.Module, batches: Any) -> None:
 
 
 def initial_hash(network: Network) -> str:
-    """A hash of stem, branches and classifier without shortcuts: at first equal for twins."""
+    """A hash of stem, branches and classifier, not of shortcuts: equal for untrained twins."""
     digest = hashlib.sha256()
     layers: list[nn.Conv2d | nn.Linear] = [*convolutions(network.stem)]
     for block in network.blocks():

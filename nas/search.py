@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from pathlib import Path
@@ -41,40 +41,41 @@ RESTARTS = 3
 
 @dataclass
 class Crew:
-    """The worker processes of a search, and what they say."""
+    """The worker processes of a search, each with a pipe for what it cannot go on with."""
 
     job: Job
     size: int
     context: Any = field(default_factory=lambda: multiprocessing.get_context("forkserver"))
     processes: list[Any] = field(default_factory=list)
+    pipes: list[Any] = field(default_factory=list)
     restarts: int = 0
-
-    def __post_init__(self) -> None:
-        self.context.set_forkserver_preload(PRELOAD)
-        self.stop = self.context.Event()
-        self.messages = self.context.Queue()
 
     def start(self) -> None:
         """Start all workers; Ctrl-C is for this process alone, also while they load libraries."""
+        self.context.set_forkserver_preload(PRELOAD)
         with ignored_interrupt():
             forkserver.ensure_running()
-        self.processes = [self._start_one() for _ in range(self.size)]
+        for _ in range(self.size):
+            self.processes.append(self._start_one())
 
     def _start_one(self) -> Any:
-        process = self.context.Process(
-            target=work, args=(self.job, self.stop, self.messages), daemon=True
-        )
+        ours, theirs = self.context.Pipe(duplex=False)
+        process = self.context.Process(target=work, args=(self.job, theirs), daemon=True)
         process.start()
+        theirs.close()
+        self.pipes.append(ours)
         return process
 
     def check(self) -> None:
         """Start the workers, and again those that died. Raises what one of them raised."""
         if not self.processes:
             self.start()
-        if not self.messages.empty():
-            raise self.messages.get()
+        for pipe in self.pipes:
+            with suppress(EOFError):
+                if pipe.poll():
+                    raise pipe.recv()
         for index, process in enumerate(self.processes):
-            if process.exitcode not in (None, 0):
+            if process.exitcode is not None:
                 self.restarts += 1
                 if self.restarts > RESTARTS:
                     raise StudyError(f"workers keep dying (exit status {process.exitcode}).")
@@ -82,7 +83,8 @@ class Crew:
 
     def leave(self) -> None:
         """Have the workers leave their trials, and kill those that do not."""
-        self.stop.set()
+        for process in self.processes:
+            process.terminate()
         deadline = time.monotonic() + GRACE
         for process in self.processes:
             process.join(max(0.0, deadline - time.monotonic()))

@@ -99,8 +99,10 @@ def hidden(url: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """What an exception says, without what follows it."""
-    return (str(error) or type(error).__name__).splitlines()[0]
+    """What the first cause of an exception says, without what follows it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error) or type(error).__name__).splitlines()[0].rstrip(". ")
 
 
 def create_study(storage: BaseStorage, name: str, space: SearchSpace) -> Study:
@@ -115,6 +117,8 @@ def create_study(storage: BaseStorage, name: str, space: SearchSpace) -> Study:
         "objectives": space.search.objectives,
     }
     if "space" not in study.user_attrs:
+        if study.get_trials(deepcopy=False):
+            raise not_ours(study)
         for key, value in identity.items():
             study.set_user_attr(key, value)
         study.set_user_attr("space_file", space.source.name)
@@ -156,8 +160,15 @@ def space_of(study: Study) -> SearchSpace:
     """The space a study was made from."""
     attrs = study.user_attrs
     if "space" not in attrs:
-        raise StudyError(f"study {study.study_name!r} was not made by `nas search`.")
+        raise not_ours(study)
     return SearchSpace.parse(Source(attrs.get("space_file", "space"), attrs["space"]))
+
+
+def not_ours(study: Study) -> StudyError:
+    """What is wrong with a study of another program."""
+    return StudyError(
+        f"study {study.study_name!r} was not made by `nas search`: take another with --study NAME."
+    )
 
 
 def for_trial(storage: BaseStorage, name: str, space: SearchSpace, number: int) -> Study:
@@ -213,7 +224,7 @@ def refuse_hopeless(rejected: int, total: int) -> None:
 
 def counts(trial: FrozenTrial) -> bool:
     """Whether a trial counts towards the number asked for: not if its constraints rejected it."""
-    return "rejected" not in trial.user_attrs and "superseded" not in trial.user_attrs
+    return "rejected" not in trial.user_attrs
 
 
 class OneDirection:

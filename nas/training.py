@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from nas.cost import Cost
 from nas.data import open_data
-from nas.environment import memory_share
+from nas.environment import memory_share, return_memory
 from nas.measuring import Probes, clean_error, initial_hash, scores, thinned
 from nas.network import Network, channels_last
 from nas.result import Result
@@ -165,6 +165,8 @@ def train(
 def build_network(candidate: Candidate, spent: Cost, seed: int, memory: int | None) -> Network:
     """The network as it is trained; blocks are recomputed where they would not fit in memory."""
     checkpointing = spent.memory > (memory or memory_share(1))
+    if checkpointing:
+        return_memory()
     return channels_last(Network(candidate.architecture, seed=seed, checkpointing=checkpointing))
 
 

@@ -103,7 +103,9 @@ def attempt_twin(study: Study, trial: Trial, space: SearchSpace, place: Place) -
     candidate = Candidate.from_json(trial.user_attrs["candidate"])
 
     def on_epoch(record: dict[str, float]) -> bool:
-        trial.report(record["val_accuracy"], int(record["epoch"]))
+        study._storage.set_trial_intermediate_value(
+            trial._trial_id, int(record["epoch"]), record["val_accuracy"]
+        )
         return False
 
     trained = train(

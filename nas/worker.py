@@ -3,10 +3,11 @@
 import contextlib
 import multiprocessing
 import signal
+import threading
 import time
 import traceback
 from dataclasses import dataclass
-from multiprocessing.synchronize import Event
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -32,24 +33,25 @@ class Job:
     workers: int
 
 
-def work(job: Job, stop: Event, messages: Any) -> None:
-    """Run due trials until `stop` is set; exceptions go to `messages`."""
+def work(job: Job, messages: Connection) -> None:
+    """Run due trials until SIGTERM or the end of the coordinator; exceptions go to `messages`."""
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator says when to stop
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     torch.set_num_threads(1)
     parent = multiprocessing.parent_process()
 
     def interrupted() -> bool:
-        return stop.is_set() or (parent is not None and not parent.is_alive())
+        return stopped.is_set() or (parent is not None and not parent.is_alive())
 
     try:
         run_due(job, interrupted)
     except UserError as error:
-        messages.put(error)
+        messages.send(error)
     except Exception:
-        messages.put(RuntimeError(traceback.format_exc()))
+        messages.send(RuntimeError(traceback.format_exc()))
 
 
 def run_due(job: Job, interrupted: Any) -> None:

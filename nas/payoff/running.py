@@ -1,5 +1,6 @@
 """Training the twins: an Optuna study beside the one of the search, run by the same workers."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from itertools import islice
@@ -56,12 +57,13 @@ def payoff(
         out=Path(out) / study.study_name,
         workers=size,
     )
-    console = console or Console()
+    console, start = console or Console(), time.monotonic()
     outcome = run_all(job, backend, twins, shared_runs(base, settings, depths), timeout, console)
     if outcome.how == "finished":
         best = best_factors(twins, settings, base)
         own = own_runs(base, settings, depths, best)
-        outcome = run_all(job, backend, twins, own, timeout, console)
+        left = timeout and max(1.0, timeout - (time.monotonic() - start))
+        outcome = run_all(job, backend, twins, own, left, console)
     return outcome
 
 
@@ -163,9 +165,10 @@ def twin_study(
 
 def primary(settings: PayoffSection, depths: list[int]) -> dict[str, Any]:
     """The primary hypotheses, told before the first twin is trained."""
+    reference = "none" if settings.vary in ("shortcut", "transition") else "the first arm"
     return {
-        "estimand": "difference in differences of training error, none against the other arms, "
-        "between the shallowest and the deepest network of the ladder, at one budget",
+        "estimand": f"difference in differences of training error, {reference} against the other "
+        "arms, between the shallowest and the deepest network of the ladder, at one budget",
         "depths": [depths[0], depths[-1]],
         "orders": settings.activation_orders,
         "roles": ["shared"] + (["own"] if len(settings.lr_factors) > 1 else []),

@@ -11,7 +11,7 @@ def verdict(payoff: Payoff) -> list[str]:
     """Sentences about all that was compared, the headline first."""
     if not payoff.twins:
         return ["No twin has finished yet: nothing can be said about shortcuts."]
-    sentences: list[str] = []
+    sentences = headlines(payoff)
     for one in ordered(payoff.ladder):
         if one.budget == 1 and not repeated(one, payoff.ladder):
             sentences += ladder_sentences(payoff, one)
@@ -21,6 +21,43 @@ def verdict(payoff: Payoff) -> list[str]:
     sentences += [budget_sentence(name, one) for name, one in payoff.budgets.items()]
     sentences += state_sentences(payoff)
     return sentences
+
+
+def headlines(payoff: Payoff) -> list[str]:
+    """From which depth on the first arm pays off, under each activation order."""
+    found: dict[str, Contrast] = {}
+    for one in ordered(payoff.ladder):
+        if one.budget == 1 and one.onset is not None and one.reference != CONTROL:
+            found.setdefault(one.order, one)
+    return [headline(payoff, one) for one in found.values()]
+
+
+def headline(payoff: Payoff, one: Contrast) -> str:
+    """One contrast in one sentence, at the deepest network."""
+    gains = one.gains["train_error"]
+    deepest, effect = max(gains), gains[max(gains)]
+    place = f"({one.order}, {rate(one)}, {budget_of(payoff)})"
+    if one.onset is None or one.onset.depth is None:
+        return (
+            f"No sure gain of {one.arm} over {one.reference} was found from {min(gains)} to "
+            f"{deepest} layers with {effect.n} pairs {place}."
+        )
+    start = f"From {one.onset.depth} layers on" if one.onset.holds_deeper else "At some depths"
+    text = f"{start}, {lost(one)}: {change_short(effect)} at {deepest} layers"
+    unresolved = [str(layers) for layers, gain in gains.items() if not gain.resolved]
+    if unresolved:
+        text += f"; at {listed(unresolved)} layers no difference was resolved"
+    return f"{text} {place}."
+
+
+def change_short(effect: st.Effect) -> str:
+    """The gain in training error as a signed number with its interval."""
+    if not math.isfinite(effect.low):
+        return f"{-effect.mean:+.1f} points of training error"
+    return (
+        f"{-effect.mean:+.1f} points of training error with shortcuts "
+        f"(95% CI {-effect.high:+.1f} to {-effect.low:+.1f}, {effect.n} pairs)"
+    )
 
 
 def ordered(ladder: list[Contrast]) -> list[Contrast]:
@@ -216,7 +253,8 @@ def state_sentences(payoff: Payoff) -> list[str]:
         sentences.append(
             f"Runs that diverged or never started count with the error they had: {counts}."
         )
-    if not all(one.same_start for one in payoff.ladder if CONTROL not in (one.reference, one.arm)):
+    compared = [one for one in payoff.ladder if CONTROL not in (one.reference, one.arm)]
+    if payoff.vary != "block" and not all(one.same_start for one in compared):
         sentences.append(
             "Some pairs did not start from the same weights: do not trust their differences."
         )

@@ -1,10 +1,12 @@
-"""The report of a study: a page, Markdown, and the numbers; and the same in the Optuna dashboard."""
+"""The report of a study: a page, Markdown and numbers, and figures in the Optuna dashboard."""
 
 import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from nas.defaults import OUT
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["publish", "write_report"]
 
 
-def write_report(storage: str, study_name: str | None, out: str | Path = "runs") -> list[Path]:
+def write_report(storage: str, study_name: str | None, out: str | Path = OUT) -> list[Path]:
     """Write the report of a study to `out/<study>/` and show it in the dashboard; what was written.
 
     StudyError where there is no such study. Without a name it is the newest one.
@@ -47,22 +49,22 @@ def try_to_publish(study: "Study", drawings: Sequence["Drawing"], verdict: Seque
     try:
         publish(study, drawings, verdict)
     except StorageInternalError as error:
-        logging.getLogger("nas").warning("the storage cannot be written to, so the dashboard shows no report: %s", error)
+        logging.getLogger("nas").warning(
+            "the storage cannot be written to, so the dashboard shows no report: %s", error
+        )
 
 
 def publish(study: "Study", drawings: Sequence["Drawing"], verdict: Sequence[str]) -> None:
-    """Show figures and verdict in the Optuna dashboard: as graph objects, and in the study's note."""
+    """Show figures and verdict in the Optuna dashboard; the verdict is the study's note."""
     import plotly.graph_objects as go
     from optuna_dashboard import save_plotly_graph_object
 
     from nas.notes import study_note
-    from nas.report.markdown import escaped
+    from nas.report.markdown import verdict_text
 
     for drawing in drawings:
         figure = go.Figure(drawing.figure)
         figure.update_layout(title={"text": drawing.title, "font": {"size": 14}}, margin={"t": 90})
         save_plotly_graph_object(study, figure, graph_object_id=f"nas-{drawing.name}")
-    head, *rest = verdict
-    lines = [f"## Verdict\n\n**{escaped(head)}**", "\n".join(f"- {escaped(sentence)}" for sentence in rest)]
-    lines.append("The whole report: `nas report` writes it to `report.html`.")
-    study_note(study, "\n\n".join(filter(None, lines)))
+    end = f"The whole report: `nas report {study.study_name}` writes `report.html`."
+    study_note(study, "\n\n".join(["## Verdict", *verdict_text(verdict), end]))

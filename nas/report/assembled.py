@@ -1,8 +1,9 @@
 """Facts -> sections -> the files of the report."""
 
 from collections import Counter
+from collections.abc import Sequence
 
-from nas.report.best import best_section
+from nas.report.best import best_section, objective_cell
 from nas.report.content import Section
 from nas.report.facts import Facts, pareto_front
 from nas.report.ladder import Twins
@@ -10,8 +11,11 @@ from nas.report.machine import payoff_json, trials_csv
 from nas.report.markdown import markdown
 from nas.report.method import method_section
 from nas.report.observed import observe
+from nas.report.observed_sections import observed_section, surface_section
 from nas.report.page import page
-from nas.report.search_sections import observed_section, search_section, surface_section
+from nas.report.rows import Row
+from nas.report.search_figures import scale
+from nas.report.search_sections import search_section
 from nas.report.twin_sections import check_section, twin_sections
 
 
@@ -19,7 +23,9 @@ def assemble(facts: Facts) -> tuple[dict[str, str], list[Section]]:
     """The text of every file by name, and the sections of the page."""
     seen = observe(facts.rows)
     front = pareto_front(facts.rows, facts.maximise)
-    twins = Twins(facts.payoff, facts.twins) if facts.payoff is not None and facts.has_twins else None
+    twins = (
+        Twins(facts.payoff, facts.twins) if facts.payoff is not None and facts.has_twins else None
+    )
     sections = twin_sections(twins) if twins else []
     sections.append(search_section(facts, front))
     if seen.n:
@@ -29,7 +35,13 @@ def assemble(facts: Facts) -> tuple[dict[str, str], list[Section]]:
     sections += [best_section(facts, front), method_section(facts)]
     sections = [section for section in sections if section.parts]
     command = "" if facts.has_twins else facts.command
-    shown = (f"Where shortcuts pay off: {facts.name}", lead(facts), facts.verdict, command, sections)
+    shown = (
+        f"Where shortcuts pay off: {facts.name}",
+        lead(facts, front),
+        facts.verdict,
+        command,
+        sections,
+    )
     files = {
         "report.html": page(*shown),
         "report.md": markdown(*shown),
@@ -39,12 +51,27 @@ def assemble(facts: Facts) -> tuple[dict[str, str], list[Section]]:
     return files, sections
 
 
-def lead(facts: Facts) -> list[str]:
-    """Data, trials, twins and date in a few words."""
+def lead(facts: Facts, front: Sequence[Row]) -> list[str]:
+    """Data, trials, the best one, twins and date in a few words."""
     counts = Counter(row.outcome for row in facts.rows)
     runs = [*facts.rows, *facts.twins.values()]
     data = next((row.candidate.dataset.name for row in runs if row.candidate), "")
-    trained = f"{len(facts.rows)} trials, {counts['trained']} trained to their end"
-    twins = f"{len({twin.trial for twin in facts.payoff.twins})} twins" if facts.payoff and facts.has_twins else "no twins"
+    trained = f"{len(facts.rows):,} trials, {counts['trained']:,} trained to their end"
+    twins = (
+        f"{len({twin.trial for twin in facts.payoff.twins})} twins"
+        if facts.payoff and facts.has_twins
+        else "no twins"
+    )
     ended = [row.trial.datetime_complete for row in runs if row.trial.datetime_complete]
-    return [part for part in (data, trained, twins, f"{max(ended):%d %B %Y}" if ended else "") if part]
+    date = f"{max(ended):%d %B %Y}".lstrip("0") if ended else ""
+    return [part for part in (data, trained, best_words(facts, front), twins, date) if part]
+
+
+def best_words(facts: Facts, front: Sequence[Row]) -> str:
+    """The best trial by the first objective."""
+    if not front:
+        return ""
+    best, objective = front[0], facts.objectives[0]
+    title, _, unit = scale(objective).title.partition(" (")
+    sign = "%" if unit.startswith("%") else ""
+    return f"best trial {best.number}, {title} {objective_cell(best, 0, objective)}{sign}"

@@ -1,5 +1,6 @@
 """All that is known of a study when its report is written, read from the storage once."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,11 +9,12 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.study import Study, StudyDirection
 
+from nas.defaults import STORAGE
 from nas.errors import UserError
 from nas.payoff.analysis import Payoff, analyse
 from nas.report.rows import Row, read_rows
 from nas.space import SearchSpace
-from nas.study import TWINS, dominates, load_study, open_storage, space_of
+from nas.study import TWINS, dominates, hidden, load_study, open_storage, space_of
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Facts:
     """A study with its twins, if any: `twins` are their rows by number, `payoff` what they say."""
 
     study: Study
+    storage: str
     name: str
     objectives: list[str]
     maximise: list[bool]
@@ -38,7 +41,8 @@ class Facts:
     @property
     def command(self) -> str:
         """What trains the twins, or those that are missing."""
-        return f"nas payoff {self.name}"
+        where = "" if self.storage == STORAGE else f" --storage {shlex.quote(hidden(self.storage))}"
+        return f"nas payoff {shlex.quote(self.name)}{where}"
 
 
 def gather(storage: str, name: str | None) -> Facts:
@@ -53,6 +57,7 @@ def gather(storage: str, name: str | None) -> Facts:
     twins, payoff, verdict = read_twins(backend, study.study_name)
     return Facts(
         study=study,
+        storage=storage,
         name=study.study_name,
         objectives=objectives_of(attrs, study),
         maximise=[direction == StudyDirection.MAXIMIZE for direction in study.directions],
@@ -112,7 +117,7 @@ def readable_space(study: Study) -> SearchSpace | None:
 
 
 def pareto_front(rows: Sequence[Row], maximise: Sequence[bool]) -> list[Row]:
-    """The best trial, or with several objectives the Pareto front, of those trained to their end."""
+    """The best trial of those trained to their end, or with several objectives the Pareto front."""
     signs = [1 if up else -1 for up in maximise]
     trained = [row for row in rows if row.outcome in ("trained", "repeated") and is_whole(row)]
     trained.sort(key=lambda row: (-signs[0] * row.trial.values[0], row.number))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from nas.payoff.analysis import Payoff, Twin
 from nas.report.rows import Row
+from nas.report.style import COLOURS
 
 
 class Place(NamedTuple):
@@ -55,7 +56,7 @@ class Twins:
         for twin in sorted(self.ladder, key=lambda twin: twin.seed):
             if (twin.order, twin.depth) == place[:2] and twin.trial in self.rows:
                 arms.setdefault(twin.arm, []).append(self.rows[twin.trial])
-        return arms
+        return {arm: arms[arm] for arm in sorted(arms, key=rank)}
 
     @property
     def epochs(self) -> str:
@@ -66,9 +67,19 @@ class Twins:
     @property
     def methods(self) -> str:
         """The methods that gave the intervals."""
-        groups = [*self.payoff.ladder, *(c for some in self.payoff.candidates.values() for c in some)]
-        effects = (effect for one in groups for gains in one.gains.values() for effect in gains.values())
+        groups = [
+            *self.payoff.ladder,
+            *(c for some in self.payoff.candidates.values() for c in some),
+        ]
+        effects = (
+            effect for one in groups for gains in one.gains.values() for effect in gains.values()
+        )
         return ", ".join(sorted({effect.method for effect in effects})) or "none"
+
+
+def rank(arm: str) -> tuple[int, str]:
+    """Shortcut kinds in the order of their colours, then other arms by name."""
+    return (list(COLOURS).index(arm) if arm in COLOURS else len(COLOURS)), arm
 
 
 def count_of(groups: Sequence[Sequence[Row]]) -> str:

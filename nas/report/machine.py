@@ -16,9 +16,12 @@ from nas.report.rows import Row
 from nas.statistics import Effect
 from nas.trainability import PROBE_MEASURES, RUN_MEASURES
 
+#: columns that describe an architecture, one value for each stage
+ARCHITECTURE = ("activation_order", "blocks", "depths", "widths", "shortcuts", "transitions")
+
 
 def payoff_json(facts: Facts, seen: Observed) -> str:
-    """All effects, and the verdict; gains are reference less arm, so positive where the arm is better."""
+    """All effects and the verdict; gains are positive where the arm has the lower error."""
     data = {
         "study": facts.name,
         "nas": library_version("nas"),
@@ -34,7 +37,9 @@ def jsonable(value: Any) -> Any:
     """Data as JSON knows it: dataclasses as objects, keys as text, what is not finite as null."""
     if is_dataclass(value) and not isinstance(value, type):
         found = {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
-        return found | ({"n": value.n, "resolved": value.resolved} if isinstance(value, Effect) else {})
+        return found | (
+            {"n": value.n, "resolved": value.resolved} if isinstance(value, Effect) else {}
+        )
     if isinstance(value, Mapping):
         return {key_text(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
@@ -68,7 +73,10 @@ def record(row: Row, objectives: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {"number": row.number, "outcome": row.outcome}
     found |= {name: row.objective(index) for index, name in enumerate(objectives)}
     found |= {key: row.value(key) for key in ("val_accuracy", "train_error", "train_loss")}
-    found |= {key: plain(attrs.get(key)) for key in ("layers", "parameters", "multiply_adds", "seconds", "seed")}
+    found |= {
+        key: plain(attrs.get(key))
+        for key in ("layers", "parameters", "multiply_adds", "seconds", "seed")
+    }
     found["epochs"] = len(row.curve) or None
     found["diverged"] = plain(attrs.get("diverged"))
     found |= described(row)
@@ -83,7 +91,7 @@ def described(row: Row) -> dict[str, Any]:
     """The architecture in columns."""
     one = row.architecture
     if one is None:
-        return {key: None for key in ("activation_order", "blocks", "depths", "widths", "shortcuts", "transitions")}
+        return dict.fromkeys(ARCHITECTURE)
     stages = one.stages
     return {
         "activation_order": plain(one.activation_order),

@@ -7,6 +7,8 @@ from nas.report.content import Drawing, Items, Part, Section, Table, Text
 
 #: rows of a table that are shown; payoff.json and trials.csv have all of them
 MOST_ROWS = 24
+#: sentences of the verdict below its headline that are not folded
+MOST_SENTENCES = 4
 #: sections a pull request can do without
 LEFT_OUT = ("curves", "gradients", "surface")
 
@@ -14,7 +16,9 @@ LEFT_OUT = ("curves", "gradients", "surface")
 def escaped(value: object) -> str:
     """Text in which nothing is Markdown or HTML; what stands between backticks is code."""
     words = re.split(r"(`[^`]+`)", re.sub(r"\s+", " ", str(value)))
-    return "".join(code(word) if word.startswith("`") and len(word) > 2 else literal(word) for word in words)
+    return "".join(
+        code(word) if word.startswith("`") and len(word) > 2 else literal(word) for word in words
+    )
 
 
 def literal(text: str) -> str:
@@ -28,12 +32,15 @@ def code(quoted: str) -> str:
     return quoted.replace("|", "\\|").replace("<", "‹").replace(">", "›")
 
 
-def markdown(title: str, lead: Sequence[str], verdict: Sequence[str], command: str, sections: Sequence[Section]) -> str:
+def markdown(
+    title: str,
+    lead: Sequence[str],
+    verdict: Sequence[str],
+    command: str,
+    sections: Sequence[Section],
+) -> str:
     """The whole text."""
-    head, *rest = verdict
-    lines = [f"# {escaped(title)}", " · ".join(map(escaped, lead)), f"**{escaped(head)}**"]
-    if rest:
-        lines.append("\n".join(f"- {escaped(sentence)}" for sentence in rest))
+    lines = [f"# {escaped(title)}", " · ".join(map(escaped, lead)), *verdict_text(verdict)]
     if command:
         lines.append(f"To train twins: {escaped(f'`{command}`')}")
     for section in sections:
@@ -42,6 +49,23 @@ def markdown(title: str, lead: Sequence[str], verdict: Sequence[str], command: s
             lines += [f"## {escaped(section.title)}", *parts] if parts else []
     lines.append("Figures: `report.html`; every number: `payoff.json` and `trials.csv`.")
     return "\n\n".join(lines) + "\n"
+
+
+def verdict_text(verdict: Sequence[str]) -> list[str]:
+    """The headline and what else was found, long lists folded."""
+    head, rest = verdict[0], verdict[1:]
+    lines = [f"**{escaped(head)}**", *listing(rest[:MOST_SENTENCES])]
+    if others := listing(rest[MOST_SENTENCES:]):
+        count = len(rest) - MOST_SENTENCES
+        lines.append(
+            f"<details><summary>{count} more sentences</summary>\n\n{others[0]}\n\n</details>"
+        )
+    return lines
+
+
+def listing(sentences: Sequence[str]) -> list[str]:
+    """A list as one paragraph, none where it is empty."""
+    return ["\n".join(f"- {escaped(sentence)}" for sentence in sentences)] if sentences else []
 
 
 def part_text(part: Part) -> str:
@@ -57,7 +81,10 @@ def part_text(part: Part) -> str:
 def table_text(table: Table) -> str:
     """A table, long ones folded and cut."""
     shown = table.rows[:MOST_ROWS]
-    rows = [f"| {' | '.join(map(escaped, row))} |" for row in (table.head, ["---"] * len(table.head), *shown)]
+    rows = [
+        f"| {' | '.join(map(escaped, row))} |"
+        for row in (table.head, ["---"] * len(table.head), *shown)
+    ]
     note = [escaped(table.note)] if table.note else []
     if len(table.rows) > MOST_ROWS:
         note.append(f"{len(table.rows) - MOST_ROWS} more rows are in `report.html`.")

@@ -34,15 +34,21 @@ def method_section(facts: Facts) -> Section:
         ("Training", training(candidates, runs)),
     ]
     if facts.payoff is not None:
-        items += [("Twins", twins(facts)), ("Statistics", statistics(Twins(facts.payoff, facts.twins)))]
+        items += [
+            ("Twins", twins(facts)),
+            ("Statistics", statistics(Twins(facts.payoff, facts.twins))),
+        ]
     items += [("Measures", MEASURES), ("Cost", cost(facts)), ("Versions", versions(runs))]
-    return Section("method", "Method, as it was carried out", [Items([item for item in items if item[1]])])
+    return Section(
+        "method", "Method, as it was carried out", [Items([item for item in items if item[1]])]
+    )
 
 
 MEASURES = (
-    "Training error: on un-augmented training pictures in evaluation mode, after the statistics of batch norm were "
-    "taken anew. Validation error: at the end of the last epoch. Errors are shares of wrongly classified pictures in "
-    "points (per cent). A run that diverged counts with the error it had. The test split was not read."
+    "Training error: on un-augmented training pictures in evaluation mode, after the statistics "
+    "of batch norm were taken anew. Validation error: at the end of the last epoch. Errors are "
+    "shares of wrongly classified pictures in points (per cent). A run that diverged counts with "
+    "the error it had. The test split was not read."
 )
 
 
@@ -55,10 +61,13 @@ def data(candidates: Iterable[Candidate]) -> str:
             known = FACTS[one.name]
             train, validation = split_sizes(one, known.num_train)
             text += (
-                f": {train:,} training and {validation:,} validation pictures of the {known.num_train:,} published for "
-                f"training; the test split of {known.num_test:,} stays untouched"
+                f": {train:,} training and {validation:,} validation pictures of the "
+                f"{known.num_train:,} published for training; the test split of "
+                f"{known.num_test:,} stays untouched"
             )
-        size = f"; pictures resized to {one.image_size} × {one.image_size}" if one.image_size else ""
+        size = (
+            f"; pictures resized to {one.image_size} × {one.image_size}" if one.image_size else ""
+        )
         augmented = f"; augmented by {', '.join(one.augment)}" if one.augment else "; not augmented"
         sentences.append(f"{text}{size}{augmented}; stratified split, seed {one.split_seed}.")
     return " ".join(sentences)
@@ -77,7 +86,8 @@ def search(facts: Facts) -> str:
         return f"{how} Objectives: {goals}."
     settings = facts.space.search
     return (
-        f"Optuna, sampler {settings.sampler}, pruner {settings.pruner}, seed {settings.seed}. Objectives: {goals}. {how}"
+        f"Optuna, sampler {settings.sampler}, pruner {settings.pruner}, seed {settings.seed}. "
+        f"Objectives: {goals}. {how}"
     )
 
 
@@ -88,7 +98,13 @@ def training(candidates: Sequence[Candidate], rows: Iterable[Row]) -> str:
         for key, value in settings_of(one.training).items():
             values.setdefault(key, {})[value] = None
     told = "; ".join(f"{key} {listed(list(found))}" for key, found in values.items())
-    seeds = sorted({row.trial.user_attrs["seed"] for row in rows if isinstance(row.trial.user_attrs.get("seed"), int)})
+    seeds = sorted(
+        {
+            row.trial.user_attrs["seed"]
+            for row in rows
+            if isinstance(row.trial.user_attrs.get("seed"), int)
+        }
+    )
     return f"{told}; seeds {listed([str(seed) for seed in seeds])}." if told else ""
 
 
@@ -125,15 +141,15 @@ def twins(facts: Facts) -> str:
     seeds = sorted({twin.seed for twin in payoff.twins if twin.role != "tune"})
     rates = sorted({twin.lr for twin in ladder if twin.role == "tune"})
     text = (
-        f"{len(done)} runs varying the {payoff.vary.replace('_', ' ')}, each with its full budget and never pruned; "
-        f"seeds {listed([str(seed) for seed in seeds])}; "
+        f"{len(done)} runs varying the {payoff.vary.replace('_', ' ')}, each with its full budget "
+        f"and never pruned; seeds {listed([str(seed) for seed in seeds])}; "
     )
     if depths:
         text += f"ladder of {listed([str(depth) for depth in depths])} layers; "
     text += f"budgets {listed(budgets(payoff))}. {same_start(payoff)}"
     if rates:
         tried = listed([f"{rate:g}" for rate in rates])
-        text += f" Own best rates were chosen by validation accuracy among {tried}, on a seed of their own."
+        text += f" Own best rates: chosen by validation accuracy among {tried}, on another seed."
     missing = [f"{payoff.waiting} still to be trained"] * bool(payoff.waiting)
     missing += [f"{payoff.failures} failed and missing from the pairs"] * bool(payoff.failures)
     return f"{text} Missing: {listed(missing)}." if missing else text
@@ -149,7 +165,7 @@ def same_start(payoff: Payoff) -> str:
     """Whether twins started from the same weights."""
     arms = [one for one in payoff.ladder if "wider" not in one.reference]
     if arms and all(one.same_start for one in arms):
-        return "Twins of the ladder started from the same weights outside their shortcuts, checked by hash."
+        return "Twins of the ladder had the same initial weights outside shortcuts, by their hash."
     return "Some twins did not start from the same weights." if arms else ""
 
 
@@ -160,12 +176,13 @@ def statistics(twins: Twins) -> str:
     shallow, deep = (depths[0], depths[-1]) if depths else ("?", "?")
     tests = sorted({claim.test for claim in twins.payoff.claims.values() if claim.test})
     return (
-        f"Differences are taken pair by pair, between runs of the same seed; 95% intervals of their mean by "
-        f"{twins.methods}. Primary, written to the study before the first twin ran: "
+        "Differences are taken pair by pair, between runs of the same seed; 95% intervals of "
+        f"their mean by {twins.methods}. Primary, written to the study before the first twin ran: "
         f"{fixed.get('estimand', 'not recorded')}; {shallow} and {deep} blocks in every stage; "
-        f"{fixed.get('correction', 'Holm')}{f', {listed(tests)} test' if tests else ''}. A primary comparison is resolved "
-        "where the corrected p is at most 0.05 and the interval leaves zero out. Everything else is exploratory. "
-        f"Smallest effect of interest: {twins.payoff.smallest_effect:g} points."
+        f"{fixed.get('correction', 'Holm')}{f', {listed(tests)} test' if tests else ''}. A "
+        "primary comparison is resolved where the corrected p is at most 0.05 and the interval "
+        "leaves zero out. Everything else is exploratory. Smallest effect of interest: "
+        f"{twins.payoff.smallest_effect:g} points."
     )
 
 
@@ -174,7 +191,10 @@ def cost(facts: Facts) -> str:
     searched = sum(map(spent_on, facts.rows))
     paired = sum(map(spent_on, facts.twins.values()))
     cut = sum(spent_on(row) for row in facts.rows if row.outcome == "pruned")
-    text = f"Training time, summed over workers: {searched:,.0f} s for the search (of these {cut:,.0f} s in pruned trials)"
+    text = (
+        f"Training time, summed over workers: {searched:,.0f} s for the search (of these "
+        f"{cut:,.0f} s in pruned trials)"
+    )
     return f"{text} and {paired:,.0f} s for the twins." if facts.twins else f"{text}."
 
 
@@ -188,7 +208,11 @@ def versions(rows: Iterable[Row]) -> str:
     if not found:
         return "Not recorded."
     told = [f"{key.replace('_', ' ')} {several(counts)}" for key, counts in found.items()]
-    plus = " A plus after the commit: files differed from it." if any("+" in v for v in found.get("git_commit", ())) else ""
+    plus = (
+        " A plus after the commit: files differed from it."
+        if any("+" in v for v in found.get("git_commit", ()))
+        else ""
+    )
     return f"{', '.join(told)}.{plus}"
 
 

@@ -19,7 +19,10 @@ def network(blocks: Sequence[BlockRecord], stages: StageEffects) -> go.Figure:
             x=[index + 1 for index in range(len(blocks))],
             y=[1.0] * len(blocks),
             width=0.84,
-            marker={"color": [fill(stages, block) for block in blocks], "line": {"width": 1, "color": "#888888"}},
+            marker={
+                "color": [fill(stages, block) for block in blocks],
+                "line": {"width": 1, "color": "#888888"},
+            },
             text=[block_text(index, block, stages) for index, block in enumerate(blocks)],
             textposition="none",
             hovertemplate="%{text}<extra></extra>",
@@ -29,11 +32,13 @@ def network(blocks: Sequence[BlockRecord], stages: StageEffects) -> go.Figure:
     drawn.add_traces([arcs(blocks, kind) for kind in dict.fromkeys(b.shortcut for b in blocks)])
     drawn.update_yaxes(visible=False, range=[-0.75, 1.75], fixedrange=True)
     drawn.update_xaxes(showgrid=False, range=[0.3, len(blocks) + 0.7], tickformat="d")
-    return drawn.update_layout(annotations=[stage_note(blocks, stage, e) for stage, e in stages.removal.items()])
+    return drawn.update_layout(
+        annotations=[stage_note(blocks, stage, e) for stage, e in stages.removal.items()]
+    )
 
 
 def fill(stages: StageEffects, block: BlockRecord) -> str:
-    """From grey to blue by what the removal costs, to orange where it gains; grey if not resolved."""
+    """Towards blue by what the removal costs, orange where it gains; grey if not resolved."""
     largest = max((abs(e.mean) for e in stages.removal.values() if e.resolved), default=1.0)
     effect = stages.removal.get(block.stage)
     if effect is None or not effect.resolved:

@@ -5,6 +5,7 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import quantiles
 from typing import Any
 
@@ -42,16 +43,15 @@ def observe(rows: Sequence[Row]) -> Observed:
     errors = [row.val_error or 0.0 for row in trained]
     choices = choices_of(evaluated)
     ended = [row.outcome == "trained" for row in evaluated]
-    own = {name: [v for v, keep in zip(c, ended, strict=True) if keep] for name, c in choices.items()}
-    best = best_quarter(evaluated)
+    own = {
+        name: [v for v, keep in zip(c, ended, strict=True) if keep] for name, c in choices.items()
+    }
+    best, trains = best_quarter(evaluated), [row.trains for row in evaluated]
     return Observed(
         effects=st.marginal_effects(own, errors) if len(trained) > 3 else [],
         importance=importance(trained),
         best_quarter={name: st.success_rates(column, best) for name, column in choices.items()},
-        trained={
-            name: st.success_rates(column, [row.trains for row in evaluated])
-            for name, column in choices.items()
-        },
+        trained={name: st.success_rates(column, trains) for name, column in choices.items()},
         labels={name: label(name) for name in choices},
         n=len(trained),
         n_evaluated=len(evaluated),
@@ -94,16 +94,18 @@ def built(name: str, row: Row) -> str | None:
     return " and ".join(kinds) if kinds else None
 
 
+@lru_cache(maxsize=4096)
 def kinds_built(architecture: Architecture, stage: int | None) -> list[str]:
-    """The kinds of the blocks that keep their shape; of the transition where there are none."""
-    kept, changed = [], []
+    """The kinds of the blocks that keep their shape; where there are none the transition `only`."""
+    kept: list[str] = []
+    changed: list[str] = []
     for block in architecture.blocks():
         changes = block.stride != 1 or block.in_channels != block.out_channels
         if stage is None or block.stage == stage:
             (changed if changes else kept).append(block.shortcut)
     if kept:
         return sorted(set(kept))
-    return sorted({kind if kind == "none" else f"{kind} (transition only)" for kind in changed})
+    return sorted({kind if kind == "none" else f"{kind} only" for kind in changed})
 
 
 def thirds(values: Sequence[Any]) -> list[str | None]:
@@ -177,7 +179,9 @@ def separated(first: Sequence[Row], second: Sequence[Row]) -> st.Separation | No
     errors = [[row.val_error or 0.0 for row in group] for group in (first, second)]
     sizes = [[row.value("parameters") or 1.0 for row in group] for group in (first, second)]
     few = len(first) + len(second) < 2_000
-    return st.separation(*errors, complexity=(sizes[0], sizes[1]), permutations=2_000 if few else 400)
+    return st.separation(
+        *errors, complexity=(sizes[0], sizes[1]), permutations=2_000 if few else 400
+    )
 
 
 def pruned_by_kind(rows: Sequence[Row]) -> dict[str, tuple[int, int]]:

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from nas.report.observed import binned
 from nas.report.rows import Row
-from nas.report.style import ACCENT, SEQUENTIAL, TEXT, figure, plain, signed
+from nas.report.style import ACCENT, SEQUENTIAL, TEXT, figure, plain, room, signed
 from nas.statistics import MarginalEffect, Surface
 
 #: effects drawn; the table has all of them
@@ -20,13 +20,22 @@ def forest(effects: Sequence[MarginalEffect], labels: Mapping[str, str]) -> go.F
     shown = sorted(effects, key=lambda e: (e.p_adjusted, -abs(e.difference)))[:MOST_EFFECTS]
     shown = sorted(shown, key=lambda e: (e.choice, str(e.option)), reverse=True)
     names = [f"{plain(labels[e.choice])}<br><b>{plain(e.option)}</b>" for e in shown]
-    drawn = figure("difference in validation error (points)", "", height=90 + 40 * len(shown))
+    drawn = figure("difference in error (points)", "", height=90 + 40 * len(shown))
     for is_sure, word in ((True, "resolved"), (False, "not resolved")):
         some = [(name, e) for name, e in zip(names, shown, strict=True) if sure(e) is is_sure]
         if some:
             drawn.add_trace(whiskers(some, word, ACCENT if is_sure else TEXT))
-    drawn.add_vline(0, line={"color": "#888888", "width": 1})
+    drawn.add_vline(0, line={"color": TEXT, "width": 1})
+    drawn.update_xaxes(range=reach(shown))
     return drawn.update_yaxes(categoryorder="array", categoryarray=names, showgrid=False, ticks="")
+
+
+def reach(effects: Sequence[MarginalEffect]) -> list[float]:
+    """An axis with every difference, and as much of the intervals as leaves these readable."""
+    most = 4 * max((abs(e.difference) for e in effects), default=1.0) or 1.0
+    low = min((max(e.low, -most) for e in effects), default=-1.0)
+    high = max((min(e.high, most) for e in effects), default=1.0)
+    return room([low, 0.0, high], 0.04)
 
 
 def sure(effect: MarginalEffect) -> bool:
@@ -49,9 +58,14 @@ def whiskers(rows: Sequence[tuple[str, MarginalEffect]], name: str, colour: str)
         },
         mode="markers",
         name=name,
-        marker={"color": colour, "size": 8, "symbol": "circle" if colour == ACCENT else "circle-open"},
+        marker={
+            "color": colour,
+            "size": 8,
+            "symbol": "circle" if colour == ACCENT else "circle-open",
+        },
         text=[
-            f"{signed(e.difference)} [{signed(e.low)}, {signed(e.high)}], n = {e.n} against {e.n_others}"
+            f"{signed(e.difference)} [{signed(e.low)}, {signed(e.high)}], n = {e.n} against "
+            f"{e.n_others}"
             for _, e in rows
         ],
         hovertemplate="%{text}<extra></extra>",
@@ -115,4 +129,6 @@ def surface_map(surface: Surface) -> go.Figure:
     assert surface.errors is not None
     errors = [[None if np.isnan(e) else float(e) for e in line] for line in surface.errors]
     counts = [[int(n) for n in line] for line in surface.counts]
-    return heat(errors, counts, [str(d) for d in surface.depths], [plain(s) for s in surface.shortcuts])
+    return heat(
+        errors, counts, [str(d) for d in surface.depths], [plain(s) for s in surface.shortcuts]
+    )

@@ -10,15 +10,20 @@ from itertools import groupby
 from pathlib import Path
 
 from nas.report.content import Drawing, Items, Kind, Part, Section, Table, Text, drawings
+from nas.report.markdown import MOST_SENTENCES
 from nas.report.style import COLOURS
 
 HERE = Path(__file__).parent
-#: sentences of the verdict below its headline that are not folded
-SHOWN = 4
 UNSURE = " not resolved"
 
 
-def page(title: str, lead: Sequence[str], verdict: Sequence[str], command: str, sections: Sequence[Section]) -> str:
+def page(
+    title: str,
+    lead: Sequence[str],
+    verdict: Sequence[str],
+    command: str,
+    sections: Sequence[Section],
+) -> str:
     """The whole page: title, facts in a line, the verdict, and the sections."""
     from plotly.offline import get_plotlyjs
 
@@ -49,13 +54,16 @@ def policy(scripts: Sequence[str]) -> str:
     """Nothing may be loaded, and no other script may run than those of this page."""
     digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
     hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
-    return f"default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; script-src {hashes}"
+    return (
+        f"default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; script-src {hashes}"
+    )
 
 
 def styles() -> str:
     """The style sheet, with the colours of the shortcut kinds."""
     kinds = "".join(
-        f".kind-{slug(name)}::before {{ background: {colour}; }}\n" for name, colour in COLOURS.items()
+        f".kind-{slug(name)}::before {{ background: {colour}; }}\n"
+        for name, colour in COLOURS.items()
     )
     return (HERE / "page.css").read_text(encoding="utf-8") + kinds
 
@@ -73,11 +81,20 @@ def text(value: object) -> str:
 def verdict_html(verdict: Sequence[str], command: str) -> str:
     """The headline, what else was found, and the command that goes on, if any."""
     head, *rest = verdict
-    first, others = rest[:SHOWN], rest[SHOWN:]
-    folded = f"<details><summary>{len(others)} more sentences</summary>{listing(others)}</details>" if others else ""
-    more = f'<p class="command">To train twins: <code>{html.escape(command)}</code></p>' if command else ""
+    first, others = rest[:MOST_SENTENCES], rest[MOST_SENTENCES:]
+    folded = (
+        f"<details><summary>{len(others)} more sentences</summary>{listing(others)}</details>"
+        if others
+        else ""
+    )
+    more = (
+        f'<p class="command">To train twins: <code>{html.escape(command)}</code></p>'
+        if command
+        else ""
+    )
     return (
-        f'<section class="verdict" id="verdict"><h2>Verdict</h2><p class="headline">{text(head)}</p>'
+        '<section class="verdict" id="verdict"><h2>Verdict</h2>'
+        f'<p class="headline">{text(head)}</p>'
         + (listing(first) + folded if rest else "")
         + more
         + "</section>"
@@ -97,12 +114,15 @@ def contents(sections: Sequence[Section]) -> str:
 
 def section_html(section: Section) -> str:
     """A section; figures that follow each other stand in a grid."""
-    return f'<section id="{section.name}"><h2>{text(section.title)}</h2>{"".join(parts_html(section.parts))}</section>'
+    inner = "".join(parts_html(section.parts))
+    return f'<section id="{section.name}"><h2>{text(section.title)}</h2>{inner}</section>'
 
 
 def parts_html(parts: Sequence[Part]) -> Iterator[str]:
     """The parts of a section."""
-    for is_grid, some in groupby(parts, key=lambda part: isinstance(part, Drawing) and not part.wide):
+    for is_grid, some in groupby(
+        parts, key=lambda part: isinstance(part, Drawing) and not part.wide
+    ):
         inner = "".join(map(part_html, some))
         yield f'<div class="grid">{inner}</div>' if is_grid else inner
 
@@ -134,12 +154,11 @@ def table_html(table: Table) -> str:
     head = "".join(f'<th scope="col">{text(cell)}</th>' for cell in table.head)
     rows = "".join(f"<tr>{''.join(map(cell_html, row))}</tr>" for row in table.rows)
     note = f'<p class="note">{text(table.note)}</p>' if table.note else ""
-    inner = (
-        f'<div class="scroll" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{note}'
-    )
+    table_ = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    inner = f'<div class="scroll" tabindex="0">{table_}</div>{note}'
     if table.folded:
-        count = f"{len(table.rows)} rows"
-        return f"<details><summary>{text(table.title)} <small>{count}</small></summary>{inner}</details>"
+        title = f"{text(table.title)} <small>{len(table.rows)} rows</small>"
+        return f"<details><summary>{title}</summary>{inner}</details>"
     return f"<h3>{text(table.title)}</h3>{inner}"
 
 
@@ -153,7 +172,11 @@ def cell_html(cell: str) -> str:
     if cell.endswith(UNSURE):
         inner = f"{text(cell.removesuffix(UNSURE))}<br><small>{UNSURE.strip()}</small>"
         return f'<td class="number open">{inner}</td>'
-    return f'<td class="{" ".join(classes)}">{text(cell)}</td>' if classes else f"<td>{text(cell)}</td>"
+    return (
+        f'<td class="{" ".join(classes)}">{text(cell)}</td>'
+        if classes
+        else f"<td>{text(cell)}</td>"
+    )
 
 
 def figures_json(sections: Sequence[Section]) -> str:

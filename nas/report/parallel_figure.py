@@ -5,13 +5,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import plotly.graph_objects as go
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
 from nas.report.rows import Row
 from nas.report.search_figures import scale, thinned
 from nas.report.style import COLOURS, TEXT, faded, figure, number, plain, separated
 
-MOST_LINES = 250
+MOST_LINES, MOST_BEST = 250, 50
 #: share of the trials that are drawn as the best ones
 BEST_SHARE = 0.1
 
@@ -23,8 +28,10 @@ class Axis(NamedTuple):
     ticks: list[tuple[float, str]]
 
 
-def parallel(rows: Sequence[Row], labels: dict[str, str], objective: str, maximise: bool) -> go.Figure:
-    """The searched values of the trials, parameters by name with their labels, the objective last."""
+def parallel(
+    rows: Sequence[Row], labels: dict[str, str], objective: str, maximise: bool
+) -> go.Figure:
+    """The searched values of the trials, under the labels of their names; the objective last."""
     rows = [row for row in rows if row.outcome == "trained" and row.objective(0) is not None]
     ranked = sorted(rows, key=lambda row: row.objective(0) or 0.0, reverse=maximise)
     best = {row.number for row in ranked[: max(1, round(BEST_SHARE * len(rows)))]}
@@ -50,9 +57,10 @@ def groups(rows: Sequence[Row], best: set[int]) -> list[tuple[str, list[Row], st
     """Name, trials and colour of the lines behind and in front."""
     others = [row for row in rows if row.number not in best]
     front = [row for row in rows if row.number in best]
+    opacity = min(0.5, max(0.15, 12 / max(1, len(others))))
     return [
-        ("other trials", thinned(others, MOST_LINES, set()), faded("#7F7F7F", 0.25)),
-        ("best tenth", thinned(front, MOST_LINES, set()), faded(COLOURS["identity"], 0.75)),
+        ("other trials", thinned(others, MOST_LINES, set()), faded("#7F7F7F", opacity)),
+        ("best tenth", thinned(front, MOST_BEST, set()), faded(COLOURS["identity"], 0.75)),
     ]
 
 
@@ -70,14 +78,22 @@ def axis_of(label: str, distribution: BaseDistribution) -> Axis:
         options = distribution.choices
         last = max(1, len(options) - 1)
         return Axis(label, [(index / last, str(option)) for index, option in enumerate(options)])
-    low, high = float(getattr(distribution, "low")), float(getattr(distribution, "high"))
+    low, high, _ = span(distribution)
     return Axis(label, [(0.0, number(low)), (1.0, number(high))])
+
+
+def span(distribution: BaseDistribution) -> tuple[float, float, bool]:
+    """The ends of a range, and whether it is logarithmic."""
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    return float(distribution.low), float(distribution.high), distribution.log
 
 
 def objective_axis(objective: str, low: float, high: float) -> Axis:
     """The objective with its least and its greatest value."""
     shown = scale(objective)
-    return Axis(shown.title, [(0.0, number(shown.factor * low)), (1.0, number(shown.factor * high))])
+    return Axis(
+        shown.title, [(0.0, number(shown.factor * low)), (1.0, number(shown.factor * high))]
+    )
 
 
 def ends(values: Sequence[float]) -> tuple[float, float]:
@@ -85,7 +101,9 @@ def ends(values: Sequence[float]) -> tuple[float, float]:
     return (min(values), max(values)) if values else (0.0, 1.0)
 
 
-def heights(row: Row, searched: dict[str, BaseDistribution], low: float, high: float) -> list[float | None]:
+def heights(
+    row: Row, searched: dict[str, BaseDistribution], low: float, high: float
+) -> list[float | None]:
     """Where a trial crosses each row; None where a parameter did not exist for it."""
     places = [place(row, name, dist) for name, dist in searched.items()]
     places.append(((row.objective(0) or 0.0) - low) / ((high - low) or 1.0))
@@ -101,18 +119,22 @@ def place(row: Row, name: str, distribution: BaseDistribution) -> float | None:
     value = own.to_internal_repr(row.trial.params[name])
     if isinstance(distribution, CategoricalDistribution):
         return value / max(1, len(distribution.choices) - 1)
-    low, high = float(getattr(distribution, "low")), float(getattr(distribution, "high"))
-    if getattr(distribution, "log"):
+    low, high, is_log = span(distribution)
+    if is_log:
         low, high, value = math.log(low), math.log(high), math.log(value)
     return (value - low) / ((high - low) or 1.0)
 
 
-def bundle(name: str, lines: list[list[float | None]], rows: Sequence[Row], colour: str) -> go.Scatter:
+def bundle(
+    name: str, lines: list[list[float | None]], rows: Sequence[Row], colour: str
+) -> go.Scatter:
     """Many trials as one trace."""
     return go.Scatter(
         x=separated(lines),
         y=separated([[-index for index in range(len(line))] for line in lines]),
-        text=separated([[f"trial {row.number}"] * len(line) for row, line in zip(rows, lines, strict=True)]),
+        text=separated(
+            [[f"trial {row.number}"] * len(line) for row, line in zip(rows, lines, strict=True)]
+        ),
         mode="lines",
         name=f"{name} ({len(rows)})",
         line={"color": colour, "width": 1.3},
@@ -137,4 +159,12 @@ def notes(axes: Sequence[Axis]) -> list[dict[str, object]]:
 def note(x: float, y: float, text: str, *, shift: int, anchor: str) -> dict[str, object]:
     """A small text at a row."""
     font = {"size": 11, "color": TEXT}
-    return {"x": x, "y": y, "yshift": shift, "text": text, "showarrow": False, "xanchor": anchor, "font": font}
+    return {
+        "x": x,
+        "y": y,
+        "yshift": shift,
+        "text": text,
+        "showarrow": False,
+        "xanchor": anchor,
+        "font": font,
+    }

@@ -53,7 +53,11 @@ class Row:
     def curve(self) -> list[dict[str, Any]]:
         """One record for each epoch."""
         curve = self.result.get("curve")
-        return [record for record in curve if isinstance(record, dict)] if isinstance(curve, list) else []
+        return (
+            [record for record in curve if isinstance(record, dict)]
+            if isinstance(curve, list)
+            else []
+        )
 
     @property
     def measures(self) -> dict[str, Any]:
@@ -96,7 +100,9 @@ class Row:
     @property
     def trains(self) -> bool:
         """Whether the training started and did not diverge, as far as is known."""
-        return not self.trial.user_attrs.get("diverged") and self.measures.get("started") is not False
+        return (
+            not self.trial.user_attrs.get("diverged") and self.measures.get("started") is not False
+        )
 
 
 def read_rows(trials: Iterable[FrozenTrial]) -> list[Row]:

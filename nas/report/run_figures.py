@@ -35,7 +35,10 @@ def curves(arms: Arms, curve: Curve) -> go.Figure:
     title, value = curve
     lines = {
         arm: {
-            row.number: ([float(i + 1) for i in range(len(row.curve))], [value(r) for r in row.curve])
+            row.number: (
+                [float(i + 1) for i in range(len(row.curve))],
+                [value(r) for r in row.curve],
+            )
             for row in rows
         }
         for arm, rows in arms.items()
@@ -74,7 +77,7 @@ def log_ticks(values: Sequence[float]) -> dict[str, list[Any]]:
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
     step = max(1, round((high - low) / 6))
     if math.log10(max(values) / min(values)) > 2.2:
-        ticks = [10.0**power for power in range(low, high + 1, step)]
+        ticks = [10.0**power for power in range(low, high + 1) if power % step == 0]
     else:
         ticks = [digit * 10.0**power for power in range(low, high + 1) for digit in (1, 2, 5)]
     return {"tickvals": ticks, "ticktext": [tick_text(tick) for tick in ticks]}
@@ -83,10 +86,14 @@ def log_ticks(values: Sequence[float]) -> dict[str, list[Any]]:
 def tick_text(value: float) -> str:
     """A number as people write it, very large and very small ones as powers of ten."""
     power = round(math.log10(value))
-    return f"{value:g}" if -3 <= power <= 4 else f"10<sup>{power}</sup>".replace("-", "\N{MINUS SIGN}")
+    return (
+        f"{value:g}" if -3 <= power <= 4 else f"10<sup>{power}</sup>".replace("-", "\N{MINUS SIGN}")
+    )
 
 
-def bundles(drawn: go.Figure, lines: Mapping[str, Mapping[int, Line]], average: Average) -> go.Figure:
+def bundles(
+    drawn: go.Figure, lines: Mapping[str, Mapping[int, Line]], average: Average
+) -> go.Figure:
     """For each arm the single runs as one thin trace, and their average."""
     colour = colours(lines)
     for arm, runs in lines.items():
@@ -115,13 +122,10 @@ def thick(arm: str, runs: Mapping[int, Line], colour: str, average: Average) -> 
     """The average of the runs that have a value at a place."""
     places = sorted({place for x, _ in runs.values() for place in x})
     tables = [dict(zip(x, y, strict=True)) for x, y in runs.values()]
-    heights = []
-    for place in places:
-        known = [table[place] for table in tables if table.get(place) is not None]
-        heights.append(average(known) if known else None)
+    known = [[y for table in tables if (y := table.get(place)) is not None] for place in places]
     return go.Scatter(
         x=places,
-        y=heights,
+        y=[average(values) if values else None for values in known],
         mode="lines+markers",
         name=plain(arm),
         line={"color": colour, "width": 2.5, "dash": "dot" if arm == "none, wider" else "solid"},

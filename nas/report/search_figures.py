@@ -20,6 +20,10 @@ from nas.statistics import Distribution
 
 #: points drawn at most; of more trials an even selection, the best ones always
 MOST_POINTS = 1_500
+#: steps of a distribution drawn at most
+MOST_STEPS = 300
+#: points from which on they are drawn small
+CROWD = 400
 #: shortcut kinds of whole candidates -> colour
 KINDS = COLOURS | {MIXED: OTHERS[0]}
 
@@ -63,8 +67,9 @@ def best_so_far(rows: Sequence[Row], maximise: bool) -> Best:
         spent += spent_on(row)
         value = row.objective(0) if row.outcome == "trained" else None
         if value is not None and (not found.values or sign * value > sign * found.values[-1]):
-            for column, item in zip(found, (row.number, value, spent), strict=True):
-                column.append(item)
+            found.numbers.append(row.number)
+            found.values.append(value)
+            found.seconds.append(spent)
     return found
 
 
@@ -89,7 +94,13 @@ def history(rows: Sequence[Row], objective: str, best: Best) -> go.Figure:
     """The first objective of every trial by number, open where pruned, and the best so far."""
     shown = thinned([row for row in rows if row.was_evaluated], MOST_POINTS, set(best.numbers))
     drawn = figure("trial", scale(objective).title)
-    points(drawn, shown, lambda row: float(row.number), lambda row: row.objective(0), scale(objective).factor)
+    points(
+        drawn,
+        shown,
+        lambda row: float(row.number),
+        lambda row: row.objective(0),
+        scale(objective).factor,
+    )
     if best.values:
         last = max(row.number for row in rows)
         x, y = [*best.numbers, last], [*best.values, best.values[-1]]
@@ -119,7 +130,11 @@ def points(
 ) -> None:
     """Trials as markers, one trace for each kind of shortcut."""
     for kind in [*COLOURS, MIXED]:
-        own = [row for row in rows if row.shortcut == kind and x(row) is not None and y(row) is not None]
+        own = [
+            row
+            for row in rows
+            if row.shortcut == kind and x(row) is not None and y(row) is not None
+        ]
         if own:
             drawn.add_trace(
                 go.Scatter(
@@ -130,7 +145,8 @@ def points(
                     marker={
                         "color": KINDS[kind],
                         "symbol": [symbol(kind, is_filled=row.outcome == "trained") for row in own],
-                        "size": 7,
+                        "size": 7 if len(rows) < CROWD else 4,
+                        "opacity": 1 if len(rows) < CROWD else 0.6,
                     },
                     text=[spoken(row) for row in own],
                     hovertemplate="%{text}<br>%{y:.4g}<extra></extra>",
@@ -210,15 +226,16 @@ def staircase(ends: list[tuple[float, float]], shape: str) -> go.Scatter:
 
 def distributions(groups: dict[str, Distribution], counts: dict[str, int]) -> go.Figure:
     """Share of candidates with at most so much error, for each group."""
-    drawn = figure("validation error (points)", "share of candidates with at most this error")
+    drawn = figure("validation error (points)", "share with at most this error")
     colour = {"no shortcuts": COLOURS["none"], "with shortcuts": ACCENT}
     for name, one in groups.items():
-        x = [float(error) for error in one.errors]
-        y = [float(share) for share in one.shares]
+        kept = sorted(
+            {*range(0, len(one.errors), len(one.errors) // MOST_STEPS + 1), len(one.errors) - 1}
+        )
         drawn.add_trace(
             go.Scatter(
-                x=[x[0], *x] if x else [],
-                y=[0.0, *y] if y else [],
+                x=[float(one.errors[index]) for index in (0, *kept)],
+                y=[0.0, *(float(one.shares[index]) for index in kept)],
                 mode="lines",
                 name=f"{name} (n = {counts[name]})",
                 line={"shape": "hv", "width": 2, "color": colour.get(name, TEXT)},

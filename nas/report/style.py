@@ -12,8 +12,8 @@ import plotly.graph_objects as go
 COLOURS = {
     "identity": "#0072B2",
     "projection": "#D55E00",
-    "none": "#7F7F7F",
     "zero_pad": "#009E73",
+    "none": "#7F7F7F",
     "none, wider": "#7F7F7F",
 }
 SYMBOLS = {
@@ -29,7 +29,13 @@ ACCENT = OTHERS[0]
 NEUTRAL, TEXT, LINE = "#DDDDDD", "#777777", "rgba(127,127,127,0.25)"
 #: orange where the first arm is better, blue where the second is
 DIVERGING = [[0.0, "#D55E00"], [0.5, NEUTRAL], [1.0, "#0072B2"]]
-SEQUENTIAL = [[0.0, "#FDE725"], [0.25, "#5EC962"], [0.5, "#21918C"], [0.75, "#3B528B"], [1.0, "#440154"]]
+SEQUENTIAL = [
+    [0.0, "#FDE725"],
+    [0.25, "#5EC962"],
+    [0.5, "#21918C"],
+    [0.75, "#3B528B"],
+    [1.0, "#440154"],
+]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
 MINUS = "\N{MINUS SIGN}"
 
@@ -115,6 +121,13 @@ def number(value: float | None, digits: int = 3) -> str:
     if abs(value) >= 10**digits:
         return f"{value:,.0f}".replace("-", MINUS)
     return f"{value:.{digits}g}".replace("-", MINUS)
+
+
+def room(values: Sequence[float], share: float) -> list[float]:
+    """An axis that leaves a share of the span free at both ends."""
+    low, high = min(values), max(values)
+    margin = share * ((high - low) or 1.0)
+    return [low - margin, high + margin]
 
 
 def separated(lines: Sequence[Sequence[Any]]) -> list[Any]:

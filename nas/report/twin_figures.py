@@ -1,7 +1,6 @@
 """Figures of the twins: gain against depth, and the map of gains."""
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
@@ -14,18 +13,22 @@ from nas.report.style import (
     faded,
     figure,
     plain,
+    room,
     signed,
     symbol,
 )
 from nas.statistics import Effect
 
+Pairs = dict[int, list[tuple[Twin, Twin]]]
 ROLES = {"shared": "shared rate", "own": "own best rate"}
 
 
 def main_contrasts(payoff: Payoff) -> list[Contrast]:
     """The arms of the ladder against the plain network (or the first arm), at the first budget."""
     budgets = [one.budget for one in payoff.ladder]
-    wanted = [one for one in payoff.ladder if one.budget == min(budgets) and one.reference != CONTROL]
+    wanted = [
+        one for one in payoff.ladder if one.budget == min(budgets) and one.reference != CONTROL
+    ]
     references = [one.reference for one in wanted]
     reference = "none" if "none" in references else references[0] if references else ""
     return [one for one in wanted if one.reference == reference]
@@ -40,83 +43,66 @@ def gain_by_depth(payoff: Payoff, outcome: str, order: str, role: str) -> go.Fig
     drawn = figure("depth (weighted layers)", f"gain in {label} ({unit})")
     both = [one for one in main_contrasts(payoff) if one.order == order]
     shown = [one for one in both if one.role == role]
+    depths = sorted({layers for one in both for layers in one.gains[outcome]})
     colour = colours(one.arm for one in shown)
-    for one in shown:
-        drawn.add_traces(list(band(one.gains[outcome], colour[one.arm])))
-    for index, one in enumerate(shown):
-        shift = index - (len(shown) - 1) / 2
-        drawn.add_trace(dots(one, pairs_of(payoff, one), outcome, colour[one.arm], shift))
-        drawn.add_traces(line(one, outcome, colour[one.arm]))
+    step = 0.012 * (depths[-1] - depths[0] or 1)
+    shifts = [step * (index - (len(shown) - 1) / 2) for index in range(len(shown))]
+    for one, shift in zip(shown, shifts, strict=True):
+        drawn.add_traces(band(one.gains[outcome], colour[one.arm], shift))
+    for one, shift in zip(shown, shifts, strict=True):
+        drawn.add_trace(dots(one, pairs_of(payoff, one), outcome, colour[one.arm], 3 * shift))
+        drawn.add_traces(line(one, outcome, colour[one.arm], shift))
     if outcome == "train_error" and payoff.smallest_effect > 0:
         drawn.add_hline(payoff.smallest_effect, line={"color": TEXT, "width": 1, "dash": "dot"})
     drawn.add_hline(0, line={"color": TEXT, "width": 1})
-    effects = {layers: e for one in both for layers, e in one.gains[outcome].items()}
-    seen = [pair for one in both for e in one.gains[outcome].values() for pair in e.pairs]
-    drawn.update_xaxes(tickvals=sorted(effects), showgrid=False, range=room(list(effects), 0.06))
-    return drawn.update_yaxes(range=room([0.0, *seen], 0.35))
+    drawn.update_xaxes(tickvals=depths, showgrid=False, range=room(depths, 0.06))
+    effects = [effect for one in both for effect in one.gains[outcome].values()]
+    return drawn.update_yaxes(range=room(heights(effects), 0.06))
 
 
-def room(values: Sequence[float], share: float) -> list[float]:
-    """An axis that leaves a share of the span free at both ends."""
-    low, high = min(values), max(values)
-    margin = share * ((high - low) or 1.0)
-    return [low - margin, high + margin]
+def heights(effects: Sequence[Effect]) -> list[float]:
+    """Zero, every pair, and as much of the intervals as leaves the pairs readable."""
+    pairs = [0.0, *(pair for effect in effects for pair in effect.pairs)]
+    low, high = min(pairs), max(pairs)
+    most = 0.6 * ((high - low) or 1.0)
+    ends = [end for effect in effects for end in (effect.low, effect.high)]
+    return pairs + [min(max(end, low - most), high + most) for end in ends]
 
 
-def pairs_of(payoff: Payoff, one: Contrast) -> dict[int, list[tuple[Twin, Twin]]]:
+def pairs_of(payoff: Payoff, one: Contrast) -> Pairs:
     """The pairs behind a contrast of the ladder, by layers."""
-    group = [
-        twin
-        for twin in payoff.twins
-        if twin.comparison == "ladder"
-        and (twin.order, twin.role, twin.budget) == (one.order, one.role, one.budget)
-    ]
+    place = (one.order, one.role, one.budget)
+    ladder = (twin for twin in payoff.twins if twin.comparison == "ladder")
+    group = [twin for twin in ladder if (twin.order, twin.role, twin.budget) == place]
     return paired(group, one.reference, one.arm)
 
 
-def band(effects: dict[int, Effect], colour: str) -> Iterable[go.Scatter]:
-    """The intervals as a band over neighbouring depths, as a bar where a depth stands alone."""
-    bounded = {d: e for d, e in sorted(effects.items()) if math.isfinite(e.low) and math.isfinite(e.high)}
-    if len(bounded) > 1:
-        yield go.Scatter(
-            x=[*bounded, *reversed(bounded)],
-            y=[*(e.low for e in bounded.values()), *(e.high for e in reversed(bounded.values()))],
-            fill="toself",
-            mode="none",
-            fillcolor=faded(colour, 0.15),
-            hoverinfo="skip",
-            showlegend=False,
-        )
-    elif bounded:
-        ((depth, effect),) = bounded.items()
-        yield go.Scatter(
-            x=[depth, depth],
-            y=[effect.low, effect.high],
-            mode="lines",
-            line={"color": faded(colour, 0.4), "width": 6},
-            hoverinfo="skip",
-            showlegend=False,
-        )
+def band(effects: dict[int, Effect], colour: str, shift: float) -> list[go.Scatter]:
+    """The intervals as a band over depth, as a bar where there is one depth only."""
+    known = {d + shift: e for d, e in sorted(effects.items()) if e.n > 1}
+    if not known:
+        return []
+    x, low, high = list(known), [e.low for e in known.values()], [e.high for e in known.values()]
+    common = {"hoverinfo": "skip", "showlegend": False}
+    if len(known) == 1:
+        bar = {"color": faded(colour, 0.4), "width": 6}
+        return [go.Scatter(x=x * 2, y=[low[0], high[0]], mode="lines", line=bar, **common)]
+    around = {"x": x + x[::-1], "y": low + high[::-1]}
+    return [
+        go.Scatter(**around, fill="toself", mode="none", fillcolor=faded(colour, 0.15), **common)
+    ]
 
 
-def dots(
-    one: Contrast,
-    pairs: dict[int, list[tuple[Twin, Twin]]],
-    outcome: str,
-    colour: str,
-    shift: float,
-) -> go.Scatter:
+def dots(one: Contrast, pairs: Pairs, outcome: str, colour: str, shift: float) -> go.Scatter:
     """Every pair as a small dot that names its trials, a little beside the mean."""
     rows = [(layers, a, b) for layers, row in pairs.items() for a, b in row]
-    step = 0.02 * ((max(pairs) - min(pairs)) if len(pairs) > 1 else 1)
     return go.Scatter(
-        x=[layers + step * shift for layers, _, _ in rows],
+        x=[layers + shift for layers, _, _ in rows],
         y=[a.outcomes[outcome] - b.outcomes[outcome] for _, a, b in rows],
         mode="markers",
         marker={"color": faded(colour, 0.6), "size": 4},
         text=[
-            f"seed {a.seed}: {plain(one.reference)} {a.outcomes[outcome]:.2f} (twin trial {a.trial}), "
-            f"{plain(one.arm)} {b.outcomes[outcome]:.2f} (twin trial {b.trial})"
+            f"seed {a.seed}: {spoken(one.reference, a, outcome)}, {spoken(one.arm, b, outcome)}"
             for _, a, b in rows
         ],
         hovertemplate="%{text}<extra></extra>",
@@ -124,30 +110,28 @@ def dots(
     )
 
 
-def line(one: Contrast, outcome: str, colour: str) -> list[go.Scatter]:
+def spoken(arm: str, twin: Twin, outcome: str) -> str:
+    """A run in a few words."""
+    return f"{plain(arm)} {twin.outcomes[outcome]:.2f} (twin trial {twin.trial})"
+
+
+def line(one: Contrast, outcome: str, colour: str, shift: float) -> list[go.Scatter]:
     """The means; a marker is filled where the interval leaves zero out."""
     effects = one.gains[outcome]
-    means = [effect.mean for effect in effects.values()]
-    joined = go.Scatter(
-        x=list(effects),
-        y=means,
-        mode="lines",
-        name=plain(one.arm),
-        line={"color": colour, "width": 2.5},
-        hoverinfo="skip",
-    )
+    places = {"x": [d + shift for d in effects], "y": [e.mean for e in effects.values()]}
+    style = {"color": colour, "width": 2.5}
+    joined = go.Scatter(**places, mode="lines", name=plain(one.arm), line=style, hoverinfo="skip")
     marked = go.Scatter(
-        x=list(effects),
-        y=means,
+        **places,
         mode="markers",
         marker={
             "symbol": [symbol(one.arm, is_filled=effect.resolved) for effect in effects.values()],
-            "size": 10,
+            "size": 9,
             "color": colour,
             "line": {"width": 2, "color": colour},
         },
-        text=[described(effect) for effect in effects.values()],
-        hovertemplate="%{x} layers: %{text}<extra>" + plain(one.arm) + "</extra>",
+        text=[f"{depth} layers: {described(effect)}" for depth, effect in effects.items()],
+        hovertemplate="%{text}<extra>" + plain(one.arm) + "</extra>",
         showlegend=False,
     )
     return [joined, marked]
@@ -168,7 +152,9 @@ def gain_map(payoff: Payoff, outcome: str) -> go.Figure:
     depths = sorted({layers for one in shown for layers in one.gains[outcome]})
     several = len({one.role for one in shown}) > 1
     rows = {
-        plain(one.order) + "<br>" + plain(f"{one.arm}, {ROLES[one.role]}" if several else one.arm): one
+        plain(one.order)
+        + "<br>"
+        + plain(f"{one.arm}, {ROLES[one.role]}" if several else one.arm): one
         for one in reversed(shown)
     }
     cells = [[one.gains[outcome].get(depth) for depth in depths] for one in rows.values()]

@@ -1,8 +1,9 @@
-"""Sections on the twins, in the order people ask: how much, from where on, in which stage, and why."""
+"""Sections on the twins: how much, from where on, in which stage, and why."""
 
 from collections.abc import Iterable
 
 from nas.payoff.analysis import OUTCOMES, Twin
+from nas.report import check_tables as checks
 from nas.report import twin_tables as tables
 from nas.report.content import Drawing, Part, Section, Text
 from nas.report.ladder import Place, Twins, count_of, slug
@@ -30,15 +31,18 @@ def gain_section(twins: Twins) -> Section:
     places = list(dict.fromkeys((one.order, one.role) for one in main_contrasts(payoff)))
     parts: list[Part] = [Text(gain_key(twins), role="note")] if places else []
     for order, role in places:
-        parts += [gain_drawing(twins, order, role, outcome) for outcome in ("train_error", "val_error")]
+        parts += [
+            gain_drawing(twins, order, role, outcome) for outcome in ("train_error", "val_error")
+        ]
     if any(claim.status != "exploratory" for claim in payoff.claims.values()):
         parts.append(tables.primary(payoff))
     named = [("ladder", one) for one in payoff.ladder]
     named += [(name, one) for name, group in payoff.candidates.items() for one in group]
     if named:
         note = (
-            "Positive: the arm has the lower error. Every pair is printed where there are five or fewer. "
-            f"95% intervals by {twins.methods}. Only the primary comparisons are corrected for their number."
+            "Positive: the arm has the lower error. Every pair is printed where there are five or "
+            f"fewer. 95% intervals by {twins.methods}. Only the primary comparisons are corrected "
+            "for their number."
         )
         parts.append(tables.gains(named, "All gains", note))
     if payoff.crossover:
@@ -50,10 +54,15 @@ def gain_key(twins: Twins) -> str:
     """How the figures of gains are read."""
     size = twins.payoff.smallest_effect
     return (
-        f"Gain: the error of the network with shortcut {main_contrasts(twins.payoff)[0].reference} less that of its "
-        f"twin, {twins.epochs}. Bands: 95% intervals, cut where they leave the axis. A filled marker: the interval "
+        "Gain: the error of the network with shortcut "
+        f"{main_contrasts(twins.payoff)[0].reference} less that of its twin, {twins.epochs}. "
+        "Bands: 95% intervals, cut where they leave the axis. A filled marker: the interval "
         "leaves zero out. Small dots: single pairs, one for each seed."
-        + (f" Dotted: the smallest effect of interest, {size:g} points of training error." if size > 0 else "")
+        + (
+            f" Dotted: the smallest effect of interest, {size:g} points of training error."
+            if size > 0
+            else ""
+        )
     )
 
 
@@ -74,7 +83,7 @@ def map_section(twins: Twins) -> Section:
             name=slug(f"map-{outcome}"),
             title=f"Gain in {OUTCOMES[outcome][0]} by depth, activation order and arm",
             figure=gain_map(twins.payoff, outcome),
-            caption="Colour only where the 95% interval leaves zero out; in brackets: not resolved.",
+            caption="Colour where the 95% interval leaves zero out; in brackets: not resolved.",
             published=outcome == "train_error",
         )
         for outcome in ("train_error", "val_error")
@@ -88,12 +97,15 @@ def stage_section(twins: Twins) -> Section:
     parts: list[Part] = []
     stages = twins.payoff.stages.get("train_error")
     if stages is not None:
-        full = [twins.rows[t.trial] for t in twins.payoff.twins if is_full(t) and t.trial in twins.rows]
+        full = [
+            twins.rows[t.trial] for t in twins.payoff.twins if is_full(t) and t.trial in twins.rows
+        ]
         if full and full[0].architecture is not None:
             blocks = full[0].architecture.blocks()
             caption = (
-                "Points of training error under each stage. Each bar is a block, each arc its shortcut; blue: removing "
-                f"costs, grey and in brackets: not resolved. {len(blocks)} blocks, {twins.epochs}."
+                "Points of training error under each stage. Each bar is a block, each arc its "
+                "shortcut; blue: removing costs, grey and in brackets: not resolved. "
+                f"{len(blocks)} blocks, {twins.epochs}."
             )
             title = "Cost in training error of taking out the shortcuts of one stage"
             drawn = network(blocks, stages)
@@ -116,8 +128,13 @@ def curve_section(twins: Twins) -> Section:
             drawn = curves(arms, CURVES[what])
             title = f"{kind} of twins, {place.layers} layers, {place.order}"
             if drawn.data:
-                parts.append(Drawing(slug(f"curve-{what}-{place.order}-{place.depth}"), title, drawn))
-    key = Text(f"At the shared learning rate. Thin: one run; thick: the mean of {counts(twins)}.", role="note")
+                parts.append(
+                    Drawing(slug(f"curve-{what}-{place.order}-{place.depth}"), title, drawn)
+                )
+    key = Text(
+        f"At the shared learning rate. Thin: one run; thick: the mean of {counts(twins)}.",
+        role="note",
+    )
     return Section("curves", "How do the twins train?", [key, *parts] if parts else [])
 
 
@@ -131,14 +148,17 @@ def gradient_section(twins: Twins) -> Section:
             for step in [*map(str, PROBE_STEPS), "end"]
             if any(any(taken(arms, step, measure)) for measure in BY_BLOCK)
         ]
-        table = tables.trainability(arms, f"Trainability, {place.layers} layers, {place.order}")
+        table = checks.trainability(arms, f"Trainability, {place.layers} layers, {place.order}")
         parts += [table] if table.rows else []
     lead = Text(
-        "Readings of one step are compared with readings of the same step only: gradient ratios can turn over "
-        "within the first ten steps. They go along with the gains; they do not prove a cause. Thin: one run; thick: "
-        f"the median of {counts(twins)}."
+        "Readings of one step are compared with readings of the same step only: gradient ratios "
+        "can turn over within the first ten steps. They go along with the gains; they do not "
+        f"prove a cause. Thin: one run; thick: the median of {counts(twins)}. Relative gradient "
+        f"norm: {LABELS[BY_BLOCK[0]]}."
     )
-    return Section("gradients", "Why? Signal and gradient by block", [lead, *parts] if parts else [])
+    return Section(
+        "gradients", "Why? Signal and gradient by block", [lead, *parts] if parts else []
+    )
 
 
 def gradient_drawing(place: Place, arms: dict[str, list[Row]], step: str) -> Drawing:
@@ -149,7 +169,6 @@ def gradient_drawing(place: Place, arms: dict[str, list[Row]], step: str) -> Dra
         name=slug(f"gradient-{place.order}-{step}"),
         title=f"Gradient by block {when}, {place.layers} layers, {place.order}",
         figure=gradients(arms, step, measure, SHORT.get(measure, LABELS[measure])),
-        caption=f"{LABELS[measure].capitalize()}.",
         published=step in ("0", "end"),
     )
 
@@ -161,42 +180,47 @@ def counts(twins: Twins) -> str:
 
 def taken(arms: dict[str, list[Row]], step: str, measure: str) -> Iterable[bool]:
     """Whether each run has a reading."""
-    return (isinstance(row.probes(step).get(measure), list) for rows in arms.values() for row in rows)
+    return (
+        isinstance(row.probes(step).get(measure), list) for rows in arms.values() for row in rows
+    )
 
 
 def check_section(twins: Twins) -> Section:
     """What else could explain the gains: speed, failures, capacity, budget."""
     payoff = twins.payoff
     shown = main_contrasts(payoff)
-    parts: list[Part] = [tables.speed(shown)] if shown else []
-    parts += [Text(capacity_sentence(twins)), tables.capacity(payoff)]
-    parts.append(tables.budgets(payoff) if payoff.budgets else Text(one_budget(twins), role="note"))
+    parts: list[Part] = [checks.speed(shown)] if shown else []
+    parts += [Text(capacity_sentence(twins)), checks.capacity(payoff)]
+    parts.append(checks.budgets(payoff) if payoff.budgets else Text(one_budget(twins), role="note"))
     return Section("checks", "What else could explain the gains?", parts)
 
 
 def one_budget(twins: Twins) -> str:
     """What a single budget leaves open."""
     return (
-        f"All gains stand {twins.epochs}, at one budget. A short run measures mostly how fast a network gets "
-        "started; whether a gain is one of accuracy or of speed stays open until the ladder is repeated at "
-        "other budgets (payoff: {budgets: [1, 4]} in the space)."
+        f"All gains stand {twins.epochs}, at one budget. A short run measures mostly how fast a "
+        "network gets started; whether a gain is one of accuracy or of speed stays open until the "
+        "ladder is repeated at other budgets (payoff: {budgets: [1, 4]} in the space)."
     )
 
 
 def capacity_sentence(twins: Twins) -> str:
     """Whether projections gain more than their parameters do."""
-    control = [one for one in twins.payoff.ladder if "wider" in one.reference and one.role == "shared"]
+    control = [
+        one for one in twins.payoff.ladder if "wider" in one.reference and one.role == "shared"
+    ]
     if not control:
         return (
-            "No capacity control has finished: where an arm has more parameters than its twin, its gain may "
-            "be due to them."
+            "No capacity control has finished: where an arm has more parameters than its twin, "
+            "its gain may be due to them."
         )
     said = []
     for one in control:
         for layers, effect in one.gains["train_error"].items():
             plain, arm = one.parameters[layers]
             said.append(
-                f"{one.arm} ({arm:,} parameters) against a plain network widened to {plain:,} parameters, {layers} "
-                f"layers, {one.order}: gain in training error {tables.effect_cell(effect)} points, {effect.n} pairs"
+                f"{one.arm} ({arm:,} parameters) against a plain network widened to {plain:,} "
+                f"parameters, {layers} layers, {one.order}: gain in training error "
+                f"{tables.effect_cell(effect)} points, {effect.n} pairs"
             )
     return f"Capacity control: {'; '.join(said)}."

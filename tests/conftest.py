@@ -1,0 +1,133 @@
+"""What the tests of the core share: small networks, small spaces, and searches in this process."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nas.architecture import Architecture, Named, Stage
+from nas.blocks import BLOCKS, ORDERS, SAME_SHAPE, TRANSITIONS
+from nas.space import SearchSpace
+
+torch.set_num_threads(1)
+
+#: every block type with every order, shortcut and transition
+COMBINATIONS = list(itertools.product(BLOCKS, ORDERS, SAME_SHAPE, TRANSITIONS))
+
+TINY = """
+name: tiny
+dataset: {name: digits, train_size: 96, validation_size: 40}
+architecture:
+  stem: {conv3x3: {width: 2}}
+  depth: [1, 2]
+  stages:
+    - {width: 2, shortcut: [identity, none]}
+    - {width: 4, stride: 2, transition: zero_pad}
+training: {epochs: 2, batch_size: 32, optimizer: {name: sgd, lr: [0.03, 0.1]}}
+search: {trials: 4, sampler: random, pruner: none, seed: 0, workers: 1, probes: false}
+"""
+
+
+def small(
+    block: str = "basic",
+    order: str = "post_activation",
+    shortcut: str = "identity",
+    transition: str = "projection",
+    norm: str = "batch",
+    **choices: Any,
+) -> Architecture:
+    """A network of three stages: one that keeps its shape, one that strides, one that widens."""
+    kind = {"block": Named(block), "shortcut": shortcut, "transition": transition}
+    stages = (
+        Stage(depth=2, width=8, **kind),
+        Stage(depth=2, width=16, stride=2, **kind),
+        Stage(depth=1, width=20, **kind),
+    )
+    defaults = {
+        "image_shape": (3, 9, 7),
+        "num_classes": 5,
+        "stem": Named.of("conv3x3", width=8),
+        "stages": stages,
+        "activation_order": order,
+        "norm": Named(norm),
+    }
+    return Architecture(**defaults | choices)
+
+
+class MoreError(Exception):
+    """A script ended: here a choice between so many values is open."""
+
+
+class Script:
+    """A trial that takes the choices it was given; enough to try out all there are."""
+
+    def __init__(self, choices: list[Any]) -> None:
+        self.choices = choices
+        self.params: dict[str, Any] = {}
+
+    def suggest_categorical(self, name: str, values: Any) -> Any:
+        return self._next(name, list(values))
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        return self._next(name, list(range(low, high + 1, step)))
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        assert step is not None, f"{name} is continuous"
+        return self._next(name, [low + k * step for k in range(round((high - low) / step) + 1)])
+
+    def _next(self, name: str, values: list[Any]) -> Any:
+        assert name not in self.params, f"{name} is drawn twice"
+        if len(self.params) == len(self.choices):
+            raise MoreError(len(values))
+        self.params[name] = values[self.choices[len(self.params)]]
+        return self.params[name]
+
+
+def outcomes(run: Callable[[Any], Any]) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Everything a function can draw from a trial, by trying all: (parameters, what it returned)."""
+    open_ends: list[list[int]] = [[]]
+    while open_ends:
+        script = Script(open_ends.pop())
+        try:
+            yield script.params, run(script)
+        except MoreError as more:
+            open_ends += [[*script.choices, index] for index in range(more.args[0])]
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Callable[..., SearchSpace]:
+    """Make a space from YAML text (default: TINY), with settings on top."""
+
+    def make(*settings: str, text: str = TINY) -> SearchSpace:
+        file = tmp_path / "space.yaml"
+        file.write_text(text)
+        return SearchSpace.load(file, settings)
+
+    return make
+
+
+@pytest.fixture
+def search_here(tmp_path: Path) -> Callable[..., Any]:
+    """Run a search in this process, trial after trial, without worker processes."""
+
+    def run(space: SearchSpace, trials: int | None = None, *, name: str = "study") -> Any:
+        from nas.claims import claim
+        from nas.study import create_study, open_storage, supply
+        from nas.trial import Place, run_trial
+
+        backend = open_storage(f"sqlite:///{tmp_path}/nas.db", create=True)
+        study = create_study(backend, name, space)
+        keep_due = supply(study, space, trials or space.search.trials, 2)
+        place = Place(data_dir=tmp_path, out=tmp_path / name, interrupted=lambda: False)
+        while not keep_due(study.get_trials(deepcopy=False)) or study.get_trials(states=(0, 4)):
+            claimed = claim(backend, study)
+            if claimed is not None:
+                run_trial(backend, name, space, claimed, place)
+        return study
+
+    return run
