@@ -163,7 +163,7 @@ def search(
 
         left = remaining(seconds, start)
         outcome = twins(outcome.study, loaded.section.payoff, timeout=left, **where)
-    end(outcome, storage)
+    end(outcome, storage, out)
 
 
 @app.command(epilog=example("nas status cifar"))
@@ -264,7 +264,7 @@ def payoff(
         data_dir=data_dir,
         out=out,
     )
-    end(outcome, storage)
+    end(outcome, storage, out)
 
 
 @app.command(epilog=example("nas schema > spaces/schema.json"))
@@ -275,14 +275,18 @@ def schema() -> None:
     say(schema_text())
 
 
-def end(outcome: Any, storage: str) -> None:
-    """Say how a search or its twins ended; status 130 after Ctrl-C."""
-    from nas.summary import finished
+def end(outcome: Any, storage: str, out: Path) -> None:
+    """Say how a search or its twins ended, and write the report; status 130 after Ctrl-C."""
+    from nas.report import write_report
+    from nas.summary import finished, searched
 
     for line in finished(outcome, storage, resume=shlex.join(["nas", *sys.argv[1:]])):
         say(line)
     if outcome.how == "interrupted":
         raise typer.Exit(INTERRUPTED)
+    for path in write_report(storage, searched(outcome), out):
+        if path.suffix == ".html":
+            say(f"Report: {path}")
 
 
 def remaining(seconds: float | None, start: float) -> float | None:

@@ -44,7 +44,7 @@ def state_word(state: TrialState) -> str:
 
 def finished(outcome: Outcome, storage: str, resume: str) -> list[str]:
     """What is said when a search or its twins end, and how to go on."""
-    name = outcome.study.user_attrs.get("twins_of", outcome.study.study_name)
+    name = searched(outcome)
     where = "" if storage == STORAGE else f" --storage {hidden(storage)}"
     lines = status_lines(storage, name) + twin_lines(outcome.study)
     if outcome.how != "finished":
@@ -54,6 +54,11 @@ def finished(outcome: Outcome, storage: str, resume: str) -> list[str]:
         *lines,
         f"Next: nas report {name}{where} | nas dashboard {name}{where} | nas export {name}{where}",
     ]
+
+
+def searched(outcome: Outcome) -> str:
+    """The name of the search, also where its twins were trained."""
+    return outcome.study.user_attrs.get("twins_of", outcome.study.study_name)
 
 
 def twin_lines(study: Study) -> list[str]:

@@ -36,23 +36,23 @@ def small(
     order: str = "post_activation",
     shortcut: str = "identity",
     transition: str = "projection",
-    norm: str = "batch",
+    norm: str | Named = "batch",
     **choices: Any,
 ) -> Architecture:
     """A network of three stages: one that keeps its shape, one that strides, one that widens."""
     kind = {"block": Named(block), "shortcut": shortcut, "transition": transition}
     stages = (
-        Stage(depth=2, width=8, **kind),
-        Stage(depth=2, width=16, stride=2, **kind),
-        Stage(depth=1, width=20, **kind),
+        Stage(depth=2, width=16, **kind),
+        Stage(depth=2, width=32, stride=2, **kind),
+        Stage(depth=1, width=48, **kind),
     )
     defaults = {
         "image_shape": (3, 9, 7),
         "num_classes": 5,
-        "stem": Named.of("conv3x3", width=8),
+        "stem": Named.of("conv3x3", width=16),
         "stages": stages,
         "activation_order": order,
-        "norm": Named(norm),
+        "norm": Named(norm) if isinstance(norm, str) else norm,
     }
     return Architecture(**defaults | choices)
 
@@ -71,7 +71,9 @@ class Script:
     def suggest_categorical(self, name: str, values: Any) -> Any:
         return self._next(name, list(values))
 
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
         return self._next(name, list(range(low, high + 1, step)))
 
     def suggest_float(
@@ -89,7 +91,7 @@ class Script:
 
 
 def outcomes(run: Callable[[Any], Any]) -> Iterator[tuple[dict[str, Any], Any]]:
-    """Everything a function can draw from a trial, by trying all: (parameters, what it returned)."""
+    """Everything a function can draw from a trial: (parameters, what it returned)."""
     open_ends: list[list[int]] = [[]]
     while open_ends:
         script = Script(open_ends.pop())

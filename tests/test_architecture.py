@@ -54,7 +54,9 @@ def test_equal_architectures_have_equal_hashes_and_others_do_not() -> None:
     assert small().hash == small().hash
     found = {small(*combination).hash for combination in COMBINATIONS}
     assert len(found) == len(COMBINATIONS)
-    assert Named.of("bottleneck", ratio=0.5, groups=2) == Named.of("bottleneck", groups=2, ratio=0.5)
+    assert Named.of("bottleneck", ratio=0.5, groups=2) == Named.of(
+        "bottleneck", groups=2, ratio=0.5
+    )
     assert len(small().hash) == 16
     assert int(small().hash, 16) >= 0
 
@@ -125,10 +127,10 @@ def test_records_say_what_every_block_is() -> None:
 @pytest.mark.parametrize("transition", ["projection", "zero_pad", "none"])
 def test_a_transition_stands_where_the_shape_changes(shortcut: str, transition: str) -> None:
     """Wider, narrower or strided; and `none` removes every shortcut of a stage."""
-    for width, stride in ((16, 1), (4, 1), (8, 2)):
+    for width, stride in ((32, 1), (4, 1), (16, 2)):
         stage = Stage(depth=3, width=width, stride=stride, shortcut=shortcut, transition=transition)
         first, *others = small(stages=(stage,)).blocks()
         assert first.shortcut == ("none" if shortcut == "none" else transition)
         assert {record.shortcut for record in others} == {shortcut}
-    same = small(stages=(Stage(depth=2, width=8, shortcut=shortcut, transition=transition),))
+    same = small(stages=(Stage(depth=2, width=16, shortcut=shortcut, transition=transition),))
     assert {record.shortcut for record in same.blocks()} == {shortcut}

@@ -36,8 +36,8 @@ LUCK = ndtri((np.arange(4_000) + 0.5) / 4_000)
 class World:
     """What is true in one study; logits and spreads by depth, without and with all shortcuts.
 
-    `diverges` is the share of runs that are lost whatever they are made of, with the error of
-    chance.
+    `diverges` is the share of plain runs that are lost whatever luck they have, with the error of
+    chance: rare and far away, the worst that can happen to a mean of few pairs.
     """
 
     name: str
@@ -140,7 +140,7 @@ def true_error(world: World, depth: int, mask: Mask, offset: float = 0.0) -> flo
     """The mean error over all seeds there could be."""
     mean, sd = latent(world, depth, mask)
     error = float(expected_error(world, mean + offset + sd * LUCK).mean())
-    return error + world.diverges * (world.chance - error)
+    return error + lost(world, mask) * (world.chance - error)
 
 
 def draw_logits(
@@ -152,13 +152,17 @@ def draw_logits(
     return mean + offset + sd * (sqrt(world.shared) * luck + sqrt(1 - world.shared) * own)
 
 
-def counted(world: World, logits: Array, rng: np.random.Generator) -> Array:
+def lost(world: World, mask: Mask) -> float:
+    """The share of runs that diverge."""
+    return world.diverges if mask == NONE else 0.0
+
+
+def counted(world: World, logits: Array, rng: np.random.Generator, diverges: float = 0.0) -> Array:
     """Errors in % as they are measured."""
     errors = expected_error(world, logits)
-    if world.diverges:
-        errors = np.where(rng.random(errors.shape) < world.diverges, world.chance, errors)
-    wrong = rng.binomial(world.items, errors / 100)
-    return 100 * wrong / world.items
+    if diverges:
+        errors = np.where(rng.random(errors.shape) < diverges, world.chance, errors)
+    return 100 * rng.binomial(world.items, errors / 100) / world.items
 
 
 def draw_ladder(
@@ -167,7 +171,10 @@ def draw_ladder(
     """Errors by depth of the plain and of the residual arm, for n seeds."""
     luck = rng.standard_normal(n)
     arms = [
-        {d: counted(world, draw_logits(world, d, mask, luck, rng), rng) for d in world.depths}
+        {
+            d: counted(world, draw_logits(world, d, mask, luck, rng), rng, lost(world, mask))
+            for d in world.depths
+        }
         for mask in (NONE, ALL)
     ]
     return arms[0], arms[1]

@@ -45,8 +45,12 @@ def main() -> None:
 def percent(found: Rates) -> dict[str, dict[str, float]]:
     """Rates in % with their Monte-Carlo error, as if all of them were independent."""
     return {
-        name: {"rate": 100 * p, "error": round(100 * (p * (1 - p) / n) ** 0.5, 2), "of": n}
-        for name, (p, n) in ((name, (round(p, 4), n)) for name, (p, n) in found.items())
+        name: {
+            "rate": round(100 * p, 2),
+            "error": round(100 * (p * (1 - p) / n) ** 0.5, 2),
+            "of": n,
+        }
+        for name, (p, n) in found.items()
     }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from statistics import mean, stdev
 
-from nas.report.content import Items, Kind, Part, Section, Table, Text
+from nas.report.content import Items, Kind, Part, Section, Table, Text, code
 from nas.report.facts import Facts
 from nas.report.rows import Row
 from nas.report.search_figures import scale, spoken
@@ -22,7 +22,9 @@ def best_section(facts: Facts, front: Sequence[Row]) -> Section:
     parts.append(Items(key_facts(facts, best)))
     if best.architecture is not None:
         parts.append(block_table(best))
-    parts.append(Text(f"As a Python module that needs only torch: `nas export {facts.name}`"))
+    parts.append(
+        Text(f"As a Python module that needs only torch: {code(f'nas export {facts.name}')}")
+    )
     return Section("best", "What is the best architecture?", parts)
 
 

@@ -4,6 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+#: signs of no script, around what is shown as code
+CODE, END = "\ue000", "\ue001"
+
+
+def code(text: str) -> str:
+    """A text shown as code where it stands in another."""
+    return f"{CODE}{text}{END}"
+
 
 class Kind(str):
     """A cell that names a shortcut kind, shown with its colour."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from nas.report.content import Drawing, Items, Part, Section, Table, Text
+from nas.report.content import CODE, END, Drawing, Items, Part, Section, Table, Text
 
 #: rows of a table that are shown; payoff.json and trials.csv have all of them
 MOST_ROWS = 24
@@ -14,11 +14,9 @@ LEFT_OUT = ("curves", "gradients", "surface")
 
 
 def escaped(value: object) -> str:
-    """Text in which nothing is Markdown or HTML; what stands between backticks is code."""
-    words = re.split(r"(`[^`]+`)", re.sub(r"\s+", " ", str(value)))
-    return "".join(
-        code(word) if word.startswith("`") and len(word) > 2 else literal(word) for word in words
-    )
+    """Text in which nothing is Markdown or HTML, but for what is marked as code."""
+    words = re.split(f"{CODE}(.*?){END}", re.sub(r"\s+", " ", str(value)))
+    return "".join(quoted(word) if index % 2 else literal(word) for index, word in enumerate(words))
 
 
 def literal(text: str) -> str:
@@ -27,9 +25,9 @@ def literal(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]|~#!])", r"\\\1", text)
 
 
-def code(quoted: str) -> str:
-    """Code; a bar would end the cell of a table."""
-    return quoted.replace("|", "\\|").replace("<", "‹").replace(">", "›")
+def quoted(text: str) -> str:
+    """Code, without what would end it or the cell of a table it stands in."""
+    return f"`{re.sub('[`|]', '?', text)}`"
 
 
 def markdown(
@@ -42,7 +40,7 @@ def markdown(
     """The whole text."""
     lines = [f"# {escaped(title)}", " · ".join(map(escaped, lead)), *verdict_text(verdict)]
     if command:
-        lines.append(f"To train twins: {escaped(f'`{command}`')}")
+        lines.append(f"To train twins: {quoted(command)}")
     for section in sections:
         if section.name not in LEFT_OUT:
             parts = [part_text(part) for part in section.parts if not isinstance(part, Drawing)]

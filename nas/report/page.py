@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from nas.report.content import Drawing, Items, Kind, Part, Section, Table, Text, drawings
+from nas.report.content import CODE, END, Drawing, Items, Kind, Part, Section, Table, Text, drawings
 from nas.report.markdown import MOST_SENTENCES
 from nas.report.style import COLOURS
 
@@ -74,8 +74,8 @@ def slug(name: str) -> str:
 
 
 def text(value: object) -> str:
-    """Text as HTML; what stands between backticks is code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(str(value)))
+    """Text as HTML, with what is marked as code."""
+    return re.sub(f"{CODE}(.*?){END}", r"<code>\1</code>", html.escape(str(value)))
 
 
 def verdict_html(verdict: Sequence[str], command: str) -> str:

@@ -48,7 +48,7 @@ SCALES = {
 
 def scale(objective: str) -> Scale:
     """How an objective is shown."""
-    return SCALES.get(objective, Scale(plain(objective)))
+    return SCALES.get(objective, Scale(objective))
 
 
 class Best(NamedTuple):
@@ -148,7 +148,7 @@ def points(
                         "size": 7 if len(rows) < CROWD else 4,
                         "opacity": 1 if len(rows) < CROWD else 0.6,
                     },
-                    text=[spoken(row) for row in own],
+                    text=[plain(spoken(row)) for row in own],
                     hovertemplate="%{text}<br>%{y:.4g}<extra></extra>",
                 )
             )
@@ -164,7 +164,7 @@ def spoken(row: Row) -> str:
     if len({stage.shortcut for stage in architecture.stages}) > 1:
         shortcuts = ", ".join(stage.shortcut for stage in architecture.stages)
     text = f"trial {row.number}: {blocks} blocks, {shortcuts}, {architecture.activation_order}"
-    return plain(text) + (" (pruned)" if row.outcome == "pruned" else "")
+    return text + (" (pruned)" if row.outcome == "pruned" else "")
 
 
 def spending(best: Best, total: float, objective: str) -> go.Figure:

@@ -62,7 +62,7 @@ def figure(x_title: str, y_title: str, *, height: int = 330, **layout: Any) -> g
 def axis(title: str) -> dict[str, Any]:
     """A quiet axis."""
     return {
-        "title": {"text": title, "standoff": 8},
+        "title": {"text": plain(title), "standoff": 8},
         "automargin": True,
         "gridcolor": LINE,
         "zeroline": False,

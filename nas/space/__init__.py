@@ -32,7 +32,7 @@ from nas.space.source import Source, bundled_spaces, find
 __all__ = ["SearchSpace", "SpaceError", "bundled_spaces", "find"]
 
 #: stages drawn before a count, a check or a list is given up as too long
-MOST = 20_000
+MOST = 10_000
 
 
 class SearchSpace:
@@ -177,7 +177,7 @@ class SearchSpace:
         """Plan shallow networks with each stage in all its forms: none may be impossible."""
         for index in range(len(self.section.architecture.stages)):
             groups = partial(forms_of_stage, index)
-            for walker, architecture in some(self.sample, groups, self._most // 4):
+            for walker, architecture in some(self.sample, groups, self._most // 2):
                 with placed(self.source, ("architecture", "stages", index)):
                     check_plan(shallow(architecture, index + 1), walker.values)
 

@@ -3,7 +3,7 @@
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, product
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -142,24 +142,26 @@ def ends(name: str, values: Values) -> Sequence[tuple[Any, float]]:
 
 def largest(run: Callable[[Walker], T], score: Callable[[T], Any]) -> T:
     """The result of the largest score, found by changing one parameter after another."""
-    chosen: dict[str, Any] = {}
 
-    def take(choices: dict[str, Any]) -> tuple[Walker, T]:
+    def take(choices: dict[str, Any], end: int) -> tuple[dict[str, Any], dict[str, Values], T]:
+        made: dict[str, Any] = {}
+
         def one(name: str, values: Values) -> Sequence[tuple[Any, float]]:
-            return [(choices[name], 1)] if name in choices else [ends(name, values)[0]]
+            made[name] = choices.get(name, ends(name, values)[end][0])
+            return [(made[name], 1)]
 
         walker = Walker([], one)
-        return walker, run(walker)
+        return made, walker.parameters, run(walker)
 
-    walker, best = take(chosen)
+    chosen, parameters, best = take({}, 0)
     improved = True
     while improved:
         improved = False
-        for name, values in list(walker.parameters.items()):
-            for item, _ in ends(name, values):
-                tried, result = take(chosen | {name: item})
-                if score(result) > score(best):
-                    chosen, walker, best, improved = chosen | {name: item}, tried, result, True
+        for name, values in list(parameters.items()):
+            for (item, _), end in product(ends(name, values), (0, -1)):
+                tried = take(chosen | {name: item}, end)
+                if score(tried[2]) > score(best):
+                    (chosen, parameters, best), improved = tried, True
     return best
 
 

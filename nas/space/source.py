@@ -1,5 +1,6 @@
 """YAML text -> plain data that remembers where each part stands. Nothing else reads YAML."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -194,7 +195,7 @@ def find(name: str) -> tuple[Path, bool]:
     """The file of a space, a path or a bundled name, and whether it is a bundled one."""
     path = Path(name)
     bundled = bundled_spaces()
-    if path.exists() and not (path.is_dir() and name in bundled):
+    if os.path.exists(name) and not (path.is_dir() and name in bundled):
         return path, False
     if path.stem in bundled and path.suffix in ("", ".yaml", ".yml"):
         return bundled[path.stem], True
