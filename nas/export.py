@@ -1,9 +1,12 @@
 """The best architecture, trained again on all but the test split, as a Python module."""
 
 import json
+import multiprocessing
 import runpy
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -13,7 +16,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from nas.defaults import DATA_DIR, OUT
-from nas.environment import git_commit, library_version, num_cores
+from nas.environment import git_commit, library_version, memory_share, num_cores
 from nas.errors import ExportError
 from nas.measuring import accuracy
 from nas.module_source import module_source
@@ -55,9 +58,9 @@ def export(
     candidate = Candidate.from_json(chosen.user_attrs["candidate"])
     if train:
         runs = []
-        for number in range(seeds):
-            runs.append(retrain(candidate, number, chosen, folder, Path(data_dir)))
-            say(f"seed {number}: test accuracy {runs[-1].test_accuracy:.4f}")
+        for run in retrained(candidate, chosen.user_attrs["seed"], seeds, folder, Path(data_dir)):
+            runs.append(run)
+            say(f"seed {run.seed}: test accuracy {run.test_accuracy:.4f}")
         weights, facts = runs[0].weights, measured(runs)
         accuracies = [run.test_accuracy for run in runs]
         study.set_user_attr("exported", {"trial": chosen.number, "test_accuracy": accuracies})
@@ -92,17 +95,35 @@ def found_weights(trial: FrozenTrial, folder: Path) -> tuple[Path, list[str]]:
     return weights, [f"Weights as the search found them: {reached}."]
 
 
-def retrain(
-    candidate: Candidate, number: int, trial: FrozenTrial, folder: Path, data_dir: Path
-) -> Run:
+def retrained(
+    candidate: Candidate, first_seed: int, seeds: int, folder: Path, data_dir: Path
+) -> Iterator[Run]:
+    """One run for each seed, in order; as many at a time, each on one thread, as there are cores."""
+    size = min(seeds, num_cores())
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["nas.export"])
+    train_one = partial(
+        retrain, candidate, folder=folder, data_dir=data_dir, memory=memory_share(size)
+    )
+    with context.Pool(size, initializer=become_worker) as pool:
+        yield from pool.imap(train_one, range(first_seed, first_seed + seeds))
+
+
+def become_worker() -> None:
+    """One thread, and Ctrl-C left to the process that waits."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+
+
+def retrain(candidate: Candidate, seed: int, folder: Path, data_dir: Path, memory: int) -> Run:
     """Train on all but the test split with one seed, test once and keep both, or read them."""
-    seed = trial.user_attrs["seed"] + number
     kept = folder / "export" / f"{candidate.hash}-seed-{seed}.json"
     weights = kept.with_suffix(".pt")
     if kept.exists() and weights.exists():
         return Run(**json.loads(kept.read_text(encoding="utf-8")) | {"weights": weights})
-    torch.set_num_threads(num_cores())
-    trained = train_candidate(candidate, seed=seed, data_dir=data_dir, train_on_validation=True)
+    trained = train_candidate(
+        candidate, seed=seed, data_dir=data_dir, train_on_validation=True, memory=memory
+    )
     data = trained.data
     run = Run(
         seed=seed,

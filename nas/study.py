@@ -164,6 +164,13 @@ def space_of(study: Study) -> SearchSpace:
     return SearchSpace.parse(Source(attrs.get("space_file", "space"), attrs["space"]))
 
 
+def objectives_of(study: Study) -> list[str]:
+    """What a search optimises; its space need not be readable any more."""
+    if "space" not in study.user_attrs:
+        raise not_ours(study)
+    return list(study.user_attrs["objectives"])
+
+
 def not_ours(study: Study) -> StudyError:
     """What is wrong with a study of another program."""
     return StudyError(

@@ -13,8 +13,8 @@ from nas.study import (
     counts,
     hidden,
     load_study,
+    objectives_of,
     open_storage,
-    space_of,
 )
 
 
@@ -28,7 +28,7 @@ def status_lines(storage: str, name: str | None) -> list[str]:
     lines.append("  " + ", ".join(f"{count} {word}" for word, count in states.items()))
     if rejected:
         lines.append(f"  {rejected} candidates rejected by the constraints before training")
-    objectives = space_of(study).search.objectives
+    objectives = objectives_of(study)
     for trial in best_trials(study):
         values = ", ".join(
             f"{name} {value:.4g}" for name, value in zip(objectives, trial.values, strict=True)

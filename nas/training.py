@@ -67,7 +67,7 @@ class Learner(LightningModule):
             self.global_step, int(self.trainer.estimated_stepping_batches)
         )
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self.settings.optimizer.arguments["lr"] * factor
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
         """Loss of a batch, with the settings' label smoothing."""

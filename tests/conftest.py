@@ -1,6 +1,7 @@
 """What the tests of the core share: small networks, small spaces, and searches in this process."""
 
 import itertools
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,17 @@ def space(tmp_path: Path) -> Callable[..., SearchSpace]:
 
 
 @pytest.fixture
-def search_here(tmp_path: Path) -> Callable[..., Any]:
+def fast(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: SQLite waits for disks with every write."""
+    if not Path("/dev/shm").is_dir():
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def search_here(tmp_path: Path, fast: Path) -> Callable[..., Any]:
     """Run a search in this process, trial after trial, without worker processes."""
 
     def run(space: SearchSpace, trials: int | None = None, *, name: str = "study") -> Any:
@@ -122,7 +133,7 @@ def search_here(tmp_path: Path) -> Callable[..., Any]:
         from nas.study import create_study, open_storage, supply
         from nas.trial import Place, run_trial
 
-        backend = open_storage(f"sqlite:///{tmp_path}/nas.db", create=True)
+        backend = open_storage(f"sqlite:///{fast}/nas.db", create=True)
         study = create_study(backend, name, space)
         keep_due = supply(study, space, trials or space.search.trials, 2)
         place = Place(data_dir=tmp_path, out=tmp_path / name, interrupted=lambda: False)

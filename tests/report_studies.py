@@ -17,7 +17,7 @@ from nas.architecture import Architecture, Named, Stage
 from nas.cost import cost
 from nas.data.catalog import Dataset
 from nas.payoff.running import fresh_runs, primary
-from nas.payoff.twins import own_runs, shared_runs
+from nas.payoff.twins import first_runs, further_runs, own_runs
 from nas.settings import Candidate, Training
 from nas.space import SearchSpace
 from nas.space.schema import PayoffSection
@@ -230,10 +230,12 @@ def make_twins(
     orders: tuple[str, ...] = ORDERS,
     budgets: tuple[int, ...] = (1,),
     unfinished: int = 0,
+    vary: str = "shortcut",
     lr_factors: tuple[float, ...] = (0.3, 1.0),
 ) -> Study:
     """The twins of a study, all but the last so many of them trained."""
     settings = PayoffSection(
+        vary=vary,
         seeds=seeds,
         top=top,
         activation_orders=list(orders),
@@ -247,17 +249,19 @@ def make_twins(
     for key in ("space", "space_file", "seed"):
         twins.set_user_attr(key, study.user_attrs.get(key))
     twins.set_user_attr("twins_of", study.study_name)
-    fixed = {"vary": "shortcut", "smallest_effect": 2.0, "primary": primary(settings, depths)}
+    fixed = {"vary": vary, "smallest_effect": 2.0, "primary": primary(settings, depths)}
     twins.set_user_attr("payoff", fixed)
-    runs = list(shared_runs(base, settings, depths))
-    if len(lr_factors) > 1:
-        best = {
-            (o, d, arm): 1.0 if arm == "identity" else 0.3
-            for o in orders
-            for d in depths
-            for arm in KINDS
-        }
-        runs += own_runs(base, settings, depths, best)
+    best = {
+        (o, d, arm): 1.0 if arm == "identity" else 0.3
+        for o in orders
+        for d in depths
+        for arm in KINDS
+    }
+    runs = [
+        *first_runs(base, settings, depths),
+        *(own_runs(base, settings, depths, best) if len(lr_factors) > 1 else []),
+        *further_runs(base, settings, depths),
+    ]
     laid = fresh_runs(twins, runs)
     trained = len(laid) - unfinished
     twins.add_trials(

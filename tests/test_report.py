@@ -263,6 +263,15 @@ def test_half_finished_twins(storage, report, unfinished):
     assert report().payoff["twins"]["waiting"] == unfinished
 
 
+@pytest.mark.parametrize("vary", ["transition", "activation_order", "block"])
+def test_twins_of_another_choice(storage, report, vary):
+    study = make_study(storage, trials=4)
+    make_twins(study, depths=[1, 3], seeds=2, lr_factors=(1.0,), vary=vary)
+    written = report()
+    assert written.payoff["twins"]["vary"] == vary
+    assert "map-train-error" in written.figures
+
+
 def test_twins_of_which_none_has_finished(storage, report):
     make_twins(make_study(storage, trials=4), depths=[1, 5], seeds=1, unfinished=10_000)
     written = report()
@@ -416,7 +425,7 @@ def test_published_figures_are_small_and_basic(twins):
 
     study = optuna.load_study(study_name="digits", storage=storage)
     objects = get_plotly_graph_objects(storage.get_study_system_attrs(study._study_id))
-    assert {"nas-stages", "nas-map-train-error", "nas-effects"} <= objects.keys()
+    assert {"nas-stages", "nas-map-train-error", "nas-edf"} <= objects.keys()
     for text in objects.values():
         assert len(text) < 60_000
         figure = json.loads(text)
@@ -511,3 +520,21 @@ def test_a_study_that_was_trained_is_reported_from_its_storage(tmp_path, monkeyp
 def test_drawings_have_distinct_names(twins):
     _, written = twins
     assert len(set(re.findall(r'id="figure-([\w-]+)"', written.page))) == len(written.figures) > 20
+
+
+def test_twins_of_different_versions_are_pointed_out(storage, report):
+    study = make_study(storage, trials=4)
+    twins = make_twins(study, depths=[1, 3], seeds=1, lr_factors=(1.0,), top=0)
+    assert "not trained under equal conditions" not in report().page
+    attrs = twins.get_trials()[0].user_attrs | {"provenance": {"torch": "1.0"}}
+    twins.add_trial(create_trial(state=TrialState.COMPLETE, value=0.5, user_attrs=attrs))
+    assert "they differ in torch" in report().page
+
+
+def test_a_place_where_only_one_arm_has_finished_is_not_compared(storage, report):
+    study = make_study(storage, trials=4)
+    make_twins(study, depths=[1, 3, 5], seeds=1, lr_factors=(1.0,), top=0, unfinished=18)
+    written = report()
+    for name, figure in written.figures.items():
+        if name.startswith(("curve", "gradient")):
+            assert len({trace["name"] for trace in figure["data"] if "name" in trace}) > 1

@@ -114,6 +114,7 @@ class Payoff:
     candidates: dict[str, list[Contrast]]
     stages: dict[str, st.StageEffects]
     claims: dict[str, st.Claim]
+    stage_claims: dict[int, st.Claim]
     crossover: dict[str, st.CrossoverDepth]
     budgets: dict[str, st.BudgetVerdict]
     waiting: int = 0
@@ -131,6 +132,7 @@ def analyse(study: Study) -> Payoff:
         name: list(contrasts(twins, name, reference, fixed["smallest_effect"]))
         for name in sorted({t.comparison for t in twins if t.comparison.startswith("top")})
     }
+    stages = stage_tables(twins)
     states = [trial.state for trial in study.get_trials(deepcopy=False)]
     return Payoff(
         study=study.user_attrs["twins_of"],
@@ -139,8 +141,9 @@ def analyse(study: Study) -> Payoff:
         twins=twins,
         ladder=ladder,
         candidates=candidates,
-        stages=stage_tables(twins),
+        stages=stages,
         claims=claims(ladder, candidates),
+        stage_claims=stage_claims(stages),
         crossover=crossovers(twins),
         budgets=budget_verdicts(ladder, fixed["smallest_effect"]),
         waiting=sum(not state.is_finished() for state in states),
@@ -274,6 +277,15 @@ def claims(ladder: list[Contrast], candidates: dict[str, list[Contrast]]) -> dic
             for layers, effect in one.gains["val_error"].items():
                 other[f"{rank}: {one.reference} → {one.arm} at {layers} layers"] = effect
     return st.family(primary, other)
+
+
+def stage_claims(stages: dict[str, st.StageEffects]) -> dict[int, st.Claim]:
+    """The main effects of the stages' shortcuts on training error, a family of their own."""
+    if "train_error" not in stages:
+        return {}
+    effects = stages["train_error"].main
+    named = st.family({str(stage): effect for stage, effect in effects.items()})
+    return {int(name): claim for name, claim in named.items()}
 
 
 def crossovers(twins: Iterable[Twin]) -> dict[str, st.CrossoverDepth]:

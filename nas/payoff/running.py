@@ -1,5 +1,6 @@
 """Training the twins: an Optuna study beside the one of the search, run by the same workers."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
@@ -17,7 +18,7 @@ from rich.console import Console
 from nas.defaults import DATA_DIR, OUT
 from nas.environment import num_cores
 from nas.errors import StudyError
-from nas.payoff.twins import Run, own_runs, shared_runs
+from nas.payoff.twins import Run, first_runs, further_runs, own_runs
 from nas.progress import Progress
 from nas.search import Crew, Outcome, watch
 from nas.settings import Candidate
@@ -57,13 +58,16 @@ def payoff(
         out=Path(out) / study.study_name,
         workers=size,
     )
-    console, start = console or Console(), time.monotonic()
-    outcome = run_all(job, backend, twins, shared_runs(base, settings, depths), timeout, console)
-    if outcome.how == "finished":
-        best = best_factors(twins, settings, base)
-        own = own_runs(base, settings, depths, best)
-        left = timeout and max(1.0, timeout - (time.monotonic() - start))
-        outcome = run_all(job, backend, twins, own, left, console)
+    deadline = time.monotonic() + timeout if timeout else math.inf
+    phases: list[Callable[[], Iterable[Run]]] = [
+        lambda: first_runs(base, settings, depths),
+        lambda: own_runs(base, settings, depths, best_factors(twins, settings, base)),
+        lambda: further_runs(base, settings, depths),
+    ]
+    for phase in phases:
+        outcome = run_all(job, backend, twins, phase(), deadline, console or Console())
+        if outcome.how != "finished":
+            break
     return outcome
 
 
@@ -88,7 +92,7 @@ def run_all(
     storage: BaseStorage,
     twins: Study,
     runs: Iterable[Run],
-    timeout: float | None,
+    deadline: float,
     console: Console,
 ) -> Outcome:
     """Train the runs that are not in the study yet."""
@@ -97,7 +101,8 @@ def run_all(
     progress = Progress(console, ["val_accuracy"], total)
     crew = Crew(job, min(job.workers, total))
     keep_due = supply(twins, fresh, 2 * crew.size)
-    return Outcome(twins, watch(crew, storage, twins, progress, keep_due, timeout))
+    left = None if deadline == math.inf else max(1.0, deadline - time.monotonic())
+    return Outcome(twins, watch(crew, storage, twins, progress, keep_due, left))
 
 
 def supply(
@@ -146,6 +151,7 @@ def twin_study(
         "vary": settings.vary,
         "smallest_effect": settings.smallest_effect,
         "primary": primary(settings, depths),
+        "stage_family": "main effect of each stage's shortcuts on training error, Holm over stages",
     }
     known = study.user_attrs.get("payoff")
     if known is None:
@@ -153,8 +159,7 @@ def twin_study(
             study.set_user_attr(key, parent.user_attrs.get(key))
         study.set_user_attr("twins_of", parent.study_name)
         study.set_user_attr("payoff", fixed)
-    elif known != fixed:
-        changed = ", ".join(key for key in fixed if fixed[key] != known.get(key))
+    elif changed := ", ".join(key for key in known if known[key] != fixed[key]):
         raise StudyError(
             f"the twins of {parent.study_name!r} were begun with another {changed}; what is "
             "primary may not change after the first run. Use the old settings, or search under a "

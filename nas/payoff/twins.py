@@ -11,7 +11,7 @@ from nas.space.schema import PayoffSection
 
 #: what tunes the learning rate, apart from the seeds that are compared
 TUNING_SEED = 10_000
-#: the arm that has as many parameters as the largest one but no shortcut
+#: the arm that has as many parameters as the projection arm but no shortcut
 CONTROL = "none, wider"
 
 
@@ -42,33 +42,43 @@ class Run:
     candidate: Candidate
 
 
-def shared_runs(base: list[Candidate], settings: PayoffSection, depths: list[int]) -> Iterator[Run]:
-    """All runs known beforehand, first seeds first: ladder, stages and best candidates at the
-    shared learning rate, and those that tune the learning rate."""
+#: (activation order, depth, arm) -> the candidate
+Arms = dict[tuple[str, int, str], Candidate]
+
+
+def first_runs(base: list[Candidate], settings: PayoffSection, depths: list[int]) -> Iterator[Run]:
+    """Ladder and best candidates at the shared learning rate, seed by seed, then the tuning."""
+    named = {"ladder": ladder(base[0], settings, depths) | control(base[0], settings, depths)}
+    yield from over_seeds(named | best_arms(base, settings), settings)
+    yield from tuning_runs(base[0], settings, depths)
+
+
+def further_runs(
+    base: list[Candidate], settings: PayoffSection, depths: list[int]
+) -> Iterator[Run]:
+    """The factorial over stages, and the ends of the ladder at other budgets."""
+    if settings.stages and settings.vary == "shortcut":
+        yield from over_seeds({"stages": stage_arms(base[0], depths[-1])}, settings)
+    for budget in settings.budgets:
+        if budget != 1:
+            ends = {"ladder": ladder(base[0], settings, sorted({depths[0], depths[-1]}))}
+            yield from over_seeds(ends, settings, budget)
+
+
+def over_seeds(named: dict[str, Arms], settings: PayoffSection, budget: int = 1) -> Iterator[Run]:
+    """Every arm of some comparisons at the shared learning rate, one seed after the other."""
     for number in range(settings.seeds):
-        for comparison, arms in comparisons(base, settings, depths):
+        for comparison, arms in named.items():
             for (order, depth, arm), candidate in arms.items():
-                yield at(candidate, comparison, order, depth, arm, "shared", 1.0, 1, number)
-        if number == 0:
-            yield from tuning_runs(base, settings, depths)
-    yield from budget_runs(base, settings, depths)
+                yield at(candidate, comparison, order, depth, arm, "shared", 1.0, budget, number)
 
 
-def tuning_runs(base: list[Candidate], settings: PayoffSection, depths: list[int]) -> Iterator[Run]:
+def tuning_runs(base: Candidate, settings: PayoffSection, depths: list[int]) -> Iterator[Run]:
     """The grid of learning rates for each arm of the ladder, on a seed of its own."""
-    if len(settings.lr_factors) > 1 and base:
-        for (order, depth, arm), candidate in ladder(base[0], settings, depths).items():
+    if len(settings.lr_factors) > 1:
+        for (order, depth, arm), candidate in ladder(base, settings, depths).items():
             for factor in settings.lr_factors:
                 yield at(candidate, "ladder", order, depth, arm, "tune", factor, 1, TUNING_SEED)
-
-
-def budget_runs(base: list[Candidate], settings: PayoffSection, depths: list[int]) -> Iterator[Run]:
-    """The ends of the ladder again, at the other budgets."""
-    ends = [depths[0], depths[-1]] if len(depths) > 1 else []
-    for budget, number in product(settings.budgets, range(settings.seeds)):
-        if budget != 1 and base and ends:
-            for (order, depth, arm), candidate in ladder(base[0], settings, ends).items():
-                yield at(candidate, "ladder", order, depth, arm, "shared", 1.0, budget, number)
 
 
 def own_runs(
@@ -114,27 +124,16 @@ def at(
     return Run(cell, replace(candidate, training=trained))
 
 
-Arms = dict[tuple[str, int, str], Candidate]
-
-
-def comparisons(
-    base: list[Candidate], settings: PayoffSection, depths: list[int]
-) -> Iterator[tuple[str, Arms]]:
-    """Name and arms of every comparison."""
-    if base and depths:
-        yield "ladder", ladder(base[0], settings, depths) | control(base[0], settings, depths)
-    if base and settings.stages and settings.vary == "shortcut":
-        yield "stages", stage_arms(base[0], depths[-1] if depths else 0)
+def best_arms(base: list[Candidate], settings: PayoffSection) -> dict[str, Arms]:
+    """`top 1`, `top 2`, … -> the arms of the best candidates, each with its own depths."""
+    named: dict[str, Arms] = {}
     for rank, candidate in enumerate(base[: settings.top], start=1):
         order = candidate.architecture.activation_order
-        yield (
-            f"top {rank}",
-            {
-                (order, 0, arm): twin
-                for arm, twin in twins(candidate, settings.vary).items()
-                if wanted(settings, arm)
-            },
-        )
+        arms = twins(candidate, settings.vary).items()
+        named[f"top {rank}"] = {
+            (order, 0, arm): twin for arm, twin in arms if wanted(settings, arm)
+        }
+    return named
 
 
 def ladder(base: Candidate, settings: PayoffSection, depths: list[int]) -> Arms:

@@ -16,8 +16,8 @@ def verdict(payoff: Payoff) -> list[str]:
         if one.budget == 1 and not repeated(one, payoff.ladder):
             sentences += ladder_sentences(payoff, one)
     sentences += candidate_sentences(payoff)
-    if "train_error" in payoff.stages:
-        sentences += stage_sentences(payoff.stages["train_error"], budget_of(payoff))
+    if payoff.stage_claims:
+        sentences += stage_sentences(payoff.stage_claims, budget_of(payoff))
     sentences += [budget_sentence(name, one) for name, one in payoff.budgets.items()]
     sentences += state_sentences(payoff)
     return sentences
@@ -201,34 +201,26 @@ def candidate_sentences(payoff: Payoff) -> list[str]:
     return sentences
 
 
-def stage_sentences(stages: st.StageEffects, budget: str) -> list[str]:
-    """Which stage needs its shortcuts."""
+def stage_sentences(claims: dict[int, st.Claim], budget: str) -> list[str]:
+    """Which stage gains by its shortcuts, over all settings of the others."""
     sure = {
-        stage: effect
-        for stage, effect in stages.removal.items()
-        if effect.resolved and effect.mean > 0
+        stage: claim.effect.mean
+        for stage, claim in claims.items()
+        if claim.status == "resolved" and claim.effect.mean > 0
     }
-    parts = [f"stage {stage + 1} {cost_of(effect)}" for stage, effect in stages.removal.items()]
-    most = max(sure, key=lambda stage: sure[stage].mean, default=None)
+    parts = [f"stage {stage + 1} {gain_of(claim)}" for stage, claim in claims.items()]
     head = (
-        f"Stage {most + 1} needs its shortcuts most"
-        if most is not None
-        else "No single stage was shown to need its shortcuts"
+        f"Stage {max(sure, key=lambda stage: sure[stage]) + 1} gains most by its shortcuts"
+        if sure
+        else "No single stage was shown to gain by its shortcuts"
     )
-    return [
-        f"{head}: taking them out of one stage alone costs, in training error {budget}, "
-        f"{'; '.join(parts)}."
-    ]
+    return [f"{head} (training error {budget}, mean over the other stages): {'; '.join(parts)}."]
 
 
-def cost_of(effect: st.Effect) -> str:
-    """What a removal costs."""
-    text = f"{points(effect.mean)} ({interval(effect)})"
-    return (
-        text
-        if effect.resolved
-        else f"an amount not resolved ({effect.mean:+.1f} points, {interval(effect)})"
-    )
+def gain_of(claim: st.Claim) -> str:
+    """What a stage's shortcuts give."""
+    text = f"{claim.effect.mean:+.1f} points ({interval(claim.effect)})"
+    return text if claim.status == "resolved" else f"{text}, not resolved"
 
 
 def budget_sentence(name: str, one: st.BudgetVerdict) -> str:

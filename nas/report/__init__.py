@@ -1,5 +1,6 @@
 """The report of a study: a page, Markdown and numbers, and figures in the Optuna dashboard."""
 
+import html
 import logging
 import re
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from nas.report.content import Drawing
 
 __all__ = ["publish", "write_report"]
+
+#: pixels of a figure in the dashboard
+PLOT_HEIGHT = 420
 
 
 def write_report(storage: str, study_name: str | None, out: str | Path = OUT) -> list[Path]:
@@ -60,11 +64,15 @@ def publish(study: "Study", drawings: Sequence["Drawing"], verdict: Sequence[str
     from optuna_dashboard import save_plotly_graph_object
 
     from nas.notes import study_note
-    from nas.report.markdown import verdict_text
+    from nas.report.markdown import MOST_SENTENCES, escaped, listing
+    from nas.report.style import counted
 
     for drawing in drawings:
+        title = {"text": html.escape(drawing.title), "font": {"size": 14}}
         figure = go.Figure(drawing.figure)
-        figure.update_layout(title={"text": drawing.title, "font": {"size": 14}}, margin={"t": 90})
+        figure.update_layout(title=title, margin={"t": 80, "b": 20}, height=PLOT_HEIGHT)
         save_plotly_graph_object(study, figure, graph_object_id=f"nas-{drawing.name}")
-    end = f"The whole report: `nas report {study.study_name}` writes `report.html`."
-    study_note(study, "\n\n".join(["## Verdict", *verdict_text(verdict), end]))
+    head, shown, more = verdict[0], verdict[1 : MOST_SENTENCES + 1], verdict[MOST_SENTENCES + 1 :]
+    end = f"`nas report {study.study_name}` writes the whole report"
+    end += f", with {counted(len(more), 'more sentence')}." if more else "."
+    study_note(study, "\n\n".join(["## Verdict", f"**{escaped(head)}**", *listing(shown), end]))

@@ -16,7 +16,11 @@ from nas.report.page import page
 from nas.report.rows import Row
 from nas.report.search_figures import scale
 from nas.report.search_sections import search_section
+from nas.report.style import counted
 from nas.report.twin_sections import check_section, twin_sections
+
+#: candidates trained to their end from which on the search is looked at as data
+FEWEST = 4
 
 
 def assemble(facts: Facts) -> tuple[dict[str, str], list[Section]]:
@@ -28,7 +32,7 @@ def assemble(facts: Facts) -> tuple[dict[str, str], list[Section]]:
     )
     sections = twin_sections(twins) if twins else []
     sections.append(search_section(facts, front))
-    if seen.n:
+    if seen.n >= FEWEST:
         sections += [observed_section(facts, seen), surface_section(facts.rows)]
     if twins:
         sections.append(check_section(twins))
@@ -56,12 +60,9 @@ def lead(facts: Facts, front: Sequence[Row]) -> list[str]:
     counts = Counter(row.outcome for row in facts.rows)
     runs = [*facts.rows, *facts.twins.values()]
     data = next((row.candidate.dataset.name for row in runs if row.candidate), "")
-    trained = f"{len(facts.rows):,} trials, {counts['trained']:,} trained to their end"
-    twins = (
-        f"{len({twin.trial for twin in facts.payoff.twins})} twins"
-        if facts.payoff and facts.has_twins
-        else "no twins"
-    )
+    trained = f"{counted(len(facts.rows), 'trial')}, {counts['trained']:,} trained to their end"
+    finished = {twin.trial for twin in facts.payoff.twins} if facts.payoff else set()
+    twins = counted(len(finished), "twin") if finished else "no twins"
     ended = [row.trial.datetime_complete for row in runs if row.trial.datetime_complete]
     date = f"{max(ended):%d %B %Y}".lstrip("0") if ended else ""
     return [part for part in (data, trained, best_words(facts, front), twins, date) if part]

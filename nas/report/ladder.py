@@ -1,7 +1,6 @@
 """The finished twins with the rows of their trials, and which of them stand side by side."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,23 +31,22 @@ class Twins:
         first = min((twin.budget for twin in ladder), default=1)
         return [twin for twin in ladder if twin.budget == first]
 
+    def places(self) -> list[Place]:
+        """Where arms can be compared, shallow ones first."""
+        arms: dict[Place, set[str]] = {}
+        for twin in sorted(self.ladder, key=lambda twin: (twin.order, twin.depth, twin.seed)):
+            place = Place(twin.order, twin.depth, twin.layers)
+            known = next((one for one in arms if one[:2] == place[:2]), place)
+            arms.setdefault(known, set()).add(twin.arm)
+        return [place for place, names in arms.items() if len(names) > 1]
+
     def deepest(self) -> list[Place]:
-        """The deepest networks of each order."""
-        found: dict[str, Place] = {}
-        for twin in self.ladder:
-            if twin.order not in found or twin.depth > found[twin.order].depth:
-                found[twin.order] = Place(twin.order, twin.depth, twin.layers)
-        return list(found.values())
+        """The deepest place of each order."""
+        return list({place.order: place for place in self.places()}.values())
 
     def ends(self) -> list[Place]:
-        """The deepest networks of each order, after the shallowest of the first order."""
-        found = self.deepest()
-        first = [twin for twin in self.ladder if twin.order == found[0].order]
-        if not first:
-            return found
-        least = min(first, key=lambda twin: twin.depth)
-        shallow = [Place(least.order, least.depth, least.layers)]
-        return found if least.depth == found[0].depth else shallow + found
+        """The shallowest place of the first order, and the deepest of each."""
+        return list(dict.fromkeys([*self.places()[:1], *self.deepest()]))
 
     def at(self, place: Place) -> dict[str, list[Row]]:
         """Arm -> its runs at one place, by seed."""
@@ -57,6 +55,23 @@ class Twins:
             if (twin.order, twin.depth) == place[:2] and twin.trial in self.rows:
                 arms.setdefault(twin.arm, []).append(self.rows[twin.trial])
         return {arm: arms[arm] for arm in sorted(arms, key=rank)}
+
+    def lines(self, average: str) -> str:
+        """What thin and thick lines are."""
+        groups = [rows for place in self.ends() for rows in self.at(place).values()]
+        numbers = sorted({len(rows) for rows in groups})
+        if numbers == [1]:
+            return "One run of each arm."
+        return f"Thin: one run; thick: the {average} of {' or '.join(map(str, numbers))} runs."
+
+    def differing(self) -> str:
+        """In which parts of code, libraries or machine the finished twins differ."""
+        found: dict[str, set[str]] = {}
+        for number in {twin.trial for twin in self.payoff.twins} & self.rows.keys():
+            provenance = self.rows[number].trial.user_attrs.get("provenance")
+            for key, value in provenance.items() if isinstance(provenance, dict) else ():
+                found.setdefault(str(key).replace("_", " "), set()).add(str(value))
+        return ", ".join(key for key, values in found.items() if len(values) > 1)
 
     @property
     def epochs(self) -> str:
@@ -74,18 +89,13 @@ class Twins:
         effects = (
             effect for one in groups for gains in one.gains.values() for effect in gains.values()
         )
-        return ", ".join(sorted({effect.method for effect in effects})) or "none"
+        names = {effect.method for effect in effects if effect.n > 1}
+        return ", ".join(sorted(names)) or "no method, as there is one pair only"
 
 
 def rank(arm: str) -> tuple[int, str]:
     """Shortcut kinds in the order of their colours, then other arms by name."""
     return (list(COLOURS).index(arm) if arm in COLOURS else len(COLOURS)), arm
-
-
-def count_of(groups: Sequence[Sequence[Row]]) -> str:
-    """How many runs there are in each group."""
-    numbers = sorted({len(rows) for rows in groups})
-    return " or ".join(map(str, numbers)) + (" run" if numbers == [1] else " runs")
 
 
 def slug(text: str) -> str:

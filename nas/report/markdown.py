@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from nas.report.content import CODE, END, Drawing, Items, Part, Section, Table, Text
+from nas.report.style import counted
 
 #: rows of a table that are shown; payoff.json and trials.csv have all of them
 MOST_ROWS = 24
@@ -54,10 +55,8 @@ def verdict_text(verdict: Sequence[str]) -> list[str]:
     head, rest = verdict[0], verdict[1:]
     lines = [f"**{escaped(head)}**", *listing(rest[:MOST_SENTENCES])]
     if others := listing(rest[MOST_SENTENCES:]):
-        count = len(rest) - MOST_SENTENCES
-        lines.append(
-            f"<details><summary>{count} more sentences</summary>\n\n{others[0]}\n\n</details>"
-        )
+        count = counted(len(rest) - MOST_SENTENCES, "more sentence")
+        lines.append(f"<details><summary>{count}</summary>\n\n{others[0]}\n\n</details>")
     return lines
 
 

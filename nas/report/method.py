@@ -11,6 +11,7 @@ from nas.report.facts import Facts
 from nas.report.ladder import Twins
 from nas.report.rows import OUTCOMES, Row
 from nas.report.search_figures import scale, spent_on
+from nas.report.style import counted
 from nas.settings import Candidate, Training
 
 WORDS = {
@@ -48,7 +49,7 @@ MEASURES = (
     "Training error: on un-augmented training pictures in evaluation mode, after the statistics "
     "of batch norm were taken anew. Validation error: at the end of the last epoch. Errors are "
     "shares of wrongly classified pictures in points (per cent). A run that diverged counts with "
-    "the error it had. The test split was not read."
+    "the error it had. Neither search nor twins read the test split."
 )
 
 
@@ -81,7 +82,7 @@ def search(facts: Facts) -> str:
         f"{scale(name).title.partition(' (')[0]} ({'maximised' if up else 'minimised'})"
         for name, up in zip(facts.objectives, facts.maximise, strict=True)
     )
-    how = f"{len(facts.rows)} trials: {ended}." if facts.rows else "No trials yet."
+    how = f"{counted(len(facts.rows), 'trial')}: {ended}." if facts.rows else "No trials yet."
     if facts.space is None:
         return f"{how} Objectives: {goals}."
     settings = facts.space.search
@@ -141,8 +142,8 @@ def twins(facts: Facts) -> str:
     seeds = sorted({twin.seed for twin in payoff.twins if twin.role != "tune"})
     rates = sorted({twin.lr for twin in ladder if twin.role == "tune"})
     text = (
-        f"{len(done)} runs varying the {payoff.vary.replace('_', ' ')}, each with its full budget "
-        f"and never pruned; seeds {listed([str(seed) for seed in seeds])}; "
+        f"{counted(len(done), 'run')} varying the {payoff.vary.replace('_', ' ')}, each with its "
+        f"full budget and never pruned; seeds {listed([str(seed) for seed in seeds])}; "
     )
     if depths:
         text += f"ladder of {listed([str(depth) for depth in depths])} layers; "
@@ -220,4 +221,4 @@ def several(counts: Counter[str]) -> str:
     """A value, or all values with the number of runs that had each."""
     if len(counts) == 1:
         return next(iter(counts))
-    return " / ".join(f"{value} ({count} runs)" for value, count in counts.most_common())
+    return " / ".join(f"{value} ({counted(count, 'run')})" for value, count in counts.most_common())

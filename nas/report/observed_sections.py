@@ -10,7 +10,7 @@ from nas.report.facts import Facts
 from nas.report.observed import Observed, pruned_by_kind, surface
 from nas.report.rows import MIXED, Row
 from nas.report.search_figures import KINDS
-from nas.report.style import number, signed
+from nas.report.style import counted, number, signed
 from nas.report.twin_tables import MANY
 
 
@@ -25,7 +25,7 @@ def observed_section(facts: Facts, seen: Observed) -> Section:
         )
         drawn = maps.forest(seen.effects, seen.labels)
         title = "What each choice went with"
-        parts.append(Drawing("effects", title, drawn, caption, published=True, wide=True))
+        parts.append(Drawing("effects", title, drawn, caption, wide=True))
         parts.append(effect_table(seen))
     if seen.best_quarter:
         parts.append(success_table(seen))
@@ -40,13 +40,14 @@ def warning(facts: Facts, seen: Observed) -> str:
         f"{kind} {n} of {of}" for kind, (n, of) in pruned_by_kind(facts.rows).items() if n
     )
     return (
-        f"Observational, not evidence. Of {len(facts.rows):,} trials {counts['pruned']:,} were "
-        f"pruned before their last epoch{f' (by shortcut: {cut})' if cut else ''}, "
-        f"{counts['rejected']:,} were rejected untrained by the constraints, {counts['failed']:,} "
-        f"failed, and {counts['repeated']:,} repeated an earlier candidate and are left out. "
-        f"Effects stand on the {seen.n:,} trained to their end, which are the better ones "
-        f"wherever something was pruned; success rates on all {seen.n_evaluated:,} that were "
-        f"trained at all. {company(facts)} Only twins differ in one choice."
+        f"Observational, not evidence. Of {counted(len(facts.rows), 'trial')} "
+        f"{counts['pruned']:,} were pruned before their last "
+        f"epoch{f' (by shortcut: {cut})' if cut else ''}, {counts['rejected']:,} were rejected "
+        f"untrained by the constraints, {counts['failed']:,} failed, and {counts['repeated']:,} "
+        f"repeated an earlier candidate and are left out. Effects stand on the {seen.n:,} trained "
+        "to their end, which are the better ones wherever something was pruned; success rates on "
+        f"all {seen.n_evaluated:,} that were trained at all. {company(facts)} Only twins differ "
+        "in one choice."
     )
 
 

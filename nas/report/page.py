@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nas.report.content import CODE, END, Drawing, Items, Kind, Part, Section, Table, Text, drawings
 from nas.report.markdown import MOST_SENTENCES
-from nas.report.style import COLOURS
+from nas.report.style import COLOURS, counted
 
 HERE = Path(__file__).parent
 UNSURE = " not resolved"
@@ -82,11 +82,8 @@ def verdict_html(verdict: Sequence[str], command: str) -> str:
     """The headline, what else was found, and the command that goes on, if any."""
     head, *rest = verdict
     first, others = rest[:MOST_SENTENCES], rest[MOST_SENTENCES:]
-    folded = (
-        f"<details><summary>{len(others)} more sentences</summary>{listing(others)}</details>"
-        if others
-        else ""
-    )
+    count = counted(len(others), "more sentence")
+    folded = f"<details><summary>{count}</summary>{listing(others)}</details>" if others else ""
     more = (
         f'<p class="command">To train twins: <code>{html.escape(command)}</code></p>'
         if command
@@ -157,7 +154,7 @@ def table_html(table: Table) -> str:
     table_ = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     inner = f'<div class="scroll" tabindex="0">{table_}</div>{note}'
     if table.folded:
-        title = f"{text(table.title)} <small>{len(table.rows)} rows</small>"
+        title = f"{text(table.title)} <small>{counted(len(table.rows), 'row')}</small>"
         return f"<details><summary>{title}</summary>{inner}</details>"
     return f"<h3>{text(table.title)}</h3>{inner}"
 

@@ -26,7 +26,7 @@ SYMBOLS = {
 #: for arms and groups that are no shortcut kind
 OTHERS = ("#CC79A7", "#8F7A00", "#56A3C9", "#882255", "#5E6AD2", "#A0522D")
 ACCENT = OTHERS[0]
-NEUTRAL, TEXT, LINE = "#DDDDDD", "#777777", "rgba(127,127,127,0.25)"
+NEUTRAL, TEXT, LINE = "#D6D6D6", "#808080", "rgba(127,127,127,0.25)"
 #: orange where the first arm is better, blue where the second is
 DIVERGING = [[0.0, "#D55E00"], [0.5, NEUTRAL], [1.0, "#0072B2"]]
 SEQUENTIAL = [
@@ -89,6 +89,11 @@ def symbol(name: str, *, is_filled: bool = True) -> str:
 def faded(colour: str, opacity: float) -> str:
     """A colour `#rrggbb` with an opacity."""
     return f"rgba({','.join(map(str, channels(colour)))},{opacity:g})"
+
+
+def counted(number: int, word: str) -> str:
+    """`1 trial`, `2,000 trials`."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def mixed(one: str, other: str, share: float) -> str:

@@ -65,7 +65,7 @@ def heights(effects: Sequence[Effect]) -> list[float]:
     pairs = [0.0, *(pair for effect in effects for pair in effect.pairs)]
     low, high = min(pairs), max(pairs)
     most = 0.6 * ((high - low) or 1.0)
-    ends = [end for effect in effects for end in (effect.low, effect.high)]
+    ends = [end for effect in effects if effect.n > 1 for end in (effect.low, effect.high)]
     return pairs + [min(max(end, low - most), high + most) for end in ends]
 
 

@@ -6,7 +6,7 @@ from nas.payoff.analysis import OUTCOMES, Twin
 from nas.report import check_tables as checks
 from nas.report import twin_tables as tables
 from nas.report.content import Drawing, Part, Section, Text
-from nas.report.ladder import Place, Twins, count_of, slug
+from nas.report.ladder import Place, Twins, slug
 from nas.report.network_figure import network
 from nas.report.rows import Row
 from nas.report.run_figures import CURVES, curves, gradients
@@ -34,8 +34,7 @@ def gain_section(twins: Twins) -> Section:
         parts += [
             gain_drawing(twins, order, role, outcome) for outcome in ("train_error", "val_error")
         ]
-    if any(claim.status != "exploratory" for claim in payoff.claims.values()):
-        parts.append(tables.primary(payoff))
+    parts += [one for one in (tables.primary(payoff), tables.exploratory(payoff)) if one.rows]
     named = [("ladder", one) for one in payoff.ladder]
     named += [(name, one) for name, group in payoff.candidates.items() for one in group]
     if named:
@@ -53,16 +52,13 @@ def gain_section(twins: Twins) -> Section:
 def gain_key(twins: Twins) -> str:
     """How the figures of gains are read."""
     size = twins.payoff.smallest_effect
+    reference = main_contrasts(twins.payoff)[0].reference
+    dotted = f" Dotted: the smallest effect of interest, {size:g} points of training error."
     return (
-        "Gain: the error of the network with shortcut "
-        f"{main_contrasts(twins.payoff)[0].reference} less that of its twin, {twins.epochs}. "
-        "Bands: 95% intervals, cut where they leave the axis. A filled marker: the interval "
-        "leaves zero out. Small dots: single pairs, one for each seed."
-        + (
-            f" Dotted: the smallest effect of interest, {size:g} points of training error."
-            if size > 0
-            else ""
-        )
+        f"Gain: the error of the network with shortcut {reference} less that of its twin, "
+        f"{twins.epochs}. Bands: 95% intervals, cut where they leave the axis. A filled marker: "
+        "the interval leaves zero out. Small dots: single pairs, one for each seed. Single depths "
+        f"are exploratory: their intervals are not corrected.{dotted if size > 0 else ''}"
     )
 
 
@@ -83,7 +79,7 @@ def map_section(twins: Twins) -> Section:
             name=slug(f"map-{outcome}"),
             title=f"Gain in {OUTCOMES[outcome][0]} by depth, activation order and arm",
             figure=gain_map(twins.payoff, outcome),
-            caption="Colour where the 95% interval leaves zero out; in brackets: not resolved.",
+            caption="Colour: the 95% interval, uncorrected, leaves zero out; in brackets: not.",
             published=outcome == "train_error",
         )
         for outcome in ("train_error", "val_error")
@@ -110,7 +106,7 @@ def stage_section(twins: Twins) -> Section:
             title = "Cost in training error of taking out the shortcuts of one stage"
             drawn = network(blocks, stages)
             parts.append(Drawing("stages", title, drawn, caption, published=True, wide=True))
-        parts += [tables.stage_table(stages), tables.interactions(stages)]
+        parts += [tables.stage_table(twins.payoff, stages), tables.interactions(stages)]
     return Section("stages", "Which stages need their shortcuts?", parts)
 
 
@@ -122,7 +118,7 @@ def is_full(twin: Twin) -> bool:
 def curve_section(twins: Twins) -> Section:
     """Training and validation curves of twins, at the ends of the ladder."""
     parts: list[Part] = []
-    for place in twins.ends() if twins.ladder else []:
+    for place in twins.ends():
         arms = twins.at(place)
         for what, kind in (("train_loss", "Training"), ("val_error", "Validation")):
             drawn = curves(arms, CURVES[what])
@@ -131,10 +127,7 @@ def curve_section(twins: Twins) -> Section:
                 parts.append(
                     Drawing(slug(f"curve-{what}-{place.order}-{place.depth}"), title, drawn)
                 )
-    key = Text(
-        f"At the shared learning rate. Thin: one run; thick: the mean of {counts(twins)}.",
-        role="note",
-    )
+    key = Text(f"At the shared learning rate. {twins.lines('mean')}", role="note")
     return Section("curves", "How do the twins train?", [key, *parts] if parts else [])
 
 
@@ -153,29 +146,22 @@ def gradient_section(twins: Twins) -> Section:
     lead = Text(
         "Readings of one step are compared with readings of the same step only: gradient ratios "
         "can turn over within the first ten steps. They go along with the gains; they do not "
-        f"prove a cause. Thin: one run; thick: the median of {counts(twins)}. Relative gradient "
-        f"norm: {LABELS[BY_BLOCK[0]]}."
+        f"prove a cause. {twins.lines('median')} Relative gradient norm: {LABELS[BY_BLOCK[0]]}."
     )
-    return Section(
-        "gradients", "Why? Signal and gradient by block", [lead, *parts] if parts else []
-    )
+    title = "Why? Signal and gradient by block"
+    return Section("gradients", title, [lead, *parts] if parts else [])
 
 
 def gradient_drawing(place: Place, arms: dict[str, list[Row]], step: str) -> Drawing:
     """One figure of gradients by block."""
     measure = next(name for name in BY_BLOCK if any(taken(arms, step, name)))
-    when = "at the end" if step == "end" else f"before step {int(step) + 1}"
+    when = "at the end" if step == "end" else f"after {step} step{'s' * (step != '1')}"
     return Drawing(
         name=slug(f"gradient-{place.order}-{step}"),
         title=f"Gradient by block {when}, {place.layers} layers, {place.order}",
         figure=gradients(arms, step, measure, SHORT.get(measure, LABELS[measure])),
         published=step in ("0", "end"),
     )
-
-
-def counts(twins: Twins) -> str:
-    """How many runs stand behind an average."""
-    return count_of([arms for place in twins.ends() for arms in twins.at(place).values()])
 
 
 def taken(arms: dict[str, list[Row]], step: str, measure: str) -> Iterable[bool]:
@@ -190,6 +176,10 @@ def check_section(twins: Twins) -> Section:
     payoff = twins.payoff
     shown = main_contrasts(payoff)
     parts: list[Part] = [checks.speed(shown)] if shown else []
+    differing = twins.differing()
+    if differing:
+        text = f"The twins were not trained under equal conditions: they differ in {differing}."
+        parts.append(Text(text, role="warning"))
     parts += [Text(capacity_sentence(twins)), checks.capacity(payoff)]
     parts.append(checks.budgets(payoff) if payoff.budgets else Text(one_budget(twins), role="note"))
     return Section("checks", "What else could explain the gains?", parts)

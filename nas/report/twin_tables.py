@@ -7,7 +7,7 @@ from nas.payoff.analysis import Contrast, Payoff
 from nas.report.content import Kind, Table
 from nas.report.style import number, signed
 from nas.report.twin_figures import ROLES
-from nas.statistics import Effect, StageEffects
+from nas.statistics import Claim, Effect, StageEffects
 
 #: pairs up to which each one is printed
 PRINTED_PAIRS = 5
@@ -68,10 +68,7 @@ def rate_cell(one: Contrast, layers: int) -> str:
 def primary(payoff: Payoff) -> Table:
     """The comparisons fixed beforehand, corrected for their number."""
     rows = [
-        (
-            *(claim.name, effect_cell(claim.effect), str(claim.effect.n), pairs_cell(claim.effect)),
-            *(number(claim.p_adjusted), claim.test or "–", claim.status),
-        )
+        (*claim_row(claim), number(claim.p_adjusted), claim.test or "–", claim.status)
         for claim in payoff.claims.values()
         if claim.status != "exploratory"
     ]
@@ -79,11 +76,30 @@ def primary(payoff: Payoff) -> Table:
     return Table("Primary comparisons, fixed before the first twin was trained", head, rows)
 
 
+def exploratory(payoff: Payoff) -> Table:
+    """The other differences in differences over depth."""
+    over_depth = {id(e) for one in payoff.ladder for e in one.interaction.values()}
+    rows = [
+        claim_row(claim)
+        for claim in payoff.claims.values()
+        if claim.status == "exploratory" and id(claim.effect) in over_depth
+    ]
+    head = ("comparison", "points", "pairs", "each pair")
+    note = "Not corrected for their number: they claim nothing."
+    return Table("Other differences in differences over depth", head, rows, note, folded=True)
+
+
+def claim_row(claim: Claim) -> tuple[str, ...]:
+    """A comparison with its effect."""
+    effect = claim.effect
+    return claim.name, effect_cell(effect), str(effect.n), pairs_cell(effect)
+
+
 def crossovers(payoff: Payoff) -> Table:
     """The depth at which each arm has its least training error."""
     rows = [
         (
-            *(name, str(one.depth), f"{one.low} to {one.high}"),
+            *(name, str(one.depth), f"{one.low} to {one.high}" if one.n > 1 else "–"),
             *("yes, may lie deeper" if one.censored else "no", str(one.n)),
         )
         for name, one in payoff.crossover.items()
@@ -93,27 +109,32 @@ def crossovers(payoff: Payoff) -> Table:
     return Table("From which depth on an arm gets worse", head, rows, folded=len(rows) > MANY)
 
 
-def stage_table(stages: StageEffects) -> Table:
+def stage_table(payoff: Payoff, stages: StageEffects) -> Table:
     """What the shortcuts of each stage are worth, in four ways."""
     head = (
-        *("stage", "cost of removing", "gain when alone", "mean gain", "Shapley value"),
-        "each pair of removing",
+        *("stage", "mean gain", "p (Holm)", "verdict", "cost of removing", "gain when alone"),
+        *("Shapley value", "each pair of the mean gain"),
     )
-    rows = [
-        (
-            *(str(stage + 1), effect_cell(removal), effect_cell(stages.alone.get(stage))),
-            *(effect_cell(stages.main.get(stage)), effect_cell(stages.shapley.get(stage))),
-            pairs_cell(removal),
-        )
-        for stage, removal in stages.removal.items()
-    ]
+    rows = [stage_row(payoff, stages, stage) for stage in stages.main]
     n = stages.total.n
     note = (
         f"Points of training error, {n} {'seed' if n == 1 else 'seeds'}, every combination of "
         f"stages trained. All stages together: {effect_cell(stages.total)}. Mean gain: over all "
-        "settings of the other stages. Exploratory: not corrected for their number."
+        "settings of the other stages, corrected by Holm over the stages. Everything else is "
+        "exploratory."
     )
     return Table("Shortcuts by stage", head, rows, note)
+
+
+def stage_row(payoff: Payoff, stages: StageEffects, stage: int) -> tuple[str, ...]:
+    """One stage."""
+    claim, main = payoff.stage_claims.get(stage), stages.main[stage]
+    return (
+        *(str(stage + 1), effect_cell(main), number(claim.p_adjusted) if claim else "–"),
+        *(claim.status if claim else "–", effect_cell(stages.removal.get(stage))),
+        *(effect_cell(stages.alone.get(stage)), effect_cell(stages.shapley.get(stage))),
+        pairs_cell(main),
+    )
 
 
 def interactions(stages: StageEffects) -> Table:

@@ -1,0 +1,484 @@
+"""Searches on real digits: counts, repetition, resuming, every sampler and pruner, interruption."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import TINY
+from optuna.trial import TrialState
+from rich.console import Console
+
+from nas.architecture import Architecture
+from nas.errors import StudyError
+from nas.network import Network
+from nas.result import Result
+from nas.search import search
+from nas.settings import Candidate
+from nas.space import SearchSpace
+from nas.study import PRUNERS, SAMPLERS, best_trials, load_study, open_storage
+from nas.training import Trained
+
+Make = Callable[..., SearchSpace]
+Run = Callable[..., Any]
+NAS = Path(sys.executable).with_name("nas")
+
+
+def states(study: Any) -> dict[str, int]:
+    return dict(Counter(trial.state.name for trial in study.get_trials(deepcopy=False)))
+
+
+def told(study: Any) -> list[Any]:
+    """What a search found out, without what a clock measured."""
+
+    def curve(trial: Any) -> Any:
+        result = json.loads(trial.user_attrs["result"])
+        return [result["curve"], result["losses"], result["initial_hash"], result["measures"]]
+
+    return [
+        (trial.number, trial.state.name, trial.params, trial.values, curve(trial))
+        for trial in study.get_trials(deepcopy=False)
+    ]
+
+
+# One process.
+
+
+def test_a_search_trains_what_was_asked_for_and_no_more(space: Make, search_here: Run) -> None:
+    study = search_here(space(), 3)
+    assert states(study) == {"COMPLETE": 3}
+    found = told(study)
+    assert told(search_here(space(), 3)) == found
+    more = search_here(space(), 5)
+    assert told(more)[:3] == found
+    assert states(more) == {"COMPLETE": 5}
+
+
+def test_a_resumed_search_draws_what_an_uninterrupted_one_draws(
+    space: Make, search_here: Run
+) -> None:
+    """Bit for bit: parameters, values, curves, and the hash of the initial weights."""
+    whole = search_here(space(), 5, name="whole")
+    search_here(space(), 2, name="parts")
+    assert told(search_here(space(), 5, name="parts")) == told(whole)
+    other = search_here(space("search.seed=1"), 5, name="other")
+    assert [trial.params for trial in other.trials] != [trial.params for trial in whole.trials]
+
+
+def test_trials_keep_all_that_is_needed(space: Make, search_here: Run) -> None:
+    study = search_here(space("search.duplicates=new_seed"), 2)
+    for trial in study.trials:
+        attrs = trial.user_attrs
+        candidate = Candidate.from_json(attrs["candidate"])
+        assert attrs["candidate_hash"] == candidate.hash
+        assert attrs["architecture_hash"] == candidate.architecture.hash
+        result = json.loads(attrs["result"])
+        assert len(result["curve"]) == candidate.training.epochs == 2
+        assert result["curve"][-1]["val_accuracy"] == pytest.approx(trial.value, rel=1e-4)
+        spent = candidate.cost()
+        assert (attrs["parameters"], attrs["multiply_adds"], attrs["layers"]) == (
+            spent.parameters,
+            spent.multiply_adds,
+            spent.depth,
+        )
+        assert set(attrs["provenance"]) >= {"torch", "lightning", "optuna", "python", "git_commit"}
+        assert attrs["seconds"] > 0
+        assert attrs["diverged"] is False
+        assert len(trial.intermediate_values) == 2
+        assert all(len(json.dumps(value)) < 64 * 1024 for value in attrs.values())
+
+
+def test_every_trial_has_a_note_with_its_architecture(space: Make, search_here: Run) -> None:
+    """Those taken from another trial and those that constraints rejected, too."""
+    study = search_here(space("constraints={depth: {max: 7}}", "architecture.depth=[1, 2, 3]"), 6)
+    kinds = Counter(
+        "rejected"
+        if "rejected" in t.user_attrs
+        else "reused"
+        if "reused_from" in t.user_attrs
+        else ""
+        for t in study.trials
+    )
+    assert set(kinds) == {"rejected", "reused", ""}
+    kept = study._storage.get_study_system_attrs(study._study_id)
+    notes = {k: v for k, v in kept.items() if "note_str" in k}
+    for trial in study.trials:
+        note = "".join(
+            v for k, v in sorted(notes.items()) if k.startswith(f"dashboard:{trial._trial_id}:")
+        )
+        assert "| blocks | type | channels | stride | shortcut |" in note
+        rejected, reused = "rejected" in trial.user_attrs, "reused_from" in trial.user_attrs
+        assert ("Rejected by the constraints: depth" in note) == rejected
+        assert ("same as trial" in note) == reused
+        assert ("| epoch |" in note) == (not rejected and not reused)
+
+
+def test_the_same_candidate_is_not_trained_twice(space: Make, search_here: Run) -> None:
+    study = search_here(space("architecture.depth=1", "training.optimizer.lr=0.1"), 6)
+    by_hash: dict[str, list[Any]] = {}
+    for trial in study.trials:
+        by_hash.setdefault(trial.user_attrs["candidate_hash"], []).append(trial)
+    assert len(by_hash) == 2
+    for first, *others in by_hash.values():
+        assert "reused_from" not in first.user_attrs
+        for other in others:
+            assert other.user_attrs["reused_from"] == first.number
+            assert other.value == first.value
+            assert other.intermediate_values == first.intermediate_values
+            assert other.user_attrs["result"] == first.user_attrs["result"]
+
+
+def test_or_with_a_new_seed_where_that_is_wanted(space: Make, search_here: Run) -> None:
+    settings = ("architecture.depth=1", "training.optimizer.lr=0.1", "search.duplicates=new_seed")
+    study = search_here(space(*settings), 5)
+    pairs = [(t.user_attrs["candidate_hash"], t.user_attrs["seed"]) for t in study.trials]
+    assert len(set(pairs)) == 5
+    assert sorted({seed for _, seed in pairs})[:2] == [0, 1]
+    assert len({trial.user_attrs["result"] for trial in study.trials}) == 5
+
+
+def test_nothing_to_search_is_one_training(space: Make, search_here: Run) -> None:
+    """As with a paper's network."""
+    fixed = space(
+        "architecture.depth=1",
+        "architecture.stages.0.shortcut=none",
+        "training.optimizer.lr=0.1",
+        "search.trials=1",
+    )
+    study = search_here(fixed)
+    assert states(study) == {"COMPLETE": 1}
+    assert study.trials[0].params == {}
+
+
+def test_constraints_reject_before_training_and_others_take_the_place(
+    space: Make, search_here: Run
+) -> None:
+    study = search_here(space("architecture.depth=[1, 2, 3]", "constraints={depth: {max: 6}}"), 4)
+    rejected = [t for t in study.trials if "rejected" in t.user_attrs]
+    trained = [t for t in study.trials if "rejected" not in t.user_attrs]
+    assert rejected
+    assert len(trained) == 4
+    for trial in rejected:
+        assert trial.state == TrialState.PRUNED
+        assert trial.user_attrs["rejected"] == "depth"
+        assert "result" not in trial.user_attrs
+        assert max(trial.constraints.values()) > 0
+    for trial in trained:
+        assert trial.user_attrs["layers"] <= 6
+        assert max(trial.constraints.values()) <= 0
+    assert {best.number for best in best_trials(study)} <= {t.number for t in trained}
+
+
+def test_constraints_that_leave_nothing_are_told(
+    space: Make, search_here: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.study.MOST_REJECTED", 3)
+    with pytest.raises(StudyError, match=r"the constraints rejected 7 candidates: widen them"):
+        search_here(space("constraints={parameters: {max: 1}}"), 2)
+
+
+@pytest.fixture
+def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings that take no time: candidates learn the faster, the nearer lr is to 0.1."""
+
+    def train(candidate: Candidate, *, seed: int, on_epoch: Any, **options: Any) -> Trained:
+        lr = candidate.training.optimizer.arguments["lr"]
+        best, curve, pruned = 1 - abs(math.log10(lr) + 1) / 10, [], False
+        for epoch in range(1, candidate.training.epochs + 1):
+            value = best * epoch / (epoch + 1)
+            keys = ("train_loss", "val_loss"), ("train_accuracy", "val_accuracy")
+            record = {key: 1 - value for key in keys[0]} | {key: value for key in keys[1]}
+            curve.append({"epoch": float(epoch)} | record)
+            if on_epoch(curve[-1]) and epoch < candidate.training.epochs:
+                pruned = True
+                break
+        spent = candidate.cost()._asdict()
+        result = Result(curve=curve, seed=seed, seconds=1.0, pruned=pruned, **spent)
+        result.measures = {"train_error": 0.5}
+        return Trained(Network(candidate.architecture), result, None)
+
+    monkeypatch.setattr("nas.trial.train", train)
+
+
+@pytest.mark.usefixtures("made_up")
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_every_sampler_runs_and_repeats_itself(sampler: str, space: Make, search_here: Run) -> None:
+    """Beyond its start-up trials, so that it draws by itself."""
+    settings = [f"search.sampler={sampler}"]
+    if sampler != "grid":
+        settings += [
+            "architecture.depth={low: 1, high: 3}",
+            "training.optimizer={sgd: {lr: {low: 1e-3, high: 1, log: true}}}",
+        ]
+    study = search_here(space(*settings), 14)
+    assert states(study) == {"COMPLETE": 8 if sampler == "grid" else 14}
+    again = search_here(space(*settings), 14, name="again")
+    assert told(again) == told(study)
+
+
+@pytest.mark.usefixtures("made_up")
+def test_the_grid_is_searched_once(space: Make, search_here: Run) -> None:
+    study = search_here(space("search.sampler=grid", "training.epochs=1"), 99)
+    points = [tuple(sorted(trial.params.items())) for trial in study.trials]
+    assert len(points) == len(set(points)) == 8
+    assert search_here(space("search.sampler=grid", "training.epochs=1"), 99).trials[-1].number == 7
+
+
+@pytest.mark.usefixtures("made_up")
+def test_a_constrained_grid_is_searched_once_too(space: Make, search_here: Run) -> None:
+    study = search_here(
+        space("search.sampler=grid", "training.epochs=1", "constraints={depth: {max: 6}}"), 99
+    )
+    points = [tuple(sorted(trial.params.items())) for trial in study.trials]
+    assert len(points) == len(set(points)) == 8
+    assert states(study) == {"COMPLETE": 4, "PRUNED": 4}
+
+
+def pruned_search(space: Make, search_here: Run, pruner: str, objectives: str, num: int) -> Any:
+    """A search of learning rates most of which are hopeless; checks what must hold of it."""
+    settings = (
+        f"search.pruner={pruner}",
+        f"search.objectives={objectives}",
+        "training.epochs=8",
+        "training.optimizer={sgd: {lr: {low: 1e-6, high: 0.3, log: true}}}",
+        "dataset.train_size=128",
+    )
+    study = search_here(space(*settings), num)
+    pruned = [t for t in study.trials if t.user_attrs.get("pruned")]
+    whole = [t for t in study.trials if not t.user_attrs.get("pruned")]
+    assert pruned
+    assert whole
+    expected = TrialState.PRUNED if objectives == "[val_accuracy]" else TrialState.COMPLETE
+    assert {trial.state for trial in pruned} == {expected}
+    assert all(1 <= trial.last_step < 8 for trial in pruned)
+    assert all(trial.last_step == 8 for trial in whole)
+    assert not {best.number for best in best_trials(study)} & {trial.number for trial in pruned}
+
+
+@pytest.mark.usefixtures("made_up")
+@pytest.mark.parametrize("pruner", [name for name in PRUNERS if name != "none"])
+@pytest.mark.parametrize("objectives", ["[val_accuracy]", "[val_accuracy, parameters]"])
+def test_pruners_stop_hopeless_candidates(
+    pruner: str, objectives: str, space: Make, search_here: Run
+) -> None:
+    """Also with several objectives: a pruned trial then has the values it was pruned at."""
+    pruned_search(space, search_here, pruner, objectives, 16)
+
+
+def test_real_trainings_are_pruned(space: Make, search_here: Run) -> None:
+    pruned_search(space, search_here, "median", "[val_accuracy, parameters]", 10)
+
+
+@pytest.mark.parametrize(
+    "objectives",
+    [
+        ["val_loss"],
+        ["train_loss"],
+        ["parameters"],
+        ["latency", "val_accuracy"],
+        ["val_accuracy", "parameters", "multiply_adds"],
+    ],
+    ids="+".join,
+)
+def test_objectives(objectives: list[str], space: Make, search_here: Run) -> None:
+    study = search_here(space(f"search.objectives={objectives}", "search.pruner=median"), 3)
+    for trial in study.trials:
+        result = json.loads(trial.user_attrs["result"])
+        values = dict(zip(objectives, trial.values, strict=True))
+        for name, value in values.items():
+            if name == "latency":
+                assert 0 < value < 1
+            else:
+                source = result if name in result else result["curve"][-1]
+                assert value == pytest.approx(source[name], rel=1e-4)
+    directions = ["MAXIMIZE" if name == "val_accuracy" else "MINIMIZE" for name in objectives]
+    assert [direction.name for direction in study.directions] == directions
+
+
+def test_a_diverged_candidate_is_a_finished_trial_with_a_flag(
+    space: Make, search_here: Run
+) -> None:
+    settings = (
+        "training.optimizer={sgd: {lr: 1e6}}",
+        "architecture.norm=none",
+        "training.epochs=3",
+    )
+    for objective in ("val_accuracy", "val_loss"):
+        study = search_here(space(*settings, f"search.objectives=[{objective}]"), 2, name=objective)
+        for trial in study.trials:
+            assert trial.state == TrialState.COMPLETE
+            assert trial.user_attrs["diverged"] is True
+            assert not math.isnan(trial.value)
+            assert objective != "val_accuracy" or 0 <= trial.value <= 1
+
+
+def test_a_candidate_that_fails_does_not_end_the_search(
+    space: Make, search_here: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import nas.trial
+
+    real, calls = nas.trial.train, []
+
+    def train(*arguments: Any, **options: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 2:
+            raise RuntimeError("no luck [today]")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(nas.trial, "train", train)
+    study = search_here(space("search.duplicates=new_seed"), 4)
+    assert [trial.state.name for trial in study.trials] == [
+        "COMPLETE",
+        "FAIL",
+        "COMPLETE",
+        "COMPLETE",
+    ]
+    assert study.trials[1].user_attrs["error"].strip().endswith("RuntimeError: no luck [today]")
+    assert len(calls) == 4
+
+
+def test_weights_of_the_best_are_kept(space: Make, search_here: Run, tmp_path: Path) -> None:
+    import torch
+
+    study = search_here(space(), 4)
+    (best,) = best_trials(study)
+    file = tmp_path / "study" / "weights" / f"trial-{best.number}.pt"
+    state = torch.load(file, weights_only=True)
+    candidate = Candidate.from_json(best.user_attrs["candidate"])
+    Network(candidate.architecture).load_state_dict(state)
+    assert not list(file.parent.glob("*.part"))
+
+
+def test_what_is_drawn_is_what_is_stored(space: Make, search_here: Run) -> None:
+    """The architecture of a trial follows from its parameters alone."""
+    import optuna
+
+    ours = space("search.sampler=tpe")
+    for trial in search_here(ours, 3).trials:
+        candidate = ours.candidate(optuna.trial.FixedTrial(trial.params))
+        assert candidate.to_json() == trial.user_attrs["candidate"]
+        assert Architecture.from_json(candidate.architecture.to_json()) == candidate.architecture
+
+
+# Real worker processes.
+
+
+def quiet() -> Console:
+    return Console(file=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
+def test_workers_find_what_one_process_finds(space: Make, search_here: Run, tmp_path: Path) -> None:
+    ours = space("search.workers=2", "training.epochs=1")
+    where = {"storage": f"sqlite:///{tmp_path}/other.db", "data_dir": tmp_path, "out": tmp_path}
+    outcome = search(ours, trials=5, console=quiet(), **where)
+    assert outcome.how == "finished"
+    assert states(outcome.study) == {"COMPLETE": 5}
+    assert len({trial.user_attrs["worker"] for trial in outcome.study.trials}) <= 2
+    here = search_here(ours, 5)
+    assert [trial.params for trial in outcome.study.trials] == [
+        trial.params for trial in here.trials
+    ]
+    assert [trial.values for trial in outcome.study.trials] == [
+        trial.values for trial in here.trials
+    ]
+    start = time.monotonic()
+    assert search(ours, trials=5, console=quiet(), **where).how == "finished"
+    assert time.monotonic() - start < 5, "workers were started although nothing is due"
+
+
+LONG = TINY.replace("epochs: 2", "epochs: 2000").replace("name: tiny", "name: long")
+
+
+def start_search(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen:
+    (folder / "long.yaml").write_text(LONG)
+    return subprocess.Popen(
+        [NAS, "search", "long.yaml", *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env=os.environ | environment,
+    )
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.2)
+
+
+def trained_epochs(url: str) -> int:
+    """Epochs that running trials have behind them; 0 while there is no study."""
+    try:
+        study = load_study(open_storage(url), "long")
+    except StudyError:
+        return 0
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return max((trial.last_step or 0 for trial in running), default=0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupted_search_ends_cleanly_and_resumes(number: int, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/kept.db"
+    process = start_search(tmp_path, "--trials", "2", "--study", "long", NAS_STORAGE=url)
+    wait_for(lambda: trained_epochs(url) > 1)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # as a terminal does: every process of the group
+    else:
+        process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in output
+    resume = "Resume with: nas search long.yaml --trials 2 --study long"
+    assert output.strip().endswith(resume)
+    study = load_study(open_storage(url), "long")
+    assert set(states(study)) == {"WAITING"}
+    assert only_zombies(process.pid), "a worker was left behind"
+    assert not (tmp_path / "runs" / "nas.db").exists(), "NAS_STORAGE was not honoured"
+    again = start_search(tmp_path, "--trials", "2", "--timeout", "3s", NAS_STORAGE=url)
+    output, _ = again.communicate(timeout=60)
+    assert again.returncode == 0
+    assert "Time is up; nothing that finished is lost. Resume with: nas search long.yaml" in output
+    assert set(states(load_study(open_storage(url), "long"))) == {"WAITING"}
+
+
+def only_zombies(group: int) -> bool:
+    """Whether no process of a group runs; dead ones may wait for their parent."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group and fields[0] != "Z":
+            return False
+    return True
+
+
+def test_ctrl_c_while_workers_load_is_clean_too(tmp_path: Path) -> None:
+    process = start_search(tmp_path)
+    url = f"sqlite:///{tmp_path}/runs/nas.db"
+    wait_for((tmp_path / "runs" / "nas.db").exists)
+    wait_for(lambda: _due(url))
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=90)
+    assert process.returncode == 130
+    assert "Traceback" not in output
+    wait_for(lambda: only_zombies(process.pid), 30)
+    assert set(states(load_study(open_storage(url), "long"))) == {"WAITING"}
+
+
+def _due(url: str) -> bool:
+    try:
+        return "WAITING" in states(load_study(open_storage(url), "long"))
+    except StudyError:
+        return False

@@ -1,0 +1,126 @@
+"""How a candidate is trained, as data; schedules and optimisers."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from conftest import small
+
+from nas.architecture import Named
+from nas.data import Dataset
+from nas.settings import OPTIMIZERS, SCHEDULES, Candidate, Training
+
+
+def candidate(**choices: Any) -> Candidate:
+    training = Training(epochs=4, optimizer=Named.of("sgd", lr=0.1, momentum=0.9))
+    values = {"architecture": small(), "training": training, "dataset": Dataset(name="digits")}
+    return Candidate(**values | choices)
+
+
+def test_json_and_back() -> None:
+    ours = candidate(
+        dataset=Dataset(name="digits", augment=("crop", "flip"), train_size=20),
+        training=Training(
+            epochs=7,
+            batch_size=3,
+            optimizer=Named.of("adamw", lr=1e-5, weight_decay=0.1),
+            schedule="step",
+            warmup=0.5,
+            label_smoothing=0.1,
+            gradient_clip=2.0,
+        ),
+    )
+    assert Candidate.from_json(ours.to_json()) == ours
+    assert Candidate.from_json(ours.to_json()).hash == ours.hash
+    assert json.loads(ours.to_json())["training"]["optimizer"] == {
+        "adamw": {"lr": 1e-5, "weight_decay": 0.1}
+    }
+
+
+def test_every_setting_is_part_of_the_hash() -> None:
+    ours = candidate()
+    changes: dict[str, Any] = {
+        "epochs": 5,
+        "batch_size": 64,
+        "optimizer": Named.of("sgd", lr=0.2, momentum=0.9),
+        "schedule": "linear",
+        "warmup": 1.0,
+        "label_smoothing": 0.1,
+        "gradient_clip": 1.0,
+    }
+    assert set(changes) == set(Training.__dataclass_fields__)
+    others = [replace(ours, training=replace(ours.training, **{k: v})) for k, v in changes.items()]
+    others.append(replace(ours, architecture=small("bottleneck")))
+    others.append(replace(ours, dataset=Dataset(name="digits", split_seed=1)))
+    assert len({other.hash for other in others} | {ours.hash}) == len(others) + 1
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"training": 1}', "[" * 100_000])
+def test_other_json_is_refused_in_words(text: str) -> None:
+    with pytest.raises(ValueError, match=r"JSON of a candidate|Expecting"):
+        Candidate.from_json(text)
+
+
+#: schedule -> factor at the start, after a quarter, a half, three quarters, and at the last step
+FACTORS = {
+    "cosine": [1.0, 0.853553, 0.5, 0.146447, 0.000247],
+    "linear": [1.0, 0.75, 0.5, 0.25, 0.01],
+    "step": [1.0, 1.0, 0.1, 0.01, 0.01],
+    "constant": [1.0] * 5,
+}
+
+
+@pytest.mark.parametrize("schedule", list(SCHEDULES))
+def test_schedules(schedule: str) -> None:
+    training = Training(epochs=10, schedule=schedule)
+    found = [training.factor(step, 100) for step in (0, 25, 50, 75, 99)]
+    assert found == pytest.approx(FACTORS[schedule], abs=1e-6)
+
+
+@pytest.mark.parametrize("schedule", list(SCHEDULES))
+def test_warm_up_rises_to_the_schedule_and_never_above_it(schedule: str) -> None:
+    training = Training(epochs=10, schedule=schedule, warmup=2.0)
+    factors = [training.factor(step, 100) for step in range(100)]
+    assert factors[:20] == pytest.approx([(step + 1) / 21 for step in range(20)])
+    assert factors[20] == pytest.approx(1.0)
+    assert max(factors) <= 1.0
+    assert min(factors) > 0
+    assert factors[20:] == sorted(factors[20:], reverse=True)
+
+
+@pytest.mark.parametrize("warmup", [10.0, 99.0])
+def test_warm_up_may_last_longer_than_the_training(warmup: float) -> None:
+    training = Training(epochs=10, warmup=warmup)
+    factors = [training.factor(step, 100) for step in range(100)]
+    assert factors == sorted(factors)
+    assert 0 < factors[0] < factors[-1] < 1
+
+
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_optimisers_take_their_options_and_move_weights(name: str) -> None:
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimizer = OPTIMIZERS[name]([weight], lr=0.5, weight_decay=0.25)
+    assert optimizer.param_groups[0]["lr"] == 0.5
+    assert optimizer.param_groups[0]["weight_decay"] == 0.25
+    (weight**2).sum().backward()
+    optimizer.step()
+    assert (weight < 1).all()
+
+
+def test_momentum_of_nesterov_needs_momentum() -> None:
+    """Drawn together by a search, they are plain gradient descent."""
+    for momentum, nesterov in ((0.0, False), (0.9, True)):
+        weight = torch.nn.Parameter(torch.ones(1))
+        optimizer = OPTIMIZERS["sgd"]([weight], momentum=momentum, nesterov=True)
+        assert optimizer.param_groups[0]["nesterov"] == nesterov
+
+
+def test_the_cost_is_that_of_training() -> None:
+    ours = candidate()
+    assert (
+        ours.cost().memory > candidate(training=replace(ours.training, batch_size=1)).cost().memory
+    )
+    adam = candidate(training=replace(ours.training, optimizer=Named("adam")))
+    assert adam.cost().memory - ours.cost().memory == 4 * ours.cost().parameters
