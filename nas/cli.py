@@ -96,7 +96,7 @@ def init(
             written += 1
     (target / "schema.json").write_text(schema_text(), encoding="utf-8")
     say(f"Wrote {written} spaces and schema.json to {target}.")
-    say(f"Next: nas check {target / 'digits.yaml'}")
+    say(f"Next: nas check {shlex.quote(str(target / 'digits.yaml'))}")
 
 
 @app.command(epilog=example("nas check cifar --cost"))
@@ -324,4 +324,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except UserError as error:
         typer.echo(f"nas: {error}", err=True)
+        raise SystemExit(MENDABLE) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        typer.echo(f"nas: {error.filename}: {error.strerror}.", err=True)
         raise SystemExit(MENDABLE) from None

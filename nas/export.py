@@ -98,7 +98,7 @@ def found_weights(trial: FrozenTrial, folder: Path) -> tuple[Path, list[str]]:
 def retrained(
     candidate: Candidate, first_seed: int, seeds: int, folder: Path, data_dir: Path
 ) -> Iterator[Run]:
-    """One run for each seed, in order; as many at a time, each on one thread, as there are cores."""
+    """One run for each seed, in order; as many at a time as there are cores, each on one thread."""
     size = min(seeds, num_cores())
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["nas.export"])

@@ -1,6 +1,8 @@
 """What the tests of the core share: small networks, small spaces, and searches in this process."""
 
 import itertools
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -100,6 +102,23 @@ def outcomes(run: Callable[[Any], Any]) -> Iterator[tuple[dict[str, Any], Any]]:
             yield script.params, run(script)
         except MoreError as more:
             open_ends += [[*script.choices, index] for index in range(more.args[0])]
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder in which `nas search tiny.yaml` ran, with a space in its name; and what it said."""
+    folder = tmp_path_factory.mktemp("a folder")
+    (folder / "tiny.yaml").write_text(TINY)
+    run = subprocess.run(
+        [Path(sys.executable).with_name("nas"), "search", "tiny.yaml", "--trials", "3"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return folder, run.stdout
 
 
 @pytest.fixture

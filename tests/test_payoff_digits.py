@@ -55,7 +55,9 @@ def test_depth_costs_plain_networks_more_training_error(result):
 
 def test_the_verdict_states_pairs_and_budget(result):
     text = verdict(result)[0]
-    assert text.startswith("Identity against none, post_activation, learning rate 0.03, after 15 epochs")
+    assert text.startswith(
+        "Identity against none, post_activation, learning rate 0.03, after 15 epochs"
+    )
     assert "3 pairs: " in text
 
 

@@ -53,7 +53,8 @@ class Twin:
 def finished_twins(study: Study) -> list[Twin]:
     """Every finished run at each of its places."""
     done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return [twin(trial, cell) for trial in done for cell in cells_of(study, trial)]
+    measured = [trial for trial in done if "result" in trial.user_attrs]
+    return [twin(trial, cell) for trial in measured for cell in cells_of(study, trial)]
 
 
 def twin(trial: FrozenTrial, cell: dict[str, Any]) -> Twin:
@@ -197,13 +198,12 @@ def contrast(
         for outcome in OUTCOMES
     }
     depths = sorted(pairs)
-    shared_seeds = len({tuple(a.seed for a, _ in pairs[d]) for d in (depths[0], depths[-1])}) == 1
-    ladder = len(depths) > 1 and shared_seeds
+    ends = common_seeds(pairs, depths[0], depths[-1])
     return Contrast(
         *place,
         *arms,
         gains=gains,
-        interaction={name: interaction(pairs, name) for name in OUTCOMES} if ladder else {},
+        interaction={name: interaction(ends, name) for name in OUTCOMES} if ends else {},
         onset=st.onset_depth(gains["train_error"], smallest_effect) if len(depths) > 1 else None,
         speed={layers: speed(rows) for layers, rows in sorted(pairs.items())},
         stability={
@@ -216,6 +216,14 @@ def contrast(
             a.initial_hash == b.initial_hash for rows in pairs.values() for a, b in rows
         ),
     )
+
+
+def common_seeds(pairs: Pairs, shallow: int, deep: int) -> Pairs:
+    """The pairs at two depths of the seeds that both have; none where the depths are one."""
+    seeds = {a.seed for a, _ in pairs[shallow]} & {a.seed for a, _ in pairs[deep]}
+    if shallow == deep or not seeds:
+        return {}
+    return {d: [pair for pair in pairs[d] if pair[0].seed in seeds] for d in (shallow, deep)}
 
 
 def interaction(pairs: Pairs, outcome: str) -> st.Effect:

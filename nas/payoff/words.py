@@ -1,10 +1,14 @@
 """The verdict: what the numbers say in sentences, and no more than that."""
 
 import math
+import re
 
 from nas import statistics as st
 from nas.payoff.analysis import Contrast, Payoff
 from nas.payoff.twins import CONTROL
+
+#: a hyphen that stands for a minus
+MINUS = re.compile(r"(?<![\w-])-(?=\d)")
 
 
 def verdict(payoff: Payoff) -> list[str]:
@@ -20,7 +24,7 @@ def verdict(payoff: Payoff) -> list[str]:
         sentences += stage_sentences(payoff.stage_claims, budget_of(payoff))
     sentences += [budget_sentence(name, one) for name, one in payoff.budgets.items()]
     sentences += state_sentences(payoff)
-    return sentences
+    return [MINUS.sub("−", sentence) for sentence in sentences]
 
 
 def headlines(payoff: Payoff) -> list[str]:
@@ -33,14 +37,20 @@ def headlines(payoff: Payoff) -> list[str]:
 
 
 def headline(payoff: Payoff, one: Contrast) -> str:
-    """One contrast in one sentence, at the deepest network."""
+    """One contrast in one sentence; no claim where the primary comparison is not resolved."""
     gains = one.gains["train_error"]
     deepest, effect = max(gains), gains[max(gains)]
     place = f"({one.order}, {rate(one)}, {budget_of(payoff)})"
     if one.onset is None or one.onset.depth is None:
         return (
             f"No sure gain of {one.arm} over {one.reference} was found from {min(gains)} to "
-            f"{deepest} layers with {effect.n} pairs {place}."
+            f"{deepest} layers with {counted(effect.n, 'pair')} {place}."
+        )
+    claim = claim_of(payoff, one)
+    if claim is None or claim.status != "resolved":
+        return (
+            f"Whether depth costs {one.reference} more than {one.arm} is not resolved"
+            f"{tested(claim)}; taken alone, {change_short(effect)} at {deepest} layers {place}."
         )
     start = f"From {one.onset.depth} layers on" if one.onset.holds_deeper else "At some depths"
     text = f"{start}, {lost(one)}: {change_short(effect)} at {deepest} layers"
@@ -48,6 +58,18 @@ def headline(payoff: Payoff, one: Contrast) -> str:
     if unresolved:
         text += f"; at {listed(unresolved)} layers no difference was resolved"
     return f"{text} {place}."
+
+
+def claim_of(payoff: Payoff, one: Contrast) -> st.Claim | None:
+    """The claim about a contrast's difference in differences of training error."""
+    effect = one.interaction.get("train_error")
+    return next((claim for claim in payoff.claims.values() if claim.effect is effect), None)
+
+
+def tested(claim: st.Claim | None) -> str:
+    """The corrected p, where there is one."""
+    has_p = claim is not None and claim.p_adjusted is not None
+    return f" (Holm p = {claim.p_adjusted:.3g})" if claim and has_p else ""
 
 
 def change_short(effect: st.Effect) -> str:
@@ -119,20 +141,16 @@ def lost(one: Contrast) -> str:
 
 def degradation(payoff: Payoff, one: Contrast) -> str:
     """The primary estimand in words."""
-    effect = one.interaction["train_error"]
+    effect, claim = one.interaction["train_error"], claim_of(payoff, one)
     depths = sorted(one.gains["train_error"])
-    name = next((key for key, claim in payoff.claims.items() if claim.effect is effect), "")
-    claim = payoff.claims.get(name)
-    corrected = (
-        f", Holm p = {claim.p_adjusted:.3g}" if claim and claim.p_adjusted is not None else ""
-    )
-    sure = claim.status == "resolved" if claim and claim.p_adjusted is not None else effect.resolved
-    tail = "" if sure else ", which is not resolved"
+    primary = claim is not None and claim.status != "exploratory"
+    sure = claim.status == "resolved" if claim and primary else effect.resolved
     sign = 1 if effect.mean >= 0 else -1
     more, less = (one.reference, one.arm) if sign > 0 else (one.arm, one.reference)
     return (
         f"going from {depths[0]} to {depths[-1]} layers costs {more} {points(abs(effect.mean))} "
-        f"more training error than {less} ({interval(effect, sign)}{corrected}){tail}"
+        f"more training error than {less} ({interval(effect, sign)}){tested(claim)}"
+        f"{'' if sure else ', which is not resolved'}"
     )
 
 
@@ -151,13 +169,18 @@ def change(effect: st.Effect) -> str:
 
 def interval(effect: st.Effect, sign: int = 1) -> str:
     """The interval and the number of pairs; every pair where there are five or fewer."""
-    pairs = f"{effect.n} pair{'s' if effect.n > 1 else ''}"
+    pairs = counted(effect.n, "pair")
     if effect.n <= 5:
         pairs += ": " + ", ".join(f"{sign * pair:+.1f}" for pair in effect.pairs)
     if not math.isfinite(effect.low):
         return f"no interval from {pairs}"
     low, high = sorted((sign * effect.low, sign * effect.high))
     return f"95% CI {low:.1f} to {high:.1f}, {pairs}"
+
+
+def counted(number: int, word: str) -> str:
+    """`1 pair`, `2 pairs`."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def points(value: float) -> str:
@@ -167,7 +190,10 @@ def points(value: float) -> str:
 
 def names(one: Contrast) -> str:
     """The arm against its reference."""
-    return f"{one.arm.capitalize()} against {one.reference}"
+    reference = (
+        "a plain network of as many parameters" if one.reference == CONTROL else one.reference
+    )
+    return f"{one.arm.capitalize()} against {reference}"
 
 
 def rate(one: Contrast) -> str:
@@ -239,9 +265,10 @@ def state_sentences(payoff: Payoff) -> list[str]:
     failed: dict[str, int] = {}
     for twin in {twin.trial: twin for twin in payoff.twins}.values():
         if twin.failed:
-            failed[twin.arm] = failed.get(twin.arm, 0) + 1
+            arm = "with shortcuts in some stages" if twin.comparison == "stages" else twin.arm
+            failed[arm] = failed.get(arm, 0) + 1
     if failed:
-        counts = listed([f"{count} {arm}" for arm, count in failed.items()])
+        counts = listed([f"{arm}: {count}" for arm, count in failed.items()])
         sentences.append(
             f"Runs that diverged or never started count with the error they had: {counts}."
         )

@@ -1,0 +1,97 @@
+"""`nas check --cost`: what a search will take, before it is started."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nas.estimate
+from nas.cost import cost
+from nas.estimate import duration, estimate, mean_seconds, step_seconds
+from nas.space import SearchSpace
+
+Make = Callable[..., SearchSpace]
+
+
+def test_it_says_sizes_and_times(space: Make, tmp_path: Path) -> None:
+    ours = space()
+    lines = estimate(ours, tmp_path)
+    (_, small), (_, large) = ours.extremes()
+    assert lines[0].startswith(f"smallest  {small.depth} layers, {small.parameters:,} parameters, ")
+    assert lines[1].startswith(f"largest   {large.depth} layers, {large.parameters:,} parameters, ")
+    assert re.match(r"A training step of 32 pictures takes \d+ to \d+ ms on one core", lines[2])
+    assert re.match(r"4 trials with 1 worker.*: about .* if none is pruned", lines[3])
+    assert list(tmp_path.iterdir()) == [tmp_path / "space.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "factor"),
+    [
+        ([], 1.0),
+        (["search.trials=8"], 2.0),
+        (["training.epochs=20"], 10.0),
+        (["dataset.train_size=192"], 2.0),
+        (["search.workers=4"], 0.25),
+        (["search.workers=64"], 0.25),
+        (["training.batch_size=33"], 1.0),
+        (["training.batch_size=1000"], 1 / 3),
+    ],
+    ids=str,
+)
+def test_the_time_is_steps_by_trials_by_workers(
+    settings: list[str], factor: float, space: Make, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """96 pictures in batches of 32, 2 epochs, 4 trials: 24 steps of 100 seconds with one worker."""
+    monkeypatch.setattr(nas.estimate, "step_seconds", lambda architecture, training: 100.0)
+    hours = 24 * 100 * factor
+    assert (
+        f": about {duration(hours)} if none is pruned" in estimate(space(*settings), tmp_path)[-1]
+    )
+
+
+def test_the_mean_lies_between_the_ends(space: Make) -> None:
+    ours = space()
+    (_, small), (_, large) = ours.extremes()
+    timed = [(small.multiply_adds, 1.0), (large.multiply_adds, 2.0)]
+    assert 1.0 < mean_seconds(ours, timed) < 2.0
+    fixed = space("architecture.depth=1", "architecture.stages.0.shortcut=none")
+    same = [(small.multiply_adds, 3.0)] * 2
+    assert mean_seconds(fixed, same) == 3.0
+
+
+def test_large_networks_are_timed_on_few_pictures(space: Make, monkeypatch: Any) -> None:
+    """So that a check neither fills the memory nor takes minutes."""
+    ours = space()
+    (_, (architecture, spent)) = ours.extremes()
+    (training, *_) = ours.trainings()
+    sizes = []
+    real = nas.estimate.torch.randn
+
+    def randn(num: int, *shape: int) -> Any:
+        sizes.append(num)
+        return real(num, *shape)
+
+    monkeypatch.setattr(nas.estimate.torch, "randn", randn)
+    assert step_seconds(architecture, training) > 0
+    monkeypatch.setattr(nas.estimate, "TIMED", 4 * cost(architecture).multiply_adds)
+    assert step_seconds(architecture, training) > 0
+    monkeypatch.setattr(nas.estimate, "TIMED", 1)
+    assert step_seconds(architecture, training) > 0
+    assert sizes == [32, 4, 2]
+    assert spent.multiply_adds > 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "0 seconds"),
+        (90, "90 seconds"),
+        (120, "2.0 minutes"),
+        (7199, "120.0 minutes"),
+        (9000, "2.5 hours"),
+    ],
+)
+def test_times_in_their_unit(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
