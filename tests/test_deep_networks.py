@@ -1,4 +1,4 @@
-"""Networks of a thousand layers train on real pictures within 8 GiB, at the papers' batch of 128."""
+"""A thousand layers train on real pictures within 8 GiB, at the papers' batch of 128."""
 
 import json
 import os

@@ -54,11 +54,10 @@ def test_depth_costs_plain_networks_more_training_error(result):
 
 
 def test_the_verdict_states_pairs_and_budget(result):
-    text = verdict(result)[0]
-    assert text.startswith(
-        "Identity against none, post_activation, learning rate 0.03, after 15 epochs"
-    )
-    assert "3 pairs: " in text
+    headline, detail = verdict(result)[:2]
+    assert headline.endswith("(post_activation, learning rate 0.03, after 15 epochs).")
+    assert detail.startswith("Identity against none, post_activation, learning rate 0.03")
+    assert "3 pairs: " in detail
 
 
 def test_what_is_primary_was_written_before_the_first_run(result):

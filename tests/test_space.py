@@ -218,7 +218,8 @@ SPACES = [
     "[{width: 8, shortcut: [identity, none]}, {width: [8, 16], shortcut: [identity, none], "
     "transition: [zero_pad, none]}]}",
     "{stages: [{width: [4, 8], stride: [1, 2], depth: {low: 1, high: 3}, "
-    "shortcut: [identity, none], transition: [zero_pad, projection]}, {width: [4, 8], depth: {low: 1, high: 3}, "
+    "shortcut: [identity, none], transition: [zero_pad, projection]}, "
+    "{width: [4, 8], depth: {low: 1, high: 3}, "
     "shortcut: [projection, none], transition: [none, projection]}]}",
     "{block: [basic, {bottleneck: {ratio: [0.25, 0.5], groups: [1, 2]}}], norm: [batch, {group: "
     "{groups: [1, 2]}}, none], activation: [relu, gelu, silu], "
