@@ -54,6 +54,8 @@ def export(
     once; the weights are those of the first seed. Runs done before are not repeated.
     """
     output, folder = Path(output), Path(out) / study.study_name
+    if output.suffix != ".py":
+        raise ExportError(f"{output} is no name of a Python file: write it as best.py.")
     chosen = choose(study, trial)
     candidate = Candidate.from_json(chosen.user_attrs["candidate"])
     if train:

@@ -121,14 +121,14 @@ def search(
     console = console or Console()
     name = study or space.name
     num_trials = trials or space.search.trials
-    backend = open_storage(storage, create=True)
     ensure(space.dataset, Path(data_dir))
+    make_folder(Path(out) / name)
+    backend = open_storage(storage, create=True)
     opened = create_study(backend, name, space)
     size = min(workers or space.search.workers or num_cores(), num_trials)
     job = Job(
         storage=storage, study=name, data_dir=Path(data_dir), out=Path(out) / name, workers=size
     )
-    make_folder(job.out)
     progress = Progress(console, space.search.objectives, num_trials)
     keep_due = supply(opened, space, num_trials, 2 * size)
     return Outcome(opened, watch(Crew(job, size), backend, opened, progress, keep_due, timeout))

@@ -122,6 +122,7 @@ def create_study(storage: BaseStorage, name: str, space: SearchSpace) -> Study:
         for key, value in identity.items():
             study.set_user_attr(key, value)
         study.set_user_attr("space_file", space.source.name)
+        study.set_metric_names(space.search.objectives)
     refuse_changes(study, identity)
     study.set_user_attr("space", json.dumps(space.source.data, ensure_ascii=False))
     return study

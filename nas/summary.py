@@ -25,7 +25,8 @@ def status_lines(storage: str, name: str | None) -> list[str]:
     states = Counter(state_word(trial.state) for trial in trials)
     rejected = len(study.trials) - len(trials)
     lines = [f"study {study.study_name} in {hidden(storage)}"]
-    lines.append("  " + ", ".join(f"{count} {word}" for word, count in states.items()))
+    counted = ", ".join(f"{count} {word}" for word, count in states.items())
+    lines.append(f"  {counted or 'no trials yet'}")
     if rejected:
         lines.append(f"  {rejected} candidates rejected by the constraints before training")
     objectives = objectives_of(study)

@@ -293,6 +293,11 @@ def test_what_does_not_fit_the_study_is_told(arguments: list[str], words: str, n
 
 @pytest.mark.usefixtures("after")
 def test_a_place_that_cannot_be_written_is_told(nas: Run) -> None:
+    for output in ("tiny.yaml", "net.pt", "net"):
+        status, _, errors = nas("export", "--no-train", "--output", output)
+        assert status == 2
+        assert errors == f"nas: {output} is no name of a Python file: write it as best.py.\n"
+    assert Path("tiny.yaml").read_text() == TINY
     for output in ("tiny.yaml/net.py", "/proc/net.py"):
         status, _, errors = nas("export", "--no-train", "--output", output)
         assert status == 2
@@ -328,5 +333,4 @@ def test_missing_data_are_told_before_anything_is_made(
     assert "cifar10" in errors
     assert "pictures" in errors
     assert "Traceback" not in errors
-    status, _, errors = nas("status")
-    assert "no study" in errors
+    assert not Path("runs").exists()

@@ -1,0 +1,159 @@
+"""Imports go one way. A row of the table imports from the rows above it, never from below."""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "nas"
+
+LAYERS = """
+errors  registry  defaults  environment  architecture  claims  statistics
+blocks
+plan
+cost  network  source_text
+data  trainability  result  module_source
+settings
+measuring  notes  space
+training  study  estimate
+trial  progress  dashboard  export
+worker
+search
+payoff
+summary  report
+cli
+"""
+ROW = {name: row for row, names in enumerate(LAYERS.split("\n")) for name in names.split()}
+
+#: what may be loaded before it is needed: `nas check` and `nas --help` must answer at once
+LIGHT = {"cli": {"typer"}, "space": {"pydantic", "pydantic_core", "yaml"}, "settings": set()}
+HEAVY = {"torch", "lightning", "optuna", "optuna_dashboard", "plotly", "sklearn", "scipy", "numpy"}
+#: modules that need torch alone among the libraries, as what is exported is made of them
+TORCH_ALONE = ("network", "trainability")
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
+
+
+class Imports(ast.NodeVisitor):
+    """What a module imports: at once, and when a function of it is called."""
+
+    def __init__(self) -> None:
+        self.at_once: set[str] = set()
+        self.later: set[str] = set()
+        self.depth = 0
+
+    def visit_If(self, node: ast.If) -> None:
+        if "TYPE_CHECKING" not in ast.unparse(node.test):
+            self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self.depth += 1
+        self.generic_visit(node)
+        self.depth -= 1
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            self.add(alias.name)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        assert node.level == 0, "imports are written in full"
+        for alias in node.names:
+            full = f"{node.module}.{alias.name}"
+            self.add(full if full in MODULES else str(node.module))
+
+    def add(self, name: str) -> None:
+        (self.later if self.depth else self.at_once).add(name)
+
+
+@cache
+def imports(module: str) -> Imports:
+    found = Imports()
+    found.visit(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+    return found
+
+
+def part(module: str) -> str:
+    """nas.space.source -> space."""
+    return module.split(".")[1]
+
+
+def ours(names: set[str]) -> set[str]:
+    return {name for name in names if name.split(".")[0] == "nas" and name != "nas"}
+
+
+@cache
+def loaded(module: str, *, packages: bool = True) -> frozenset[str]:
+    """All modules that importing one loads, with the packages they lie in; libraries by name."""
+    found: set[str] = set()
+    todo = [module]
+    while todo:
+        name = todo.pop()
+        if name in found:
+            continue
+        found.add(name)
+        if name in MODULES:
+            todo += imports(name).at_once
+            todo += [name.rpartition(".")[0]] if packages and "." in name else []
+    return frozenset(name if name.startswith("nas") else name.split(".")[0] for name in found)
+
+
+def test_every_file_has_its_row() -> None:
+    assert {part(module) for module in MODULES if module != "nas"} == set(ROW)
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "nas"])
+def test_imports_go_upwards(module: str) -> None:
+    """Also those made later, inside functions."""
+    found = imports(module)
+    for name in ours(found.at_once | found.later):
+        assert part(name) == part(module) or ROW[part(name)] < ROW[part(module)], name
+
+
+@pytest.mark.parametrize("module", list(MODULES))
+def test_there_are_no_cycles(module: str) -> None:
+    """Within a package neither."""
+    for name in ours(imports(module).at_once):
+        assert module not in loaded(name, packages=False), name
+
+
+def test_the_package_itself_loads_nothing() -> None:
+    assert imports("nas").at_once == {"importlib", "typing"}
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_what_must_start_at_once_loads_nothing_heavy(name: str) -> None:
+    libraries = {one for one in loaded(f"nas.{name}") if not one.startswith("nas")}
+    assert not libraries & HEAVY
+    own = {
+        one.split(".")[0]
+        for module in MODULES
+        if module.split(".")[1:2] == [name]
+        for one in imports(module).at_once
+    }
+    assert LIGHT[name] <= own | LIGHT[name]
+    assert not own & HEAVY
+
+
+@pytest.mark.parametrize("name", ["architecture", "blocks", "plan", "cost", "registry", "result"])
+def test_descriptions_need_no_library(name: str) -> None:
+    """A candidate is data: counted and compared without torch."""
+    assert not {one for one in loaded(f"nas.{name}") if one in HEAVY | {"pydantic", "yaml"}}
+
+
+@pytest.mark.parametrize("name", TORCH_ALONE)
+def test_networks_need_torch_alone(name: str) -> None:
+    heavy = {library for library in loaded(f"nas.{name}") if library in HEAVY}
+    assert heavy <= {"torch"}
+
+
+def test_only_the_space_reads_yaml() -> None:
+    readers = {
+        module for module in MODULES if "yaml" in imports(module).at_once | imports(module).later
+    }
+    assert readers == {"nas.space.source"}
