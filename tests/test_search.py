@@ -1,25 +1,31 @@
 """Searches on real digits: counts, repetition, resuming, every sampler and pruner, interruption."""
 
+import io
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
-from conftest import TINY
+from conftest import TINY, outcomes
 from optuna.trial import TrialState
 from rich.console import Console
 
+import nas.trial
 from nas.architecture import Architecture
 from nas.errors import StudyError
 from nas.network import Network
+from nas.progress import Progress
 from nas.result import Result
 from nas.search import search
 from nas.settings import Candidate
@@ -159,13 +165,23 @@ def test_nothing_to_search_is_one_training(space: Make, search_here: Run) -> Non
 
 
 def test_constraints_reject_before_training_and_others_take_the_place(
-    space: Make, search_here: Run
+    space: Make, search_here: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    depths: list[int] = []
+    real = nas.trial.train
+
+    def train(candidate: Candidate, **options: Any) -> Trained:
+        depths.append(candidate.cost().depth)
+        return real(candidate, **options)
+
+    monkeypatch.setattr(nas.trial, "train", train)
     study = search_here(space("architecture.depth=[1, 2, 3]", "constraints={depth: {max: 6}}"), 4)
     rejected = [t for t in study.trials if "rejected" in t.user_attrs]
     trained = [t for t in study.trials if "rejected" not in t.user_attrs]
     assert rejected
     assert len(trained) == 4
+    assert depths
+    assert max(depths) <= 6, "a rejected candidate was trained"
     for trial in rejected:
         assert trial.state == TrialState.PRUNED
         assert trial.user_attrs["rejected"] == "depth"
@@ -323,8 +339,6 @@ def test_a_diverged_candidate_is_a_finished_trial_with_a_flag(
 def test_a_candidate_that_fails_does_not_end_the_search(
     space: Make, search_here: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import nas.trial
-
     real, calls = nas.trial.train, []
 
     def train(*arguments: Any, **options: Any) -> Any:
@@ -359,13 +373,71 @@ def test_weights_of_the_best_are_kept(space: Make, search_here: Run, tmp_path: P
 
 def test_what_is_drawn_is_what_is_stored(space: Make, search_here: Run) -> None:
     """The architecture of a trial follows from its parameters alone."""
-    import optuna
-
     ours = space("search.sampler=tpe")
     for trial in search_here(ours, 3).trials:
         candidate = ours.candidate(optuna.trial.FixedTrial(trial.params))
         assert candidate.to_json() == trial.user_attrs["candidate"]
         assert Architecture.from_json(candidate.architecture.to_json()) == candidate.architecture
+
+
+# What is shown.
+
+
+def shown(study: Any, *, terminal: bool) -> str:
+    """What a search that finds the trials of a study done one by one says and shows."""
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=150, color_system=None)
+    progress = Progress(console, ["val_accuracy"], 9)
+    trials = study.get_trials(deepcopy=False)
+    with progress:
+        for count in range(len(trials) + 1):
+            progress.update(trials[:count])
+            progress.update(trials[:count])
+            if terminal:
+                done = [trial for trial in trials[:count] if trial.state.is_finished()]
+                console.print(progress.view(trials[:count], done))
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_every_finished_trial_is_told_in_one_line(space: Make) -> None:
+    """Once, plainly, whatever stands in it."""
+    study = optuna.create_study(storage=optuna.storages.InMemoryStorage())
+    ours = next(candidate for _, candidate in outcomes(space().candidate)).to_json()
+    add = partial(optuna.trial.create_trial, user_attrs={"candidate": ours})
+    study.add_trial(add(value=0.5))
+    study.add_trial(add(value=0.25, user_attrs={"candidate": ours, "diverged": True}))
+    study.add_trial(add(value=0.5, user_attrs={"candidate": ours, "reused_from": 0}))
+    study.add_trial(add(state=TrialState.FAIL, user_attrs={"error": "x\nValueError: [/b] [red]"}))
+    pruned = {"candidate": ours, "pruned": True, "val_accuracy": 0.125}
+    study.add_trial(add(state=TrialState.PRUNED, user_attrs=pruned, intermediate_values={3: 0.125}))
+    study.add_trial(add(state=TrialState.PRUNED, user_attrs={"rejected": "depth"}))
+    study.add_trial(add(state=TrialState.WAITING, user_attrs={}))
+    what = "basic 2+2, none-identity, post_activation"
+    lines = shown(study, terminal=False).splitlines()
+    assert [" ".join(line.split()) for line in lines] == [
+        f"[1/9] trial 0: val_accuracy 0.5 {what}",
+        f"[2/9] trial 1: val_accuracy 0.25, diverged {what}",
+        f"[3/9] trial 2: val_accuracy 0.5, same as trial 0 {what}",
+        "[4/9] trial 3: failed: ValueError: [/b] [red]",
+        f"[5/9] trial 4: val_accuracy 0.1250, pruned after epoch 3 {what}",
+    ]
+
+
+def test_a_terminal_shows_bar_best_and_what_runs(space: Make) -> None:
+    study = optuna.create_study(storage=optuna.storages.InMemoryStorage())
+    ours = next(candidate for _, candidate in outcomes(space().candidate)).to_json()
+    add = partial(optuna.trial.create_trial, user_attrs={"candidate": ours})
+    study.add_trial(add(value=0.25))
+    study.add_trial(add(value=0.75))
+    study.add_trial(add(state=TrialState.RUNNING, intermediate_values={1: 0.5}))
+    study.add_trial(add(state=TrialState.RUNNING, user_attrs={}))
+    text = shown(study, terminal=True)
+    assert "0 of 9 trials" in text
+    assert "time left unknown" in text
+    assert "2 of 9 trials" in text
+    assert re.search(r"about \d+ s left", text)
+    assert "best: trial 1, val_accuracy 0.75  basic 2+2" in text
+    assert "trial 2: epoch 1 of 2, 0.5000  basic 2+2" in text
+    assert "trial 3: starting" in text
 
 
 # Real worker processes.
