@@ -1,5 +1,6 @@
 """The Optuna study of a search: where it is stored, how it samples, and which trials are due."""
 
+import copy
 import json
 import warnings
 import zlib
@@ -152,9 +153,9 @@ def load_study(storage: BaseStorage, name: str | None) -> Study:
 
 
 def newest(storage: BaseStorage) -> str:
-    """The name of the study made last."""
-    searches = [s for s in storage.get_all_studies() if not s.study_name.endswith(TWINS)]
-    return max(searches, key=lambda study: study._study_id).study_name
+    """The name of the search made last."""
+    studies = sorted(storage.get_all_studies(), key=lambda study: study._study_id)
+    return [*studies, *(s for s in studies if "twins_of" not in s.user_attrs)][-1].study_name
 
 
 def space_of(study: Study) -> SearchSpace:
@@ -255,9 +256,14 @@ def learned_objective(space: SearchSpace) -> str | None:
     return next((name for name in space.search.objectives if name in LEARNED), None)
 
 
-def should_prune(study: Study, trial_id: int, objective: str) -> bool:
-    """What the study's pruner says of a trial by one of its objectives."""
-    frozen = study._storage.get_trial(trial_id)
+def should_prune(study: Study, trial_id: int, objective: str, epoch: int) -> bool:
+    """What the study's pruner says of a trial after an epoch, by one of its objectives.
+
+    Values of later epochs are left over from before an interruption.
+    """
+    frozen = copy.copy(study._storage.get_trial(trial_id))
+    values = frozen.intermediate_values.items()
+    frozen.intermediate_values = {step: value for step, value in values if step <= epoch}
     direction = optuna.study.StudyDirection[OBJECTIVES[objective].direction.upper()]
     storage: Any = OneDirection(study._storage, direction)
     view = Study(study.study_name, storage, study.sampler, study.pruner)

@@ -27,6 +27,8 @@ def status_lines(storage: str, name: str | None) -> list[str]:
     lines = [f"study {study.study_name} in {hidden(storage)}"]
     counted = ", ".join(f"{count} {word}" for word, count in states.items())
     lines.append(f"  {counted or 'no trials yet'}")
+    if states["failed"]:
+        lines.append("  why trials failed stands in their attribute `error`: see nas dashboard")
     if rejected:
         lines.append(f"  {rejected} candidates rejected by the constraints before training")
     objectives = objectives_of(study)

@@ -79,9 +79,9 @@ def attempt(study: Study, trial: Trial, space: SearchSpace, place: Place) -> Non
     def on_epoch(record: dict[str, float]) -> bool:
         if objective is None:
             return False
-        value = finite(record[objective], objective)
-        study._storage.set_trial_intermediate_value(trial._trial_id, int(record["epoch"]), value)
-        return should_prune(study, trial._trial_id, objective)
+        value, epoch = finite(record[objective], objective), int(record["epoch"])
+        study._storage.set_trial_intermediate_value(trial._trial_id, epoch, value)
+        return should_prune(study, trial._trial_id, objective, epoch)
 
     trained = train(
         candidate,

@@ -31,6 +31,7 @@ from nas.search import search
 from nas.settings import Candidate
 from nas.space import SearchSpace
 from nas.study import PRUNERS, SAMPLERS, best_trials, load_study, open_storage
+from nas.summary import status_lines
 from nas.training import Trained
 
 Make = Callable[..., SearchSpace]
@@ -337,7 +338,7 @@ def test_a_diverged_candidate_is_a_finished_trial_with_a_flag(
 
 
 def test_a_candidate_that_fails_does_not_end_the_search(
-    space: Make, search_here: Run, monkeypatch: pytest.MonkeyPatch
+    space: Make, search_here: Run, fast: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, calls = nas.trial.train, []
 
@@ -357,6 +358,11 @@ def test_a_candidate_that_fails_does_not_end_the_search(
     ]
     assert study.trials[1].user_attrs["error"].strip().endswith("RuntimeError: no luck [today]")
     assert len(calls) == 4
+    lines = status_lines(f"sqlite:///{fast}/nas.db", "study")
+    assert lines[1:3] == [
+        "  3 complete, 1 failed",
+        "  why trials failed stands in their attribute `error`: see nas dashboard",
+    ]
 
 
 def test_weights_of_the_best_are_kept(space: Make, search_here: Run, tmp_path: Path) -> None:

@@ -225,6 +225,15 @@ def test_the_newest_study_is_the_default(backend: Any, space: Make) -> None:
         load_study(backend, "d")
 
 
+def test_twins_are_not_the_newest_search_and_a_name_is_only_a_name(
+    backend: Any, space: Make
+) -> None:
+    create_study(backend, "my-twins", space())
+    assert load_study(backend, None).study_name == "my-twins"
+    optuna.create_study(storage=backend, study_name="other").set_user_attr("twins_of", "my-twins")
+    assert load_study(backend, None).study_name == "my-twins"
+
+
 # Which trials are due, and who runs them.
 
 
@@ -401,7 +410,7 @@ def test_pruners_stop_the_worse_and_keep_the_better(
         stopped = False
         for epoch in range(1, 17):
             memory.set_trial_intermediate_value(trial_id, epoch, value)
-            stopped = stopped or should_prune(mine, trial_id, learned)
+            stopped = stopped or should_prune(mine, trial_id, learned, epoch)
         pruned[kind].append(stopped)
         if stopped:
             memory.set_trial_state_values(trial_id, state=TrialState.PRUNED)
@@ -414,6 +423,22 @@ def test_pruners_stop_the_worse_and_keep_the_better(
         assert any(pruned["bad"])
         assert not all(pruned["good"])
         assert sum(pruned["bad"]) / 4 >= sum(pruned["good"]) / 20
+
+
+def test_values_from_before_an_interruption_do_not_prune(memory: Any, space: Make) -> None:
+    """A resumed trial is judged by the epochs it has run again, as an uninterrupted one is."""
+    ours = space("search.pruner=median", "training.epochs=8")
+    study = create_study(memory, "x", ours)
+    for _ in range(6):
+        curve = {epoch: 0.1 if epoch < 6 else 0.9 for epoch in range(1, 9)}
+        study.add_trial(create_trial(value=0.9, intermediate_values=curve))
+    trial_id = memory.create_new_trial(study._study_id)
+    for epoch in range(1, 7):
+        memory.set_trial_intermediate_value(trial_id, epoch, 0.2)
+    mine = for_trial(memory, "x", ours, 6)
+    assert should_prune(mine, trial_id, "val_accuracy", 6)
+    assert not should_prune(mine, trial_id, "val_accuracy", 4)
+    assert memory.get_trial(trial_id).last_step == 6
 
 
 # What is best.
