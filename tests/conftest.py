@@ -1,6 +1,7 @@
 """What the tests of the core share: small networks, small spaces, and searches in this process."""
 
 import itertools
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,8 @@ from nas.blocks import BLOCKS, ORDERS, SAME_SHAPE, TRANSITIONS
 from nas.space import SearchSpace
 
 torch.set_num_threads(1)
+# a shell starts background jobs with Ctrl-C ignored, and they hand that on to what the tests start
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: every block type with every order, shortcut and transition
 COMBINATIONS = list(itertools.product(BLOCKS, ORDERS, SAME_SHAPE, TRANSITIONS))
