@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from nas.architecture import Architecture, Named, Stage
+from nas.blocks import BLOCKS, ORDERS
 from nas.cost import cost
 from nas.settings import Candidate
 from nas.space.schema import PayoffSection
@@ -176,12 +177,8 @@ def twins(candidate: Candidate, vary: str, transition: str | None = None) -> dic
             for kind in ("projection", "zero_pad", "none")
         }
     elif vary == "activation_order":
-        from nas.blocks import ORDERS
-
         arms = {order: replace(architecture, activation_order=order) for order in ORDERS}
     else:
-        from nas.blocks import BLOCKS
-
         arms = {name: with_block(architecture, name) for name in BLOCKS}
     return {arm: replace(candidate, architecture=twin) for arm, twin in arms.items()}
 
@@ -201,8 +198,6 @@ def plain(architecture: Architecture) -> Architecture:
 
 def with_block(architecture: Architecture, name: str) -> Architecture:
     """The architecture with one block type in all stages; where it is new, with its defaults."""
-    from nas.blocks import BLOCKS
-
     defaults = {key: option.default for key, option in BLOCKS.options(name).items()}
 
     def change(stage: Stage) -> Stage:
