@@ -1,10 +1,11 @@
-"""Which process runs which trial: taking due ones, and giving back those left behind."""
+"""Which process runs which trial: taking due ones and giving them back."""
 
 import contextlib
 import os
 import socket
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,17 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import URL
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
-#: seconds a trial may run before it names its worker
-NAMELESS = 60
+from nas.patience import patiently
 
 
 def claim(storage: BaseStorage, study: Study) -> FrozenTrial | None:
     """Take one due trial for this process, so that no other does; None where none is due."""
     if not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
         return None
-    with locked(storage):
+    with file_locked(storage):  # other databases lock the row
         for trial in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             with contextlib.suppress(UpdateFinishedTrialError):
                 if storage.set_trial_state_values(trial._trial_id, state=TrialState.RUNNING):
@@ -32,51 +33,84 @@ def claim(storage: BaseStorage, study: Study) -> FrozenTrial | None:
     return None
 
 
+def is_ours(trial: FrozenTrial, worker: str | None) -> bool:
+    """Whether a trial is still run by that worker."""
+    return trial.state == TrialState.RUNNING and trial.user_attrs.get("worker") == worker
+
+
+def release(storage: BaseStorage, trial_id: int, worker: str | None) -> bool:
+    """Make a trial that a worker runs due again; it keeps its number and its parameters.
+
+    False where the worker does not run it any more.
+    """
+    with contextlib.suppress(UpdateFinishedTrialError), locked(storage):
+        if is_ours(storage.get_trial(trial_id), worker):
+            storage.set_trial_user_attr(trial_id, "worker", None)
+            return storage.set_trial_state_values(trial_id, state=TrialState.WAITING)
+    return False
+
+
 def locked(storage: BaseStorage) -> contextlib.AbstractContextManager[Any]:
-    """The lock of a storage."""
-    backend: Any = getattr(storage, "_backend", storage)
-    return one_at_a_time(backend.engine.url)
+    """One process at a time for all that use a storage: a file lock beside SQLite, an advisory one
+    of PostgreSQL. Other servers have none: two searches of one study may add a trial too many."""
+    engine = engine_of(storage)
+    if engine is not None and engine.url.get_backend_name() == "postgresql":
+        return server_lock(engine)
+    return file_locked(storage)
 
 
-def one_at_a_time(url: URL) -> contextlib.AbstractContextManager[Any]:
+def file_locked(storage: BaseStorage) -> contextlib.AbstractContextManager[Any]:
     """A lock beside an SQLite file, which has no row locks: two processes could claim one trial."""
-    if url.get_backend_name() != "sqlite" or not url.database:
+    engine = engine_of(storage)
+    if engine is None or engine.url.get_backend_name() != "sqlite" or not engine.url.database:
         return contextlib.nullcontext()
-    return FileLock(f"{url.database}.lock")
+    return FileLock(f"{engine.url.database}.lock")
 
 
-def release(storage: BaseStorage, trial_id: int) -> None:
-    """Make a running trial due again; it keeps its number and its parameters."""
-    with contextlib.suppress(UpdateFinishedTrialError):
-        storage.set_trial_user_attr(trial_id, "worker", None)
-        storage.set_trial_state_values(trial_id, state=TrialState.WAITING)
+def engine_of(storage: BaseStorage) -> Engine | None:
+    """The connections of a storage that is a database."""
+    return getattr(getattr(storage, "_backend", storage), "engine", None)
 
 
-def release_abandoned(storage: BaseStorage, trials: Sequence[FrozenTrial]) -> None:
-    """Make trials due again whose process on this machine is gone."""
-    for trial in trials:
-        if trial.state == TrialState.RUNNING and is_abandoned(trial):
-            release(storage, trial._trial_id)
+@contextlib.contextmanager
+def server_lock(engine: Engine) -> Iterator[None]:
+    """A lock of the server, held until its connection is given back."""
+    connection = patiently(take_lock)(engine)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(DBAPIError):
+            connection.close()
 
 
-def is_abandoned(trial: FrozenTrial) -> bool:
-    """Whether no living process runs a running trial."""
-    worker = trial.user_attrs.get("worker")
-    if worker is not None:
-        return not is_alive(worker)
-    started = trial.datetime_start
-    return started is None or datetime.now() - started > timedelta(seconds=NAMELESS)
+def take_lock(engine: Engine) -> Connection:
+    """A connection in whose transaction the lock is held."""
+    key = int.from_bytes(sha256(b"nas").digest()[:7], "big")
+    connection = engine.connect()
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+    return connection
 
 
 def this_worker() -> str:
-    """host:pid:start of this process."""
-    return f"{socket.gethostname()}:{os.getpid()}:{process_start(os.getpid())}"
+    """machine:pid:start of this process."""
+    return f"{this_machine()}:{os.getpid()}:{process_start(os.getpid())}"
+
+
+@cache
+def this_machine() -> str:
+    """The host's name, its boot and its process numbers: containers may share the first two."""
+    parts = [socket.gethostname()]
+    with contextlib.suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")[:8])
+        parts.append(str(os.stat("/proc/self/ns/pid").st_ino))
+    return "/".join(parts)
 
 
 def is_alive(worker: str) -> bool:
-    """Whether a worker runs; one on another machine counts as running."""
-    host, pid, start = worker.rsplit(":", 2)
-    return host != socket.gethostname() or process_start(int(pid)) == start
+    """Whether a worker of this machine runs; of another one that cannot be told: it counts as
+    running."""
+    machine, pid, start = worker.rsplit(":", 2)
+    return machine != this_machine() or process_start(int(pid)) == start
 
 
 def process_start(pid: int) -> str:

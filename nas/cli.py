@@ -53,7 +53,10 @@ Timeout = Annotated[
     str | None, typer.Option(metavar="TIME", help="Stop after this time: 90s, 20m, 2h.")
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Worker processes; default: one for each core.")
+    int | None,
+    typer.Option(
+        min=0, help="Worker processes of this machine; default: one for each GPU, else each core."
+    ),
 ]
 
 
@@ -144,6 +147,12 @@ def search(
         int | None, typer.Option(min=0, help="Seed of sampler, weights and batches.")
     ] = None,
     settings: Settings = None,
+    extend: Annotated[
+        bool,
+        typer.Option(
+            "--extend", help="Where the space has changed, go on with the trials that still fit."
+        ),
+    ] = False,
     data_dir: DataDir = DATA_DIR,
     out: Out = OUT,
 ) -> None:
@@ -157,13 +166,37 @@ def search(
     where: dict[str, Any] = {"storage": storage, "workers": workers}
     where |= {"data_dir": data_dir, "out": out}
     name = check_study_name(study)
-    outcome = run(loaded, trials=trials, timeout=seconds, study=name, **where)
+    outcome = run(loaded, trials=trials, timeout=seconds, study=name, extend=extend, **where)
     if loaded.section.payoff and outcome.how == "finished":
         from nas.payoff.running import payoff as twins
 
         left = remaining(seconds, start)
         outcome = twins(outcome.study, loaded.section.payoff, timeout=left, **where)
     end(outcome, storage, out)
+
+
+@app.command(epilog=example("nas worker cifar --storage postgresql://user@host/database"))
+def worker(
+    study: StudyName = None,
+    workers: Workers = None,
+    timeout: Timeout = None,
+    storage: Storage = STORAGE,
+    data_dir: DataDir = DATA_DIR,
+    out: Out = OUT,
+) -> None:
+    """Join a study that was started elsewhere, and leave when it has no trials left to run."""
+    from nas.joining import join
+
+    outcome = join(
+        study,
+        storage=storage,
+        workers=workers,
+        timeout=seconds_of(timeout),
+        data_dir=data_dir,
+        out=out,
+    )
+    if outcome.how == "interrupted":
+        raise typer.Exit(INTERRUPTED)
 
 
 @app.command(epilog=example("nas status cifar"))
@@ -280,7 +313,7 @@ def end(outcome: Any, storage: str, out: Path) -> None:
     from nas.report import write_report
     from nas.summary import finished, searched
 
-    for line in finished(outcome, storage, resume=shlex.join(["nas", *sys.argv[1:]])):
+    for line in finished(outcome, storage, resume=resume_command(storage)):
         say(line)
     if outcome.how == "interrupted":
         raise typer.Exit(INTERRUPTED)
@@ -289,19 +322,27 @@ def end(outcome: Any, storage: str, out: Path) -> None:
             say(f"Report: {path}")
 
 
+def resume_command(storage: str) -> str:
+    """The command line as it was given, without a password in it."""
+    from nas.study import hidden
+
+    given = [argument.replace(storage, hidden(storage)) for argument in sys.argv[1:]]
+    return shlex.join(["nas", *given])
+
+
 def remaining(seconds: float | None, start: float) -> float | None:
     """Seconds left of a timeout, at least one."""
     return None if seconds is None else max(1.0, seconds - (time.monotonic() - start))
 
 
 def seconds_of(text: str | None) -> float | None:
-    """`90s`, `20m`, `2h` or a plain number, in seconds."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh]?)", text.strip())
-    if not match or not 0 < float(match[1]) < 1e9:
-        raise SpaceError(f"--timeout {text}: write a time as 90s, 20m or 2h.")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+    """The seconds of a --timeout, if there is one."""
+    from nas.durations import seconds_of as parse
+
+    try:
+        return None if text is None else parse(text)
+    except ValueError as error:
+        raise SpaceError(f"--timeout {text}: {error}") from error
 
 
 def check_study_name(name: str | None) -> str | None:

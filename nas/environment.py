@@ -9,6 +9,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+#: bytes a worker should find free: its libraries, the pictures and a small network in training
+WORKER_MEMORY = 2**30
 LIBRARIES = ("nas", "torch", "lightning", "optuna", "numpy", "scikit-learn")
 
 
@@ -43,6 +45,20 @@ def git_commit(folder: Path) -> str | None:
 def num_cores() -> int:
     """Processor cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_workers() -> int:
+    """Workers this machine has room for: one for each GPU where there are some, else one for each
+    core, and each with memory for itself."""
+    return max(1, min(num_gpus() or num_cores(), available_memory() // WORKER_MEMORY))
+
+
+def num_gpus() -> int:
+    """GPUs this process may use, without loading torch."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
+    return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
 
 
 def memory_share(workers: int) -> int:

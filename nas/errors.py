@@ -15,3 +15,10 @@ class StudyError(UserError):
 
 class ExportError(UserError):
     """Why a study cannot be exported."""
+
+
+def first_line(error: BaseException) -> str:
+    """What the first cause of an exception says, without what follows it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error) or type(error).__name__).splitlines()[0].rstrip(". ")

@@ -13,7 +13,7 @@ from nas.architecture import Architecture
 from nas.cost import Cost, cost
 from nas.data.catalog import split_sizes
 from nas.data.facts import FACTS
-from nas.environment import num_cores
+from nas.environment import default_workers
 from nas.network import Network, channels_last
 from nas.settings import OPTIMIZERS, Training
 from nas.space import SearchSpace
@@ -41,7 +41,7 @@ def estimate(space: SearchSpace, data_dir: Path) -> list[str]:
         (spent.multiply_adds, step_seconds(architecture, training)) for architecture, spent in ends
     ]
     seconds = mean_seconds(space, timed) * steps
-    trials, workers = space.search.trials, space.search.workers or num_cores()
+    trials, workers = space.search.trials, space.search.workers or default_workers()
     lines.append(
         f"A training step of {training.batch_size} pictures takes {timed[0][1] * 1000:.0f} to "
         f"{timed[1][1] * 1000:.0f} ms on one core, a candidate about {duration(seconds)}."

@@ -1,96 +1,36 @@
-"""Running a search: a coordinator that watches, and worker processes that train."""
+"""Running a search: a coordinator that keeps trials due, and worker processes that train."""
 
 import math
-import multiprocessing
-import signal
-import threading
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from multiprocessing import forkserver
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 from rich.console import Console
 
-from nas.claims import release_abandoned
+from nas.crew import Crew, terminated_like_interrupted
 from nas.data import ensure
 from nas.defaults import DATA_DIR, OUT, STORAGE
-from nas.environment import num_cores
+from nas.environment import default_workers
 from nas.errors import StudyError
+from nas.extension import extended
+from nas.failures import Streak
+from nas.patience import Say
 from nas.progress import Progress
 from nas.space import SearchSpace
-from nas.study import (
-    create_study,
-    open_storage,
-    supply,
-)
-from nas.worker import PRELOAD, Job, work
+from nas.study import NUM_TRIALS, create_study, open_storage, supply
+from nas.vigil import Vigil
+from nas.worker import Job
 
 #: seconds between two looks at the study
 POLL = 0.5
-#: seconds a worker gets to leave its trial before it is killed
-GRACE = 20
-#: times a worker that died is started again
-RESTARTS = 3
-
-
-@dataclass
-class Crew:
-    """The worker processes of a search, each with a pipe for what it cannot go on with."""
-
-    job: Job
-    size: int
-    context: Any = field(default_factory=lambda: multiprocessing.get_context("forkserver"))
-    processes: list[Any] = field(default_factory=list)
-    pipes: list[Any] = field(default_factory=list)
-    restarts: int = 0
-
-    def start(self) -> None:
-        """Start all workers; Ctrl-C is for this process alone, also while they load libraries."""
-        self.context.set_forkserver_preload(PRELOAD)
-        with ignored_interrupt():
-            forkserver.ensure_running()
-        for _ in range(self.size):
-            self.processes.append(self._start_one())
-
-    def _start_one(self) -> Any:
-        ours, theirs = self.context.Pipe(duplex=False)
-        process = self.context.Process(target=work, args=(self.job, theirs), daemon=True)
-        process.start()
-        theirs.close()
-        self.pipes.append(ours)
-        return process
-
-    def check(self) -> None:
-        """Start the workers, and again those that died. Raises what one of them raised."""
-        if not self.processes:
-            self.start()
-        for pipe in self.pipes:
-            with suppress(EOFError):
-                if pipe.poll():
-                    raise pipe.recv()
-        for index, process in enumerate(self.processes):
-            if process.exitcode is not None:
-                self.restarts += 1
-                if self.restarts > RESTARTS:
-                    raise StudyError(f"workers keep dying (exit status {process.exitcode}).")
-                self.processes[index] = self._start_one()
-
-    def leave(self) -> None:
-        """Have the workers leave their trials, and kill those that do not."""
-        for process in self.processes:
-            process.terminate()
-        deadline = time.monotonic() + GRACE
-        for process in self.processes:
-            process.join(max(0.0, deadline - time.monotonic()))
-            if process.is_alive():
-                process.kill()
-                process.join()
+#: tops up the trials that are due; True where none is to come
+KeepDue = Callable[[Sequence[FrozenTrial]], bool]
 
 
 @dataclass(frozen=True)
@@ -109,6 +49,7 @@ def search(
     workers: int | None = None,
     storage: str = STORAGE,
     study: str | None = None,
+    extend: bool = False,
     data_dir: str | Path = DATA_DIR,
     out: str | Path = OUT,
     console: Console | None = None,
@@ -116,30 +57,62 @@ def search(
     """Run or resume the study of a space until `trials` are done or `timeout` seconds are over.
 
     StudyError and DataError are sentences for the user. Ctrl-C ends the search cleanly: trials in
-    training become due again.
+    training become due again. With `extend` a study whose space has changed is gone on with in
+    another one, which takes over the trials that still fit. With no `workers` of its own it keeps
+    trials due for those that joined from elsewhere.
     """
     console = console or Console()
     name = study or space.name
-    num_trials = trials or space.search.trials
     ensure(space.dataset, Path(data_dir))
     make_folder(Path(out) / name)
-    backend = open_storage(storage, create=True)
+    backend = open_storage(storage, create=True, say=speaker(console))
+    if extend:
+        name = extended(backend, name, space)
     opened = create_study(backend, name, space)
-    size = min(workers or space.search.workers or num_cores(), num_trials)
+    opened.set_user_attr(NUM_TRIALS, trials or space.search.trials)
+    size = num_workers(workers, space)
     job = Job(
         storage=storage, study=name, data_dir=Path(data_dir), out=Path(out) / name, workers=size
     )
+    return run(job, backend, opened, space, timeout, console)
+
+
+def run(
+    job: Job,
+    storage: BaseStorage,
+    study: Study,
+    space: SearchSpace,
+    timeout: float | None,
+    console: Console,
+) -> Outcome:
+    """Keep the trials of a study due and run them until as many are done as were asked for."""
+    num_trials = study.user_attrs[NUM_TRIALS]
     progress = Progress(console, space.search.objectives, num_trials)
-    keep_due = supply(opened, space, num_trials, 2 * size)
-    return Outcome(opened, watch(Crew(job, size), backend, opened, progress, keep_due, timeout))
+    keep_due = supply(study, space, num_trials, 2 * job.workers)
+    crew = Crew(job, min(job.workers, num_trials), say=speaker(console))
+    return Outcome(study, watch(crew, storage, study, progress, keep_due, timeout))
+
+
+def num_workers(asked: int | None, space: SearchSpace) -> int:
+    """Worker processes of this machine: as many as asked for, else as it has room for."""
+    return asked if asked is not None else space.search.workers or default_workers()
+
+
+def speaker(console: Console) -> Say:
+    """A function that prints a remark for the user, also beside a live table."""
+    return partial(console.print, markup=False, highlight=False, soft_wrap=True)
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for results; StudyError where that is impossible."""
+    """Make a folder for results; StudyError where that is impossible or nothing can be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise StudyError(f"the folder {folder} cannot be made: {error.strerror}.") from error
+        raise StudyError(
+            f"the folder {folder} cannot be made or written: {error.strerror}. "
+            "Give another one with --out DIR."
+        ) from error
 
 
 def watch(
@@ -147,67 +120,32 @@ def watch(
     storage: BaseStorage,
     study: Study,
     progress: Progress,
-    keep_due: Callable[[Sequence[FrozenTrial]], bool],
+    keep_due: KeepDue,
     timeout: float | None,
 ) -> str:
     """Keep trials due and workers running, and show their progress, to the end; how it ended."""
     deadline = time.monotonic() + timeout if timeout else math.inf
+    vigil, streak = Vigil(storage, crew.kill), Streak()
     try:
         with progress, terminated_like_interrupted():
-            while not step(crew, storage, study, progress, keep_due):
+            while not is_done(study, progress, streak, keep_due):
                 if time.monotonic() > deadline:
                     return "timeout"
+                trials = study.get_trials(deepcopy=False)
+                crew.check(storage, trials)
+                vigil.look(trials)
                 time.sleep(POLL)
         return "finished"
     except KeyboardInterrupt:
         return "interrupted"
     finally:
         crew.leave()
-        release_abandoned(storage, study.get_trials(deepcopy=False))
+        Vigil(storage).look(study.get_trials(deepcopy=False))
 
 
-@contextmanager
-def ignored_interrupt() -> Iterator[None]:
-    """Have processes started meanwhile ignore Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def terminated_like_interrupted() -> Iterator[None]:
-    """Have SIGTERM end the search as Ctrl-C does; outside the main thread nothing is changed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def step(
-    crew: Crew,
-    storage: BaseStorage,
-    study: Study,
-    progress: Progress,
-    keep_due: Callable[[Sequence[FrozenTrial]], bool],
-) -> bool:
+def is_done(study: Study, progress: Progress, streak: Streak, keep_due: KeepDue) -> bool:
     """One look at the study; whether every trial asked for is finished."""
     trials = study.get_trials(deepcopy=False)
     progress.update(trials)
-    release_abandoned(storage, trials)
-    if keep_due(trials) and all(trial.state.is_finished() for trial in trials):
-        return True
-    crew.check()
-    return False
+    streak.look(trials)
+    return keep_due(trials) and all(trial.state.is_finished() for trial in trials)

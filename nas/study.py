@@ -1,5 +1,6 @@
 """The Optuna study of a search: where it is stored, how it samples, and which trials are due."""
 
+import contextlib
 import copy
 import json
 import warnings
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from filelock import FileLock
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, RDBStorage
@@ -16,12 +18,13 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import make_url
 
-from nas.claims import locked, one_at_a_time
+from nas.claims import locked
 from nas.defaults import STORAGE
-from nas.errors import StudyError
+from nas.errors import StudyError, first_line
+from nas.patience import Say, patient, patiently, silent
 from nas.registry import Registry
 from nas.result import LEARNED, OBJECTIVES
-from nas.space import SearchSpace
+from nas.space import SearchSpace, differences
 from nas.space.source import Source
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -29,6 +32,10 @@ warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning
 
 #: rejected candidates for each one trained, before the constraints are taken to leave nothing
 MOST_REJECTED = 50
+#: how studies are stored; a change that older versions cannot read takes the next number
+FORMAT = 1
+#: the attribute of a study with the number of trials asked for
+NUM_TRIALS = "num_trials"
 #: what the name of a study's twins ends with
 TWINS = "-twins"
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -55,19 +62,22 @@ PRUNERS.add(
 PRUNERS.add("none", lambda epochs: optuna.pruners.NopPruner())
 
 
-def open_storage(url: str, *, create: bool = False) -> BaseStorage:
+def open_storage(url: str, *, create: bool = False, say: Say = silent) -> BaseStorage:
     """The storage at a URL; an SQLite file is made only with `create`.
 
-    SQLite waits for locks instead of failing.
+    It is waited for when it is away later, and `say` told of that. SQLite waits for locks.
     """
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    lock: Any = contextlib.nullcontext()
     try:
         place = make_url(url)
         if place.get_backend_name() == "sqlite":
-            options = {"connect_args": {"timeout": 120}}
+            options["connect_args"] = {"timeout": 120}
             check_file(place.database or ":memory:", create=create)
-        with one_at_a_time(place):
-            return optuna.storages.get_storage(RDBStorage(url, engine_kwargs=options))
+            lock = FileLock(f"{place.database}.lock")
+        with lock:  # two processes may make its tables
+            storage = RDBStorage(url, engine_kwargs=options)
+        return optuna.storages.get_storage(patient(storage, say))
     except StudyError:
         raise
     except Exception as error:
@@ -99,13 +109,6 @@ def hidden(url: str) -> str:
     )
 
 
-def first_line(error: BaseException) -> str:
-    """What the first cause of an exception says, without what follows it."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return (str(error) or type(error).__name__).splitlines()[0].rstrip(". ")
-
-
 def create_study(storage: BaseStorage, name: str, space: SearchSpace) -> Study:
     """Make the study of a space, or open the one of that name if its space is the same."""
     directions = [OBJECTIVES[objective].direction for objective in space.search.objectives]
@@ -117,26 +120,33 @@ def create_study(storage: BaseStorage, name: str, space: SearchSpace) -> Study:
         "seed": space.search.seed,
         "objectives": space.search.objectives,
     }
+    if study.user_attrs.get("format", FORMAT) > FORMAT:
+        raise too_new(study)
     if "space" not in study.user_attrs:
         if study.get_trials(deepcopy=False):
             raise not_ours(study)
+        study.set_user_attr("format", FORMAT)
         for key, value in identity.items():
             study.set_user_attr(key, value)
         study.set_user_attr("space_file", space.source.name)
         study.set_metric_names(space.search.objectives)
-    refuse_changes(study, identity)
+    refuse_changes(study, identity, space)
     study.set_user_attr("space", json.dumps(space.source.data, ensure_ascii=False))
     return study
 
 
-def refuse_changes(study: Study, identity: dict[str, Any]) -> None:
+def refuse_changes(study: Study, identity: dict[str, Any], space: SearchSpace) -> None:
     """StudyError where a study of the same name was made from something else."""
     for key, value in identity.items():
         if study.user_attrs.get(key) != value:
             what = {"space_hash": "space", "seed": "seed", "objectives": "objectives"}[key]
+            changed = differences(space_of(study), space) if key == "space_hash" else []
+            told = f": {'; '.join(changed)}" if changed else ""
+            way = "--extend to go on with its trials that still fit" if changed else ""
             raise StudyError(
-                f"study {study.study_name!r} exists and was made from another {what}. "
-                f"Resume it with the {what} it was made from, or start another with --study NAME."
+                f"study {study.study_name!r} exists and was made from another {what}{told}. "
+                f"Resume it with the {what} it was made from, start another with --study NAME"
+                f"{f', or take {way}' if way else ''}."
             )
 
 
@@ -163,6 +173,8 @@ def space_of(study: Study) -> SearchSpace:
     attrs = study.user_attrs
     if "space" not in attrs:
         raise not_ours(study)
+    if attrs.get("format", FORMAT) > FORMAT:
+        raise too_new(study)
     return SearchSpace.parse(Source(attrs.get("space_file", "space"), attrs["space"]))
 
 
@@ -171,6 +183,15 @@ def objectives_of(study: Study) -> list[str]:
     if "space" not in study.user_attrs:
         raise not_ours(study)
     return list(study.user_attrs["objectives"])
+
+
+def too_new(study: Study) -> StudyError:
+    """What is wrong with a study of a later version of this program."""
+    return StudyError(
+        f"study {study.study_name!r} was made by a later version of nas (format "
+        f"{study.user_attrs['format']}, this one knows {FORMAT}). Update nas, or start another "
+        "study with --study NAME."
+    )
 
 
 def not_ours(study: Study) -> StudyError:
@@ -207,20 +228,30 @@ def supply(
     def missing(trials: Sequence[FrozenTrial]) -> range:
         counted = len(trials) if grid is not None else sum(counts(trial) for trial in trials)
         refuse_hopeless(len(trials) - counted, total)
-        waiting = sum(trial.state == TrialState.WAITING for trial in trials)
-        return range(counted, min(total, counted + ahead - waiting))
+        return range(counted, min(total, counted + num_wanted(trials, ahead)))
+
+    def add_missing() -> None:
+        with locked(study._storage):  # another search of the study may add at the same time
+            for index in missing(study.get_trials(deepcopy=False)):
+                if grid is None:
+                    study.add_trial(optuna.trial.create_trial(state=TrialState.WAITING))
+                else:
+                    study.enqueue_trial(grid[index])
 
     def keep_due(trials: Sequence[FrozenTrial]) -> bool:
         if missing(trials):
-            with locked(study._storage):  # another search of the study may add at the same time
-                for index in missing(study.get_trials(deepcopy=False)):
-                    if grid is None:
-                        study.add_trial(optuna.trial.create_trial(state=TrialState.WAITING))
-                    else:
-                        study.enqueue_trial(grid[index])
+            patiently(add_missing)()
         return missing(trials).start >= total
 
     return keep_due
+
+
+def num_wanted(trials: Sequence[FrozenTrial], ahead: int) -> int:
+    """How many trials to add so that `ahead` are due, or twice as many as run: other machines may
+    have joined."""
+    waiting = sum(trial.state == TrialState.WAITING for trial in trials)
+    running = sum(trial.state == TrialState.RUNNING for trial in trials)
+    return max(0, max(ahead, 2 * running) - waiting)
 
 
 def refuse_hopeless(rejected: int, total: int) -> None:

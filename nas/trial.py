@@ -2,7 +2,6 @@
 
 import json
 import math
-import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,10 +13,12 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from nas.claims import release
-from nas.data import DataError
+from nas.claims import release, this_worker
 from nas.environment import provenance
+from nas.errors import UserError, first_line
+from nas.failures import fail_with
 from nas.notes import trial_note, untrained_note
+from nas.patience import Say, silent
 from nas.result import OBJECTIVES, Result
 from nas.settings import Candidate
 from nas.space import SearchSpace
@@ -34,12 +35,14 @@ from nas.training import StoppedError, Trained, train
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a worker finds the pictures, puts weights, and how it learns that it must stop."""
+    """Where a worker finds the pictures, puts weights, how it learns that it must stop, and whom it
+    tells what the user should know."""
 
     data_dir: Path
     out: Path
     interrupted: Callable[[], bool]
     memory: int | None = None
+    say: Say = silent
 
 
 def run_trial(
@@ -53,14 +56,13 @@ def run_trial(
             attempt_twin(study, trial, space, place)
         else:
             attempt(study, trial, space, place)
-    except (StoppedError, DataError, KeyboardInterrupt, SystemExit):
-        release(storage, claimed._trial_id)
+    except (StoppedError, UserError, KeyboardInterrupt, SystemExit):
+        release(storage, claimed._trial_id, this_worker())
         raise
     except UpdateFinishedTrialError:
         return  # finished by a process that took this one for dead
     except Exception as error:
-        trial.set_user_attr("error", "".join(traceback.format_exception(error))[-4000:])
-        study.tell(trial, state=TrialState.FAIL)
+        fail_with(storage, claimed._trial_id, error)
 
 
 def attempt(study: Study, trial: Trial, space: SearchSpace, place: Place) -> None:
@@ -95,7 +97,7 @@ def attempt(study: Study, trial: Trial, space: SearchSpace, place: Place) -> Non
     )
     record(trial, candidate, trained.result)
     tell(study, trial, space, trained.result)
-    keep_weights(study, trial, trained, place.out)
+    keep_weights(study, trial, trained, place)
 
 
 def attempt_twin(study: Study, trial: Trial, space: SearchSpace, place: Place) -> None:
@@ -217,12 +219,15 @@ def tell(study: Study, trial: Trial, space: SearchSpace, result: Result) -> None
         study.tell(trial, [OBJECTIVES[objective](result) for objective in objectives])
 
 
-def keep_weights(study: Study, trial: Trial, trained: Trained, out: Path) -> None:
-    """Keep the weights of a trial that is, for now, among the best."""
+def keep_weights(study: Study, trial: Trial, trained: Trained, place: Place) -> None:
+    """Keep the weights of a trial that is, for now, among the best; a full disk costs no more."""
     if trained.result.pruned or trial.number not in {best.number for best in best_trials(study)}:
         return
-    folder = out / "weights"
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"trial-{trial.number}.part"
-    torch.save(trained.network.state_dict(), part)
-    part.rename(folder / f"trial-{trial.number}.pt")
+    part = place.out / "weights" / f"trial-{trial.number}.part"
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(trained.network.state_dict(), part)
+        part.replace(part.with_suffix(".pt"))
+    except (OSError, RuntimeError) as error:  # torch tells of a full disk with a RuntimeError
+        part.unlink(missing_ok=True)
+        place.say(f"Weights cannot be kept in {part.parent}: {first_line(error)}.")

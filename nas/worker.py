@@ -2,38 +2,52 @@
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import threading
 import time
 import traceback
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+
+from optuna.storages import BaseStorage
 
 from nas.claims import claim
 from nas.environment import memory_share
 from nas.errors import UserError
+from nas.failures import fail
+from nas.patience import Say
+from nas.pulse import Pulse
+from nas.space import SearchSpace
 from nas.study import load_study, open_storage, space_of
 
 #: seconds between two looks for a due trial
 PATIENCE = 0.2
 #: what a new worker process finds already loaded
 PRELOAD = ["nas.worker", "nas.trial", "optuna_dashboard"]
+#: what a worker says when it begins to look for trials
+READY = "ready"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a worker needs to know; it reads the rest from the study."""
+    """What a worker needs to know; it reads the rest from the study.
+
+    gpus: numbers of the GPUs that workers share in turn; none where there are none.
+    """
 
     storage: str
     study: str
     data_dir: Path
     out: Path
     workers: int
+    gpus: tuple[int, ...] = ()
 
 
-def work(job: Job, messages: Connection) -> None:
+def work(job: Job, index: int, messages: Connection) -> None:
     """Run due trials until SIGTERM or the end of the coordinator; exceptions go to `messages`."""
     import torch
 
@@ -41,37 +55,63 @@ def work(job: Job, messages: Connection) -> None:
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     torch.set_num_threads(1)
+    if job.gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(job.gpus[index % len(job.gpus)])
     parent = multiprocessing.parent_process()
 
     def interrupted() -> bool:
         return stopped.is_set() or (parent is not None and not parent.is_alive())
 
+    def say(message: str | Exception) -> None:
+        with contextlib.suppress(OSError):  # the coordinator is gone
+            messages.send(message)
+
     try:
-        run_due(job, interrupted)
+        run_due(job, interrupted, say)
     except UserError as error:
-        messages.send(error)
+        say(error)
     except Exception:
-        messages.send(RuntimeError(traceback.format_exc()))
+        say(RuntimeError(traceback.format_exc()))
 
 
-def run_due(job: Job, interrupted: Any) -> None:
+def run_due(job: Job, interrupted: Callable[[], bool], say: Say) -> None:
     """The loop of a worker."""
-    from nas.training import StoppedError
     from nas.trial import Place, run_trial
 
     storage = open_storage(job.storage)
     study = load_study(storage, job.study)
     space = space_of(study)
+    pulse = Pulse(storage, partial(give_up, storage, space))
     place = Place(
         data_dir=job.data_dir,
         out=job.out,
-        interrupted=interrupted,
+        interrupted=lambda: interrupted() or pulse.lost,
         memory=memory_share(job.workers),
+        say=say,
     )
-    with contextlib.suppress(StoppedError):
-        while not interrupted():
-            claimed = claim(storage, study)
-            if claimed is None:
-                time.sleep(PATIENCE)
-            else:
-                run_trial(storage, job.study, space, claimed, place)
+    say(READY)
+    while not interrupted():
+        claimed = claim(storage, study)
+        if claimed is None:
+            time.sleep(PATIENCE)
+            continue
+        with beating(pulse, claimed._trial_id, space.trial_timeout):
+            run_trial(storage, job.study, space, claimed, place)
+
+
+@contextlib.contextmanager
+def beating(pulse: Pulse, trial_id: int, limit: float | None) -> Iterator[None]:
+    """Give signs of life for a trial."""
+    from nas.training import StoppedError
+
+    pulse.start(trial_id, limit)
+    try:
+        with contextlib.suppress(StoppedError):
+            yield
+    finally:
+        pulse.stop()
+
+
+def give_up(storage: BaseStorage, space: SearchSpace, trial_id: int) -> None:
+    """End a trial that took too long as failed."""
+    fail(storage, trial_id, f"it took longer than search.trial_timeout, {space.trial_timeout:g} s")

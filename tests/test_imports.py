@@ -9,7 +9,11 @@ import pytest
 ROOT = Path(__file__).parents[1] / "nas"
 
 LAYERS = """
-errors  registry  defaults  environment  architecture  claims  statistics
+errors  registry  defaults  environment  durations  architecture  statistics
+patience
+claims
+failures  pulse
+vigil
 blocks
 plan
 cost  network  source_text
@@ -17,10 +21,12 @@ data  trainability  result  module_source
 settings
 measuring  notes  space
 training  study  estimate
+extension
 trial  progress  dashboard  export
 worker
+crew
 search
-payoff
+payoff  joining
 summary  report
 cli
 """

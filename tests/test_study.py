@@ -2,14 +2,11 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -17,16 +14,9 @@ import pytest
 from conftest import TINY
 from optuna.trial import TrialState, create_trial
 
-from nas.claims import (
-    claim,
-    is_abandoned,
-    is_alive,
-    process_start,
-    release,
-    release_abandoned,
-    this_worker,
-)
+from nas.claims import claim, is_alive, process_start, release, this_machine, this_worker
 from nas.errors import StudyError
+from nas.pulse import BEAT
 from nas.space import SearchSpace
 from nas.study import (
     PRUNERS,
@@ -42,6 +32,7 @@ from nas.study import (
     space_of,
     supply,
 )
+from nas.vigil import NAMELESS, SILENCE, Vigil
 
 Make = Callable[..., SearchSpace]
 
@@ -321,13 +312,15 @@ def test_a_released_trial_is_due_again_and_nobodys(backend: Any, space: Make) ->
     supply(study, space(), 1, 1)(trials_of(study))
     taken = claim(backend, study)
     assert claim(backend, study) is None
-    release(backend, taken._trial_id)
+    assert not release(backend, taken._trial_id, "somebody:1:1")
+    assert trials_of(study)[0].state == TrialState.RUNNING, "it is not theirs to give back"
+    assert release(backend, taken._trial_id, this_worker())
     (trial,) = trials_of(study)
     assert trial.state == TrialState.WAITING
     assert trial.user_attrs["worker"] is None
     assert claim(backend, study).number == taken.number
     study.tell(taken.number, 0.5)
-    release(backend, taken._trial_id)
+    assert not release(backend, taken._trial_id, this_worker())
     assert trials_of(study)[0].state == TrialState.COMPLETE
 
 
@@ -336,17 +329,16 @@ def test_trials_of_dead_processes_are_due_again(backend: Any, space: Make) -> No
     supply(study, space(), 4, 4)(trials_of(study))
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    host = socket.gethostname()
     workers = [
         this_worker(),
-        f"{host}:{dead.pid}:1",
+        f"{this_machine()}:{dead.pid}:1",
         f"elsewhere:{dead.pid}:1",
-        f"{host}:{os.getpid()}:1",
+        f"{this_machine()}:{os.getpid()}:1",
     ]
     for worker in workers:
         taken = claim(backend, study)
         backend.set_trial_user_attr(taken._trial_id, "worker", worker)
-    release_abandoned(backend, trials_of(study))
+    Vigil(backend).look(trials_of(study))
     states = [trial.state.name for trial in trials_of(study)]
     assert states == ["RUNNING", "WAITING", "RUNNING", "WAITING"]
 
@@ -358,14 +350,59 @@ def test_a_process_is_known_by_its_start_not_by_its_number_alone() -> None:
     assert process_start(2**22 + 1) == ""
 
 
-def test_a_trial_just_claimed_may_have_no_name_yet() -> None:
-    for worker in ({}, {"worker": None}):
-        young = SimpleNamespace(user_attrs=worker, datetime_start=datetime.now())
-        old = SimpleNamespace(
-            user_attrs=worker, datetime_start=datetime.now() - timedelta(minutes=5)
-        )
-        assert not is_abandoned(young)  # type: ignore[arg-type]
-        assert is_abandoned(old)  # type: ignore[arg-type]
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def looks(vigil: Vigil, clock: Clock, study: Any, seconds: float) -> str:
+    """Look at a study every second for so long; the states of its trials then."""
+    for _ in range(round(seconds)):
+        clock.now += 1
+        vigil.look(trials_of(study))
+    return " ".join(trial.state.name for trial in trials_of(study))
+
+
+def test_a_trial_just_claimed_may_have_no_name_yet(memory: Any, space: Make) -> None:
+    study = create_study(memory, "x", space())
+    supply(study, space(), 1, 1)(trials_of(study))
+    memory.set_trial_state_values(trials_of(study)[0]._trial_id, state=TrialState.RUNNING)
+    clock = Clock()
+    vigil = Vigil(memory, clock=clock)
+    assert looks(vigil, clock, study, NAMELESS) == "RUNNING"
+    assert looks(vigil, clock, study, 3) == "WAITING"
+
+
+def test_a_worker_elsewhere_is_gone_when_it_is_silent(memory: Any, space: Make) -> None:
+    """Told by beats alone: the date at which the trial started may be anything."""
+    study = create_study(memory, "x", space())
+    supply(study, space(), 1, 1)(trials_of(study))
+    taken = claim(memory, study)
+    memory.set_trial_user_attr(taken._trial_id, "worker", "elsewhere:1:1")
+    clock = Clock()
+    vigil = Vigil(memory, clock=clock)
+    for beat in range(5):
+        memory.set_trial_system_attr(taken._trial_id, BEAT, beat)
+        assert looks(vigil, clock, study, SILENCE / 2) == "RUNNING"
+    clock.now += 10 * SILENCE  # the storage was away, nobody could beat or look
+    assert looks(vigil, clock, study, SILENCE / 3) == "RUNNING"
+    assert looks(vigil, clock, study, SILENCE) == "WAITING"
+
+
+def test_a_silent_worker_of_this_machine_is_killed_first(memory: Any, space: Make) -> None:
+    study = create_study(memory, "x", space())
+    supply(study, space(), 1, 1)(trials_of(study))
+    claim(memory, study)
+    killed: list[str] = []
+    clock = Clock()
+    vigil = Vigil(memory, lambda worker: not killed.append(worker), clock)
+    assert looks(vigil, clock, study, SILENCE + 2) == "RUNNING", "whoever killed it tells of it"
+    assert set(killed) == {this_worker()}
 
 
 def test_each_trial_draws_from_a_seed_of_its_own(backend: Any, space: Make) -> None:

@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,19 @@ from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 from rich.console import Console
 
+from nas.claims import locked
+from nas.crew import Crew
 from nas.defaults import DATA_DIR, OUT
-from nas.environment import num_cores
 from nas.errors import StudyError
+from nas.patience import patiently
 from nas.payoff.twins import Run, first_runs, further_runs, own_runs
 from nas.progress import Progress
-from nas.search import Crew, Outcome, watch
+from nas.search import KeepDue, Outcome, num_workers, speaker, watch
 from nas.settings import Candidate
 from nas.space import SearchSpace
 from nas.space.branches import Walker
 from nas.space.schema import PayoffSection
-from nas.study import TWINS, best_first, open_storage, space_of
+from nas.study import TWINS, best_first, num_wanted, open_storage, space_of
 from nas.worker import Job
 
 
@@ -44,13 +45,14 @@ def payoff(
 
     The comparison that is primary is written to the study of the twins before the first one runs.
     """
-    backend = open_storage(storage)
+    console = console or Console()
+    backend = open_storage(storage, say=speaker(console))
     space = space_of(study)
     base = base_candidates(study, space, settings)
     depths = settings.depths or default_depths(base[0])
     name = study.study_name + TWINS
     twins = twin_study(backend, name, study, settings, depths)
-    size = workers or space.search.workers or num_cores()
+    size = num_workers(workers, space)
     job = Job(
         storage=storage,
         study=name,
@@ -65,7 +67,7 @@ def payoff(
         lambda: further_runs(base, settings, depths),
     ]
     for phase in phases:
-        outcome = run_all(job, backend, twins, phase(), deadline, console or Console())
+        outcome = run_all(job, backend, twins, phase(), deadline, console)
         if outcome.how != "finished":
             break
     return outcome
@@ -99,25 +101,31 @@ def run_all(
     fresh = fresh_runs(twins, runs)
     total = len(twins.get_trials(deepcopy=False)) + len(fresh)
     progress = Progress(console, ["val_accuracy"], total)
-    crew = Crew(job, min(job.workers, total))
+    crew = Crew(job, min(job.workers, total), say=speaker(console))
     keep_due = supply(twins, fresh, 2 * crew.size)
     left = None if deadline == math.inf else max(1.0, deadline - time.monotonic())
     return Outcome(twins, watch(crew, storage, twins, progress, keep_due, left))
 
 
-def supply(
-    twins: Study, fresh: list[dict[str, Any]], ahead: int
-) -> Callable[[Sequence[FrozenTrial]], bool]:
-    """A function that keeps `ahead` of the fresh runs due; True when none is left to add."""
-    left = iter(fresh)
+def supply(twins: Study, fresh: list[dict[str, Any]], ahead: int) -> KeepDue:
+    """A function that keeps some of the fresh runs due; True when there was none left to add."""
+    left = list(fresh)
+
+    def add(number: int) -> None:
+        with locked(twins._storage):  # another process may add the same runs
+            known = {run_key(trial) for trial in twins.get_trials(deepcopy=False)}
+            for attrs in left[:number]:
+                if (attrs["candidate_hash"], attrs["seed"]) not in known:
+                    due = optuna.trial.create_trial(state=TrialState.WAITING, user_attrs=attrs)
+                    twins.add_trial(due)
+        del left[:number]
 
     def keep_due(trials: Sequence[FrozenTrial]) -> bool:
-        waiting = sum(trial.state == TrialState.WAITING for trial in trials)
-        added = list(islice(left, max(0, ahead - waiting)))
-        for attrs in added:
-            due = optuna.trial.create_trial(state=TrialState.WAITING, user_attrs=attrs)
-            twins.add_trial(due)
-        return not added and waiting < ahead
+        if not left:
+            return True
+        if wanted := num_wanted(trials, ahead):
+            patiently(add)(wanted)
+        return False
 
     return keep_due
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -12,6 +12,7 @@ from typing import Any
 from nas.architecture import Architecture
 from nas.cost import Cost, cost
 from nas.data.catalog import Dataset, shape
+from nas.durations import seconds_of
 from nas.errors import SpaceError
 from nas.plan import plan
 from nas.settings import Candidate, Training
@@ -29,7 +30,7 @@ from nas.space.reading import placed, read_section
 from nas.space.sampling import Trial, draw_architecture, draw_training
 from nas.space.source import Source, bundled_spaces, find
 
-__all__ = ["SearchSpace", "SpaceError", "bundled_spaces", "find"]
+__all__ = ["SearchSpace", "SpaceError", "bundled_spaces", "differences", "find"]
 
 #: stages drawn before a count, a check or a list is given up as too long
 MOST = 10_000
@@ -138,12 +139,22 @@ class SearchSpace:
         return [training for _, training in some(self.sample_training, ends, MOST)]
 
     @property
+    def trial_timeout(self) -> float | None:
+        """Seconds a trial may take."""
+        limit = self.search.trial_timeout
+        return seconds_of(limit) if limit else None
+
+    @property
     def hash(self) -> str:
         """Equal for spaces from which the same candidates can be drawn."""
-        parts = self.section.model_dump(
+        return hashlib.sha256(json.dumps(self.drawn, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def drawn(self) -> dict[str, Any]:
+        """The sections that decide which candidates can be drawn, every default filled in."""
+        return self.section.model_dump(
             mode="json", include={"dataset", "architecture", "training", "constraints"}
         )
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def _read_dataset(self) -> Dataset:
         given = self.section.dataset.model_dump()
@@ -215,3 +226,26 @@ def check_plan(architecture: Architecture, values: dict[str, Any]) -> None:
     except ValueError as error:
         drawn = ", ".join(f"{name} = {value}" for name, value in values.items())
         raise ValueError(f"{error}" + (f" This happens with {drawn}." if drawn else "")) from error
+
+
+def differences(old: SearchSpace, new: SearchSpace) -> list[str]:
+    """What changed from one space to another, as `training.epochs was 12, is 15`."""
+    before, after = dict(leaves(old.drawn)), dict(leaves(new.drawn))
+    return [
+        f"{key} was {before.get(key, 'not there')}, is {after.get(key, 'not there')}"
+        for key in dict.fromkeys([*before, *after])
+        if before.get(key) != after.get(key)
+    ]
+
+
+def leaves(data: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """`architecture.stages.0.width` and the like, each with its value or choice."""
+    if isinstance(data, dict):
+        items: Iterable[tuple[Any, Any]] = data.items()
+    elif isinstance(data, list) and any(isinstance(item, dict) for item in data):
+        items = enumerate(data)
+    else:
+        yield place, data
+        return
+    for key, value in items:
+        yield from leaves(value, f"{place}.{key}" if place else str(key))

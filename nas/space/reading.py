@@ -14,6 +14,7 @@ from nas.space.source import Place, Source
 HINTS = {
     "name": "use letters, digits, dots, dashes and underscores, 64 at most",
     "timeout": "write a time as 90s, 20m or 2h",
+    "trial_timeout": "write a time as 90s, 20m or 2h",
 }
 
 

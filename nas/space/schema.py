@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from nas.blocks import ACTIVATIONS, BLOCKS, NORMS, ORDERS, SAME_SHAPE, STEMS, TRANSITIONS
 from nas.data.catalog import AUGMENTATIONS, NAMES
+from nas.durations import PATTERN, seconds_of
 from nas.result import OBJECTIVES
 from nas.settings import OPTIMIZERS, SCHEDULES
 from nas.space.grammar import Section, distinct, name, number, part
@@ -96,11 +97,21 @@ class ConstraintsSection(Section):
     memory: Bound = Bound()
 
 
+def duration(text: str) -> str:
+    """The text, if it is a length of time."""
+    seconds_of(text)
+    return text
+
+
+Duration = Annotated[str, Field(pattern=PATTERN), AfterValidator(duration)]
+
+
 class SearchSection(Section):
     """How the space is searched."""
 
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 50
-    timeout: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?[smh]?$")] | None = None
+    timeout: Duration | None = None
+    trial_timeout: Duration | None = None
     sampler: Literal["tpe", "random", "grid", "nsga2", "gp", "cmaes"] = "tpe"
     pruner: Literal["hyperband", "asha", "median", "none"] = "median"
     objectives: Annotated[
