@@ -19,7 +19,7 @@ plan
 cost  network  source_text
 data  trainability  result  module_source
 settings
-measuring  notes  space
+checkpoint  measuring  notes  space
 training  study  estimate
 extension
 trial  progress  dashboard  export
