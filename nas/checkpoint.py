@@ -18,6 +18,8 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 
+from nas.errors import Remark
+
 #: least seconds between two savings, and between the start of a training and the first
 CHECKPOINT_SECONDS = 15.0
 #: ends with the number of the format, which changes with what `Resuming.state` returns
@@ -45,6 +47,7 @@ class Checkpoint:
         except (OSError, ValueError) as error:
             warnings.warn(
                 f"The checkpoint {self.path} is not used, and the training starts anew: {error}.",
+                Remark,
                 stacklevel=3,
             )
             return None
@@ -88,6 +91,7 @@ class Checkpoint:
             warnings.warn(
                 f"The checkpoint {self.path} cannot be saved, and the training goes on without: "
                 f"{error}.",
+                Remark,
                 stacklevel=3,
             )
         self.troubled = True

@@ -17,6 +17,10 @@ class ExportError(UserError):
     """Why a study cannot be exported."""
 
 
+class Remark(UserWarning):
+    """What the user should know, though the work goes on."""
+
+
 def first_line(error: BaseException) -> str:
     """What the first cause of an exception says, without what follows it."""
     while error.__cause__ is not None:

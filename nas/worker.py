@@ -7,17 +7,19 @@ import signal
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TextIO
 
 from optuna.storages import BaseStorage
 
 from nas.claims import claim
 from nas.environment import memory_share
-from nas.errors import UserError
+from nas.errors import Remark, UserError
 from nas.failures import fail
 from nas.patience import Say
 from nas.pulse import Pulse
@@ -87,8 +89,8 @@ def run_due(job: Job, interrupted: Callable[[], bool], say: Say) -> None:
         out=job.out,
         interrupted=lambda: interrupted() or pulse.lost,
         memory=memory_share(job.workers),
-        say=say,
     )
+    forward_remarks(say)
     say(READY)
     while not interrupted():
         claimed = claim(storage, study)
@@ -97,6 +99,27 @@ def run_due(job: Job, interrupted: Callable[[], bool], say: Say) -> None:
             continue
         with beating(pulse, claimed._trial_id, space.trial_timeout):
             run_trial(storage, job.study, space, claimed, place)
+
+
+def forward_remarks(say: Say) -> None:
+    """Have remarks said, and not written to the error output of this process."""
+    show = warnings.showwarning
+    warnings.simplefilter("always", Remark)
+
+    def forward(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, Remark):
+            say(str(message))
+        else:
+            show(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = forward
 
 
 @contextlib.contextmanager
