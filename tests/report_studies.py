@@ -17,7 +17,7 @@ from nas.architecture import Architecture, Named, Stage
 from nas.cost import cost
 from nas.data.catalog import Dataset
 from nas.payoff.running import fresh_runs, primary
-from nas.payoff.twins import first_runs, further_runs, own_runs
+from nas.payoff.runs import first_runs, further_runs, own_runs
 from nas.settings import Candidate, Training
 from nas.space import SearchSpace
 from nas.space.schema import PayoffSection

@@ -1,106 +1,17 @@
-"""Finished twins -> effects with intervals: gains by depth, stage, candidate and budget."""
+"""Finished twins -> all that they say: gains by depth, stage, candidate and budget."""
 
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from nas import statistics as st
-from nas.payoff.running import cells_of
+from nas.payoff.contrasts import BESIDES, Contrast, contrasts
+from nas.payoff.finished import OUTCOMES, Twin, finished_twins
 from nas.payoff.twins import CONTROL
-
-#: measures in which arms are compared: name -> (label, unit); all are better when smaller
-OUTCOMES = {
-    "train_error": ("training error", "points"),
-    "val_error": ("validation error", "points"),
-    "loss_area": ("mean training loss", "nats"),
-}
-
-
-#: compared as well where both arms were trained: does a projection gain by more than its
-#: parameters, and does identity do better than projection?
-BESIDES = ((CONTROL, "projection"), ("projection", "identity"))
-
-
-@dataclass(frozen=True)
-class Twin:
-    """One finished run at one place of the comparison; errors in points (per cent)."""
-
-    trial: int
-    comparison: str
-    order: str
-    depth: int
-    arm: str
-    role: str
-    lr: float
-    budget: int
-    seed: int
-    layers: int
-    parameters: int
-    epochs: int
-    steps: int
-    outcomes: dict[str, float]
-    failed: bool
-    steps_to: int | None
-    initial_hash: str
-    seconds: float
-
-
-def finished_twins(study: Study) -> list[Twin]:
-    """Every finished run at each of its places."""
-    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    measured = [trial for trial in done if "result" in trial.user_attrs]
-    return [twin(trial, cell) for trial in measured for cell in cells_of(study, trial)]
-
-
-def twin(trial: FrozenTrial, cell: dict[str, Any]) -> Twin:
-    """A trial at one place."""
-    attrs, result = trial.user_attrs, json.loads(trial.user_attrs["result"])
-    measures = result["measures"]
-    return Twin(
-        trial=trial.number,
-        **cell,
-        layers=attrs["layers"],
-        parameters=attrs["parameters"],
-        epochs=len(result["curve"]),
-        steps=result["losses"][-1][0] + 1 if result["losses"] else 0,
-        outcomes={
-            "train_error": 100 * measures["train_error"],
-            "val_error": 100 * (1 - attrs["val_accuracy"]),
-            "loss_area": measures["loss_area"],
-        },
-        failed=bool(measures["diverged"]) or not measures["started"],
-        steps_to=measures["steps_to_75"],
-        initial_hash=result["initial_hash"],
-        seconds=result["seconds"],
-    )
-
-
-Table = dict[int, dict[str, dict[int, Twin]]]
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """One arm against a better-connected one, by depth: gains are reference less arm, so positive
-    where the arm is better. Depths are layers."""
-
-    order: str
-    role: str
-    budget: int
-    reference: str
-    arm: str
-    gains: dict[str, dict[int, st.Effect]]
-    interaction: dict[str, st.Effect]
-    onset: st.OnsetDepth | None
-    speed: dict[int, st.SpeedUp]
-    stability: dict[int, st.StabilityGain]
-    parameters: dict[int, tuple[int, int]]
-    rates: dict[int, tuple[float, float]]
-    same_start: bool
 
 
 @dataclass(frozen=True)
@@ -151,94 +62,6 @@ def analyse(study: Study) -> Payoff:
         failures=sum(state == TrialState.FAIL for state in states),
         primary=fixed["primary"],
     )
-
-
-def contrasts(
-    twins: Iterable[Twin], comparison: str, reference: str | None, smallest_effect: float
-) -> Iterator[Contrast]:
-    """Every arm against the reference (without one, the first arm), by order, role and budget."""
-    groups: dict[tuple[str, str, int], list[Twin]] = defaultdict(list)
-    for one in twins:
-        if one.comparison == comparison and one.role != "tune":
-            groups[one.order, one.role, one.budget].append(one)
-    for (order, role, budget), group in sorted(groups.items()):
-        arms = list(dict.fromkeys(one.arm for one in group))
-        against = reference if reference in arms else arms[0]
-        compared = [(against, arm) for arm in arms if arm not in (against, CONTROL)]
-        for pair in [*compared, *BESIDES]:
-            pairs = paired(group, *pair)
-            if pairs:
-                yield contrast((order, role, budget), pair, pairs, smallest_effect)
-
-
-Pairs = dict[int, list[tuple[Twin, Twin]]]
-
-
-def paired(group: Iterable[Twin], reference: str, arm: str) -> Pairs:
-    """Depth in layers of the arm -> (reference, arm) of the same seed, in the order of seeds."""
-    table: dict[tuple[int, int], dict[str, Twin]] = defaultdict(dict)
-    for one in group:
-        table[one.depth, one.seed][one.arm] = one
-    pairs: Pairs = defaultdict(list)
-    for (_, _), arms in sorted(table.items()):
-        if reference in arms and arm in arms:
-            pairs[arms[arm].layers].append((arms[reference], arms[arm]))
-    return dict(pairs)
-
-
-def contrast(
-    place: tuple[str, str, int], arms: tuple[str, str], pairs: Pairs, smallest_effect: float
-) -> Contrast:
-    """All effects of one contrast."""
-    gains = {
-        outcome: {
-            layers: st.paired_effect([a.outcomes[outcome] - b.outcomes[outcome] for a, b in rows])
-            for layers, rows in sorted(pairs.items())
-        }
-        for outcome in OUTCOMES
-    }
-    depths = sorted(pairs)
-    ends = common_seeds(pairs, depths[0], depths[-1])
-    return Contrast(
-        *place,
-        *arms,
-        gains=gains,
-        interaction={name: interaction(ends, name) for name in OUTCOMES} if ends else {},
-        onset=st.onset_depth(gains["train_error"], smallest_effect) if len(depths) > 1 else None,
-        speed={layers: speed(rows) for layers, rows in sorted(pairs.items())},
-        stability={
-            layers: st.stability_gain([a.failed for a, _ in rows], [b.failed for _, b in rows])
-            for layers, rows in sorted(pairs.items())
-        },
-        parameters={d: (pairs[d][0][0].parameters, pairs[d][0][1].parameters) for d in depths},
-        rates={d: (pairs[d][0][0].lr, pairs[d][0][1].lr) for d in depths},
-        same_start=all(
-            a.initial_hash == b.initial_hash for rows in pairs.values() for a, b in rows
-        ),
-    )
-
-
-def common_seeds(pairs: Pairs, shallow: int, deep: int) -> Pairs:
-    """The pairs at two depths of the seeds that both have; none where the depths are one."""
-    seeds = {a.seed for a, _ in pairs[shallow]} & {a.seed for a, _ in pairs[deep]}
-    if shallow == deep or not seeds:
-        return {}
-    return {d: [pair for pair in pairs[d] if pair[0].seed in seeds] for d in (shallow, deep)}
-
-
-def interaction(pairs: Pairs, outcome: str) -> st.Effect:
-    """The difference in differences between the shallowest and the deepest networks."""
-    reference, arm = (
-        {layers: [pair[side].outcomes[outcome] for pair in rows] for layers, rows in pairs.items()}
-        for side in (0, 1)
-    )
-    return st.degradation_difference(reference, arm)
-
-
-def speed(rows: list[tuple[Twin, Twin]]) -> st.SpeedUp:
-    """Steps to three quarters of the loss of guessing, reference against arm."""
-    horizon = max(twin.steps for pair in rows for twin in pair)
-    return st.speed_up([a.steps_to for a, _ in rows], [b.steps_to for _, b in rows], horizon)
 
 
 def stage_tables(twins: Iterable[Twin]) -> dict[str, st.StageEffects]:

@@ -18,7 +18,7 @@ from rich.console import Console
 from nas.defaults import DATA_DIR, OUT
 from nas.environment import num_cores
 from nas.errors import StudyError
-from nas.payoff.twins import Run, first_runs, further_runs, own_runs
+from nas.payoff.runs import Run, first_runs, further_runs, own_runs
 from nas.progress import Progress
 from nas.search import Crew, Outcome, watch
 from nas.settings import Candidate

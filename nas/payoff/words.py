@@ -4,7 +4,8 @@ import math
 import re
 
 from nas import statistics as st
-from nas.payoff.analysis import Contrast, Payoff
+from nas.payoff.analysis import Payoff
+from nas.payoff.contrasts import Contrast
 from nas.payoff.twins import CONTROL
 
 #: a hyphen that stands for a minus

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from nas.payoff.analysis import Contrast, Payoff
+from nas.payoff.analysis import Payoff
+from nas.payoff.contrasts import Contrast
 from nas.payoff.twins import CONTROL
 from nas.report.content import Kind, Table
 from nas.report.rows import Row, finite

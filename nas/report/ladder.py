@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from nas.payoff.analysis import Payoff, Twin
+from nas.payoff.analysis import Payoff
+from nas.payoff.finished import Twin
 from nas.report.rows import Row
 from nas.report.style import COLOURS
 

@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from nas.environment import library_version
-from nas.payoff.analysis import OUTCOMES
+from nas.payoff.finished import OUTCOMES
 from nas.report.facts import Facts
 from nas.report.observed import Observed
 from nas.report.rows import Row

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from nas.payoff.analysis import OUTCOMES, Contrast, Payoff, Twin, paired
+from nas.payoff.analysis import Payoff
+from nas.payoff.contrasts import Contrast, Pairs, paired
+from nas.payoff.finished import OUTCOMES, Twin
 from nas.payoff.twins import CONTROL
 from nas.report.style import (
     DIVERGING,
@@ -19,7 +21,6 @@ from nas.report.style import (
 )
 from nas.statistics import Effect
 
-Pairs = dict[int, list[tuple[Twin, Twin]]]
 ROLES = {"shared": "shared rate", "own": "own best rate"}
 
 

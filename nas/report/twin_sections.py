@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from nas.payoff.analysis import OUTCOMES, Twin
+from nas.payoff.finished import OUTCOMES, Twin
 from nas.report import check_tables as checks
 from nas.report import twin_tables as tables
 from nas.report.content import Drawing, Part, Section, Text

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterable
 
-from nas.payoff.analysis import Contrast, Payoff
+from nas.payoff.analysis import Payoff
+from nas.payoff.contrasts import Contrast
 from nas.report.content import Kind, Table
 from nas.report.style import number, signed
 from nas.report.twin_figures import ROLES
