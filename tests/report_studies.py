@@ -139,6 +139,7 @@ def make_study(
     *,
     trials: int = 60,
     objectives: tuple[str, ...] = ("val_accuracy",),
+    seed: int = 0,
 ) -> Study:
     """A search with trained, pruned, repeated, rejected, failed and due trials."""
     space = SearchSpace.load("digits", [f"search.objectives=[{', '.join(objectives)}]"])
@@ -155,7 +156,7 @@ def make_study(
         "space_hash": space.hash,
     }.items():
         study.set_user_attr(key, value)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     study.add_trials([search_trial(number, objectives, rng) for number in range(trials)])
     return study
 

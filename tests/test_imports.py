@@ -20,7 +20,7 @@ training  study  estimate
 trial  progress  dashboard  export
 worker
 search
-payoff
+payoff  baseline
 summary  report
 cli
 """

@@ -110,6 +110,7 @@ class SearchSection(Section):
     ] = ["val_accuracy"]
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     workers: Annotated[int, Field(ge=1, le=1024)] | None = None
+    baseline: Literal["random"] | None = None
     duplicates: Literal["reuse", "new_seed"] = "reuse"
     probes: bool = True
     hessian: bool = False
