@@ -5,18 +5,30 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from optuna.study import Study
 from optuna.trial import TrialState
 
 from nas import statistics as st
-from nas.payoff.contrasts import BESIDES, Contrast, contrasts
+from nas.payoff.contrasts import BESIDES, Contrast, contrasts, gain_change, order_contrasts
 from nas.payoff.finished import OUTCOMES, Twin, finished_twins
-from nas.payoff.twins import CONTROL
+from nas.payoff.twins import CONTROL, mask_name, masks
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A contrast in a variant of the ladder, and how much more its arm gains there."""
+
+    contrast: Contrast
+    change: st.Effect | None
 
 
 @dataclass(frozen=True)
 class Payoff:
-    """All that the twins of a study say."""
+    """All that the twins of a study say: `orders` are activation orders against each other,
+    `variants` the ladder with other blocks and widths, `rankings` whether the order of the arms
+    holds at other budgets.
+    """
 
     study: str
     vary: str
@@ -24,11 +36,14 @@ class Payoff:
     twins: list[Twin]
     ladder: list[Contrast]
     candidates: dict[str, list[Contrast]]
+    orders: list[Contrast]
+    variants: dict[str, list[Variant]]
     stages: dict[str, st.StageEffects]
     claims: dict[str, st.Claim]
     stage_claims: dict[int, st.Claim]
     crossover: dict[str, st.CrossoverDepth]
     budgets: dict[str, st.BudgetVerdict]
+    rankings: dict[str, st.BudgetVerdict]
     waiting: int = 0
     failures: int = 0
     primary: dict[str, Any] = field(default_factory=dict)
@@ -39,11 +54,13 @@ def analyse(study: Study) -> Payoff:
     twins = finished_twins(study)
     fixed = study.user_attrs["payoff"]
     reference = "none" if fixed["vary"] in ("shortcut", "transition") else None
-    ladder = list(contrasts(twins, "ladder", reference, fixed["smallest_effect"]))
-    candidates = {
-        name: list(contrasts(twins, name, reference, fixed["smallest_effect"]))
-        for name in sorted({t.comparison for t in twins if t.comparison.startswith("top")})
-    }
+
+    def of(comparison: str) -> list[Contrast]:
+        return list(contrasts(twins, comparison, reference, fixed["smallest_effect"]))
+
+    names = list(dict.fromkeys(t.comparison for t in twins))
+    ladder = of("ladder")
+    candidates = {name: of(name) for name in names if name.startswith("top")}
     stages = stage_tables(twins)
     states = [trial.state for trial in study.get_trials(deepcopy=False)]
     return Payoff(
@@ -53,11 +70,18 @@ def analyse(study: Study) -> Payoff:
         twins=twins,
         ladder=ladder,
         candidates=candidates,
+        orders=order_contrasts(twins, fixed["smallest_effect"]),
+        variants={
+            name: [Variant(one, gain_change(twins, name, one)) for one in of(name)]
+            for name in names
+            if name.startswith(("block ", "width "))
+        },
         stages=stages,
         claims=claims(ladder, candidates),
         stage_claims=stage_claims(stages),
         crossover=crossovers(twins),
         budgets=budget_verdicts(ladder, fixed["smallest_effect"]),
+        rankings=rankings(ladder, fixed["smallest_effect"]),
         waiting=sum(not state.is_finished() for state in states),
         failures=sum(state == TrialState.FAIL for state in states),
         primary=fixed["primary"],
@@ -70,24 +94,23 @@ def stage_tables(twins: Iterable[Twin]) -> dict[str, st.StageEffects]:
     for one in twins:
         if one.comparison == "stages":
             errors[one.seed][one.arm] = one
-    arms = {arm for row in errors.values() for arm in row}
+    arms = list({arm: None for row in errors.values() for arm in row})
     complete = [row for _, row in sorted(errors.items()) if len(row) == len(arms)]
-    if not complete or len(arms) < 2:
+    if not complete or set(arms) != set(map(mask_name, masks(len(arms[0].split("-"))))):
         return {}
-    num_stages = len(next(iter(arms)).split("-"))
-    if len(arms) != 2**num_stages:
-        return {}
-    return {
-        outcome: st.stage_effects([nested(row, outcome, num_stages) for row in complete])
-        for outcome in OUTCOMES
+    return {outcome: stages_of(complete, outcome) for outcome in OUTCOMES}
+
+
+def stages_of(rows: list[dict[str, Twin]], outcome: str) -> st.StageEffects:
+    """The effects of the stages, from every combination of them or from single ones."""
+    num_stages = len(next(iter(rows[0])).split("-"))
+    table = {
+        mask: [row[mask_name(mask)].outcomes[outcome] for row in rows] for mask in masks(num_stages)
     }
-
-
-def nested(row: dict[str, Twin], outcome: str, num_stages: int, mask: str = "") -> Any:
-    """row["1-0-1"] as nested[1][0][1]."""
-    if num_stages == 0:
-        return row[mask[1:]].outcomes[outcome]
-    return [nested(row, outcome, num_stages - 1, f"{mask}-{has}") for has in (0, 1)]
+    if len(table) != 2**num_stages:
+        return st.single_effects(table)
+    errors = np.array([table[mask] for mask in sorted(table)]).T
+    return st.stage_effects(errors.reshape(len(rows), *[2] * num_stages))
 
 
 def claims(ladder: list[Contrast], candidates: dict[str, list[Contrast]]) -> dict[str, st.Claim]:
@@ -111,10 +134,12 @@ def claims(ladder: list[Contrast], candidates: dict[str, list[Contrast]]) -> dic
 
 
 def stage_claims(stages: dict[str, st.StageEffects]) -> dict[int, st.Claim]:
-    """The main effects of the stages' shortcuts on training error, a family of their own."""
+    """The main effects of the stages' shortcuts on training error, or where not every combination
+    was trained the costs of removing them: a family of their own.
+    """
     if "train_error" not in stages:
         return {}
-    effects = stages["train_error"].main
+    effects = stages["train_error"].main or stages["train_error"].removal
     named = st.family({str(stage): effect for stage, effect in effects.items()})
     return {int(name): claim for name, claim in named.items()}
 
@@ -136,14 +161,33 @@ def crossovers(twins: Iterable[Twin]) -> dict[str, st.CrossoverDepth]:
 
 def budget_verdicts(ladder: list[Contrast], smallest_effect: float) -> dict[str, st.BudgetVerdict]:
     """Contrast and depth -> whether its gain in validation error holds at other budgets."""
-    by_budget: dict[str, dict[float, st.Effect]] = defaultdict(dict)
-    for one in ladder:
-        if one.role == "shared":
-            for layers, effect in one.gains["val_error"].items():
-                key = f"{one.reference} → {one.arm}, {one.order}, {layers} layers"
-                by_budget[key][one.budget] = effect
     return {
-        key: st.budget_verdict(effects, smallest_effect=smallest_effect)
-        for key, effects in by_budget.items()
-        if len(effects) > 1
+        f"{name}, {place}": st.budget_verdict(effects, smallest_effect=smallest_effect)
+        for place, by_contrast in by_budget(ladder).items()
+        for name, effects in by_contrast.items()
+    }
+
+
+def rankings(ladder: list[Contrast], smallest_effect: float) -> dict[str, st.BudgetVerdict]:
+    """Activation order and depth -> whether the order of all arms holds at other budgets."""
+    return {
+        place: st.order_verdict(by_contrast, smallest_effect=smallest_effect)
+        for place, by_contrast in by_budget(ladder).items()
+    }
+
+
+def by_budget(ladder: list[Contrast]) -> dict[str, dict[str, dict[float, st.Effect]]]:
+    """Activation order and depth -> contrast -> budget -> gain in validation error, where there are
+    several budgets.
+    """
+    found: dict[str, dict[str, dict[float, st.Effect]]] = defaultdict(lambda: defaultdict(dict))
+    for one in ladder:
+        if one.role == "shared" and CONTROL not in (one.reference, one.arm):
+            for layers, effect in one.gains["val_error"].items():
+                name = f"{one.reference} → {one.arm}"
+                found[f"{one.order}, {layers} layers"][name][one.budget] = effect
+    return {
+        place: several
+        for place, rows in found.items()
+        if (several := {name: row for name, row in rows.items() if len(row) > 1})
     }

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nas import statistics as st
 from nas.payoff.finished import OUTCOMES, Twin
@@ -19,7 +19,8 @@ Pairs = dict[int, list[tuple[Twin, Twin]]]
 @dataclass(frozen=True)
 class Contrast:
     """One arm against a better-connected one, by depth: gains are reference less arm, so positive
-    where the arm is better. Depths are layers."""
+    where the arm is better. Depths are layers; `blocks` are those in every stage.
+    """
 
     order: str
     role: str
@@ -34,6 +35,7 @@ class Contrast:
     parameters: dict[int, tuple[int, int]]
     rates: dict[int, tuple[float, float]]
     same_start: bool
+    blocks: dict[int, int]
 
 
 def contrasts(
@@ -52,6 +54,38 @@ def contrasts(
             pairs = paired(group, *pair)
             if pairs:
                 yield contrast((order, role, budget), pair, pairs, smallest_effect)
+
+
+def order_contrasts(twins: Iterable[Twin], smallest_effect: float) -> list[Contrast]:
+    """The activation orders against the first one, for every arm of the ladder that has shortcuts:
+    contrasts in which order and arm have changed places.
+
+    A plain network is the same under all orders, so this is also by how much the gain of shortcuts
+    depends on the order.
+    """
+    turned = [
+        replace(one, order=one.arm, arm=one.order)
+        for one in twins
+        if one.comparison == "ladder" and one.budget == 1 and one.arm not in ("none", CONTROL)
+    ]
+    return list(contrasts(turned, "ladder", None, smallest_effect))
+
+
+def gain_change(twins: Iterable[Twin], variant: str, one: Contrast) -> st.Effect | None:
+    """By how much more an arm gains in training error in a variant of the ladder than in the
+    ladder, with as many blocks as the deepest networks of the variant have; None without pairs.
+    """
+    deepest = max(one.blocks.values())
+    gains: dict[str, dict[int, float]] = {}
+    for name in (variant, "ladder"):
+        place = (name, one.order, one.role, one.budget, deepest)
+        group = [t for t in twins if (t.comparison, t.order, t.role, t.budget, t.depth) == place]
+        rows = [pair for some in paired(group, one.reference, one.arm).values() for pair in some]
+        error = "train_error"
+        gains[name] = {a.seed: a.outcomes[error] - b.outcomes[error] for a, b in rows}
+    seeds = sorted(gains[variant].keys() & gains["ladder"].keys())
+    differences = [gains[variant][seed] - gains["ladder"][seed] for seed in seeds]
+    return st.paired_effect(differences) if differences else None
 
 
 def paired(group: Iterable[Twin], reference: str, arm: str) -> Pairs:
@@ -95,6 +129,7 @@ def contrast(
         same_start=all(
             a.initial_hash == b.initial_hash for rows in pairs.values() for a, b in rows
         ),
+        blocks={d: pairs[d][0][1].depth for d in depths},
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from nas.architecture import Named
-from nas.payoff.twins import Arms, best_arms, control, ladder, stage_arms
+from nas.payoff.twins import Arms, best_arms, control, ladder, stage_arms, variants
 from nas.settings import Candidate
 from nas.space.schema import PayoffSection
 
@@ -12,11 +12,16 @@ from nas.space.schema import PayoffSection
 TUNING_SEED = 10_000
 
 
+#: (comparison, activation order, depth, arm) -> a factor of the learning rate
+Factors = dict[tuple[str, str, int, str], float]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cell:
     """The place of a run in the comparison.
 
-    comparison: `ladder`, `stages` or `top 1`, `top 2`, … role: `shared` learning rate, `tune` or
+    comparison: `ladder`, `stages`, `top 1`, `top 2`, … or a variant of the ladder, as in `block
+    bottleneck` and `width × 2`. role: `shared` learning rate, `tune` or
     `own` best one. depth: blocks in every stage, 0 for a candidate of its own depths. budget:
     multiple of the epochs.
     """
@@ -41,21 +46,31 @@ class Run:
 
 def first_runs(base: list[Candidate], settings: PayoffSection, depths: list[int]) -> Iterator[Run]:
     """Ladder and best candidates at the shared learning rate, seed by seed, then the tuning."""
-    named = {"ladder": ladder(base[0], settings, depths) | control(base[0], settings, depths)}
-    yield from over_seeds(named | best_arms(base, settings), settings)
-    yield from tuning_runs(base[0], settings, depths)
+    named = compared(base, settings, depths)
+    controlled = {"ladder": named["ladder"] | control(base[0], settings, depths)}
+    yield from over_seeds(named | controlled, settings)
+    yield from tuning_runs(named, settings)
+
+
+def compared(base: list[Candidate], settings: PayoffSection, depths: list[int]) -> dict[str, Arms]:
+    """Comparison -> its arms, for those that stand at each arm's own best learning rate too."""
+    return {"ladder": ladder(base[0], settings, depths)} | best_arms(base, settings)
 
 
 def further_runs(
     base: list[Candidate], settings: PayoffSection, depths: list[int]
 ) -> Iterator[Run]:
-    """The factorial over stages, and the ends of the ladder at other budgets."""
+    """The factorial over stages, and the ends of the ladder with other blocks, at other widths and
+    at other budgets.
+    """
     if settings.stages and settings.vary == "shortcut":
         yield from over_seeds({"stages": stage_arms(base[0], depths[-1])}, settings)
+    ends = sorted({depths[0], depths[-1]})
+    named = {name: ladder(one, settings, ends) for name, one in variants(base[0], settings).items()}
+    yield from over_seeds(named, settings)
     for budget in settings.budgets:
         if budget != 1:
-            ends = {"ladder": ladder(base[0], settings, sorted({depths[0], depths[-1]}))}
-            yield from over_seeds(ends, settings, budget)
+            yield from over_seeds({"ladder": ladder(base[0], settings, ends)}, settings, budget)
 
 
 def over_seeds(named: dict[str, Arms], settings: PayoffSection, budget: int = 1) -> Iterator[Run]:
@@ -66,26 +81,28 @@ def over_seeds(named: dict[str, Arms], settings: PayoffSection, budget: int = 1)
                 yield at(candidate, comparison, order, depth, arm, "shared", 1.0, budget, number)
 
 
-def tuning_runs(base: Candidate, settings: PayoffSection, depths: list[int]) -> Iterator[Run]:
-    """The grid of learning rates for each arm of the ladder, on a seed of its own."""
+def tuning_runs(named: dict[str, Arms], settings: PayoffSection) -> Iterator[Run]:
+    """The grid of learning rates for each arm, on a seed of its own."""
     if len(settings.lr_factors) > 1:
-        for (order, depth, arm), candidate in ladder(base, settings, depths).items():
-            for factor in settings.lr_factors:
-                yield at(candidate, "ladder", order, depth, arm, "tune", factor, 1, TUNING_SEED)
+        for comparison, arms in named.items():
+            for (order, depth, arm), candidate in arms.items():
+                for factor in settings.lr_factors:
+                    yield at(
+                        candidate, comparison, order, depth, arm, "tune", factor, 1, TUNING_SEED
+                    )
 
 
 def own_runs(
-    base: list[Candidate],
-    settings: PayoffSection,
-    depths: list[int],
-    best: dict[tuple[str, int, str], float],
+    base: list[Candidate], settings: PayoffSection, depths: list[int], best: Factors
 ) -> Iterator[Run]:
-    """The ladder with each arm at the learning-rate factor that tuned best."""
+    """Ladder and best candidates with each arm at the learning-rate factor that tuned best."""
+    named = compared(base, settings, depths)
     for number in range(settings.seeds):
-        for (order, depth, arm), candidate in ladder(base[0], settings, depths).items():
-            if (order, depth, arm) in best:
-                factor = best[order, depth, arm]
-                yield at(candidate, "ladder", order, depth, arm, "own", factor, 1, number)
+        for comparison, arms in named.items():
+            for (order, depth, arm), candidate in arms.items():
+                factor = best.get((comparison, order, depth, arm))
+                if factor is not None:
+                    yield at(candidate, comparison, order, depth, arm, "own", factor, 1, number)
 
 
 def at(

@@ -11,6 +11,8 @@ from nas.space.schema import PayoffSection
 
 #: the arm that has as many parameters as the projection arm but no shortcut
 CONTROL = "none, wider"
+#: stages up to which every combination of stages with and without shortcuts is trained
+MOST_STAGES = 4
 #: (activation order, depth, arm) -> the candidate
 Arms = dict[tuple[str, int, str], Candidate]
 
@@ -120,10 +122,41 @@ def transition_of(architecture: Architecture) -> str:
     return kinds[0] if kinds else "zero_pad"
 
 
+def variants(base: Candidate, settings: PayoffSection) -> dict[str, Candidate]:
+    """`block bottleneck`, `width × 2`, … -> the candidate so changed."""
+    architecture = base.architecture
+    own = {stage.block.name for stage in architecture.stages}
+    changed = {
+        f"block {name}": with_block(architecture, name) for name in settings.blocks if own != {name}
+    }
+    changed |= {f"width × {factor}": scaled(architecture, factor) for factor in settings.widths}
+    return {name: replace(base, architecture=one) for name, one in changed.items()}
+
+
+def scaled(architecture: Architecture, factor: int) -> Architecture:
+    """The architecture with the widths of stem and stages multiplied."""
+    width = architecture.stem.arguments["width"] * factor
+    stem = Named.of(architecture.stem.name, **architecture.stem.arguments | {"width": width})
+    return restaged(
+        replace(architecture, stem=stem), lambda stage: replace(stage, width=stage.width * factor)
+    )
+
+
+def masks(num_stages: int) -> list[tuple[int, ...]]:
+    """Which stages have shortcuts: every combination where these are few, else none, all, all but
+    one and one alone.
+    """
+    if num_stages <= MOST_STAGES:
+        return list(product((0, 1), repeat=num_stages))
+    single = [tuple(int(i == j) for i in range(num_stages)) for j in range(num_stages)]
+    removed = [tuple(1 - has for has in mask) for mask in single]
+    return [(0,) * num_stages, *single, *removed, (1,) * num_stages]
+
+
 def stage_arms(base: Candidate, depth: int) -> Arms:
-    """The factorial over which stages have shortcuts; arm `1-0-1` has them in stages 1 and 3."""
+    """Which stages have shortcuts; arm `1-0-1` has them in stages 1 and 3."""
     architecture, arms = deepened(base.architecture, depth), {}
-    for mask in product((0, 1), repeat=len(architecture.stages)):
+    for mask in masks(len(architecture.stages)):
         stages = tuple(
             replace(stage, shortcut="identity", transition="zero_pad")
             if has
@@ -131,9 +164,15 @@ def stage_arms(base: Candidate, depth: int) -> Arms:
             for has, stage in zip(mask, architecture.stages, strict=True)
         )
         twin = restaged(replace(architecture, stages=stages), lambda stage: stage)
-        name = "-".join(str(has) for has in mask)
-        arms[architecture.activation_order, depth, name] = replace(base, architecture=twin)
+        arms[architecture.activation_order, depth, mask_name(mask)] = replace(
+            base, architecture=twin
+        )
     return arms
+
+
+def mask_name(mask: tuple[int, ...]) -> str:
+    """The arm of a mask."""
+    return "-".join(map(str, mask))
 
 
 def control(base: Candidate, settings: PayoffSection, depths: list[int]) -> Arms:

@@ -83,7 +83,9 @@ def capacity_row(one: Contrast, layers: int) -> tuple[str, ...]:
 
 
 def budgets(payoff: Payoff) -> Table:
-    """Whether a gain is one of accuracy, or of speed that a longer run makes up for."""
+    """Whether a gain in validation error is one of accuracy, or of speed that a longer run makes up
+    for.
+    """
     rows = [
         (name, one.verdict, one.reason, effect_cell(one.trend))
         for name, one in payoff.budgets.items()
