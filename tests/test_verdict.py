@@ -14,7 +14,7 @@ from nas.architecture import Architecture, Stage
 from nas.cost import cost
 from nas.payoff.analysis import Payoff, analyse, stage_claims
 from nas.payoff.details import leading, stage_sentences
-from nas.payoff.phrases import interval, signed
+from nas.payoff.phrases import interval, p_value, signed
 from nas.payoff.running import best_factors, stage_family
 from nas.payoff.runs import first_runs, further_runs, own_runs
 from nas.payoff.twins import MOST_STAGES, masks, scaled, stage_arms, variants
@@ -238,7 +238,7 @@ def test_every_number_of_the_primary_comparison_is_told_once_with_its_pairs(
     for claim in payoff.claims.values():
         if claim.status != "exploratory":
             assert claim.p_adjusted is not None
-            assert any(f"Holm p = {claim.p_adjusted:.2g}" in sentence for sentence in told)
+            assert any(f"Holm {p_value(claim.p_adjusted)}" in sentence for sentence in told)
     details = [s for s in told if s.startswith(("Identity against none", "The same at"))]
     assert details
     assert all(re.search(r"3 pairs: [+−]?[\d.]+, [+−]?[\d.]+, [+−]?[\d.]+", s) for s in details)
@@ -266,6 +266,7 @@ def test_zero_has_no_sign_and_equal_pairs_no_interval() -> None:
     assert [signed(0.04), signed(-0.04), signed(-1)] == ["0.0", "0.0", "−1.0"]
     assert interval(st.paired_effect([0.2, 0.2, 0.2])) == "all 3 pairs alike"
     assert interval(st.paired_effect([1.0])) == "no interval from 1 pair"
+    assert [p_value(0.03125), p_value(0.0002)] == ["p = 0.031", "p < 0.001"]
 
 
 def test_numbers_of_the_verdict_are_those_of_the_effects(payoff: Payoff) -> None:

@@ -104,20 +104,18 @@ def contrast(
     place: tuple[str, str, int], arms: tuple[str, str], pairs: Pairs, smallest_effect: float
 ) -> Contrast:
     """All effects of one contrast."""
-    gains = {
-        outcome: {
-            layers: st.paired_effect([a.outcomes[outcome] - b.outcomes[outcome] for a, b in rows])
-            for layers, rows in sorted(pairs.items())
-        }
-        for outcome in OUTCOMES
-    }
+    gains = {outcome: st.twin_gain(*sides(pairs, outcome)) for outcome in OUTCOMES}
     depths = sorted(pairs)
     ends = common_seeds(pairs, depths[0], depths[-1])
     return Contrast(
         *place,
         *arms,
         gains=gains,
-        interaction={name: interaction(ends, name) for name in OUTCOMES} if ends else {},
+        interaction={
+            outcome: st.degradation_difference(*sides(ends, outcome))
+            for outcome in OUTCOMES
+            if ends
+        },
         onset=st.onset_depth(gains["train_error"], smallest_effect) if len(depths) > 1 else None,
         speed={layers: speed(rows) for layers, rows in sorted(pairs.items())},
         stability={
@@ -141,13 +139,13 @@ def common_seeds(pairs: Pairs, shallow: int, deep: int) -> Pairs:
     return {d: [pair for pair in pairs[d] if pair[0].seed in seeds] for d in (shallow, deep)}
 
 
-def interaction(pairs: Pairs, outcome: str) -> st.Effect:
-    """The difference in differences between the shallowest and the deepest networks."""
+def sides(pairs: Pairs, outcome: str) -> tuple[dict[int, list[float]], dict[int, list[float]]]:
+    """Depth in layers -> an outcome for each seed, of the reference and of the arm."""
     reference, arm = (
         {layers: [pair[side].outcomes[outcome] for pair in rows] for layers, rows in pairs.items()}
         for side in (0, 1)
     )
-    return st.degradation_difference(reference, arm)
+    return reference, arm
 
 
 def speed(rows: list[tuple[Twin, Twin]]) -> st.SpeedUp:

@@ -36,6 +36,11 @@ def pairs_of(effect: st.Effect, sign: int = 1) -> str:
     return ", ".join(signed(sign * pair) for pair in effect.pairs)
 
 
+def p_value(p: float) -> str:
+    """`p = 0.031`, and `p < 0.001` below."""
+    return f"p = {p:.2g}" if p >= 0.001 else "p < 0.001"
+
+
 def interval(effect: st.Effect, sign: int = 1) -> str:
     """The interval and the number of pairs."""
     pairs = counted(effect.n, "pair")

@@ -22,6 +22,7 @@ from nas.payoff.phrases import (
     counted,
     interval,
     listed,
+    p_value,
     pairs_of,
     rate,
     signed,
@@ -125,9 +126,10 @@ def claim_of(payoff: Payoff, one: Contrast) -> st.Claim | None:
 
 
 def tested(claim: st.Claim | None) -> str:
-    """The corrected p, where there is one."""
-    has_p = claim is not None and claim.p_adjusted is not None
-    return f"Holm p = {claim.p_adjusted:.2g}" if claim and has_p else ""
+    """The corrected p with its test, where there is one."""
+    if claim is None or claim.p_adjusted is None:
+        return ""
+    return f"Holm {p_value(claim.p_adjusted)}, {claim.test}"
 
 
 def budget_of(payoff: Payoff) -> str:
@@ -189,6 +191,7 @@ def degradation(payoff: Payoff, one: Contrast) -> str:
     arms = [called(payoff.vary, arm) for arm in (one.reference, one.arm)]
     more, less = arms[::sign]
     few = f": {pairs_of(effect, sign)}" if 1 < effect.n <= TOLD_PAIRS else ""
+    few = few if effect.p_value is None else f"; sign-flip {p_value(effect.p_value)}"
     p = f"; {tested(claim)}" if tested(claim) else ""
     return (
         f"going from {depths[0]} to {depths[-1]} layers costs {more} {abs(effect.mean):.1f} points "

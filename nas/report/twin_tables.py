@@ -12,6 +12,8 @@ from nas.statistics import Claim, Effect, StageEffects
 
 #: pairs up to which each one is printed
 PRINTED_PAIRS = 5
+#: head of a column of pairs
+PAIRS = "each pair, or p"
 #: rows from which on a table is folded
 MANY = 8
 
@@ -27,9 +29,9 @@ def effect_cell(effect: Effect | None, digits: int = 1) -> str:
 
 
 def pairs_cell(effect: Effect) -> str:
-    """Every pair where there are five or fewer."""
+    """Every pair where there are five or fewer, else the exact p of their signs."""
     if effect.n > PRINTED_PAIRS:
-        return "–"
+        return f"sign-flip p = {number(effect.p_value)}"
     return ", ".join(signed(pair) for pair in effect.pairs)
 
 
@@ -38,7 +40,7 @@ def gains(contrasts: Iterable[tuple[str, Contrast]], title: str, note: str) -> T
     head = (
         *("comparison", "arm", "against", "activation order", "learning rate", "budget", "layers"),
         *("pairs", "gain in training error (points)", "gain in validation error (points)"),
-        *("each training pair", "each validation pair"),
+        *(f"training: {PAIRS}", f"validation: {PAIRS}"),
     )
     rows = [
         gain_row(name, one, layers)
@@ -73,7 +75,7 @@ def primary(payoff: Payoff) -> Table:
         for claim in payoff.claims.values()
         if claim.status != "exploratory"
     ]
-    head = ("comparison", "points", "pairs", "each pair", "p (Holm)", "test", "verdict")
+    head = ("comparison", "points", "pairs", PAIRS, "p (Holm)", "test", "verdict")
     return Table("Primary comparisons, fixed before the first twin was trained", head, rows)
 
 
@@ -85,7 +87,7 @@ def exploratory(payoff: Payoff) -> Table:
         for claim in payoff.claims.values()
         if claim.status == "exploratory" and id(claim.effect) in over_depth
     ]
-    head = ("comparison", "points", "pairs", "each pair")
+    head = ("comparison", "points", "pairs", PAIRS)
     note = "Not corrected for their number: they claim nothing."
     return Table("Other differences in differences over depth", head, rows, note, folded=True)
 
@@ -114,7 +116,7 @@ def stage_table(payoff: Payoff, stages: StageEffects) -> Table:
     """What the shortcuts of each stage are worth, in four ways."""
     head = (
         *("stage", "mean gain", "p (Holm)", "verdict", "cost of removing", "gain when alone"),
-        *("Shapley value", "each pair of what is tested"),
+        *("Shapley value", f"of what is tested: {PAIRS}"),
     )
     rows = [stage_row(payoff, stages, stage) for stage in stages.removal]
     tested = (
@@ -155,7 +157,7 @@ def orders(payoff: Payoff) -> Table:
     head = (
         *("networks", "activation order", "against", "learning rate", "layers", "pairs"),
         *("gain in training error (points)", "gain in validation error (points)"),
-        "each training pair",
+        f"training: {PAIRS}",
     )
     note = (
         "Positive: the order has the lower error. A plain network is the same under all orders, so "
@@ -194,6 +196,6 @@ def interactions(stages: StageEffects) -> Table:
         (" × ".join(str(stage + 1) for stage in some), effect_cell(effect), pairs_cell(effect))
         for some, effect in stages.interaction.items()
     ]
-    head = ("stages", "interaction (points)", "each pair")
+    head = ("stages", "interaction (points)", PAIRS)
     note = "Positive: each helps more where the other has shortcuts."
     return Table("Interactions of stages", head, rows, note, folded=True)
