@@ -57,7 +57,9 @@ def faster(payoff: Payoff, one: Contrast) -> str:
     bounds = f"95% CI {found.low:.1f} to {found.high:.1f}, {counted(found.saved.n, 'pair')}"
     if not (found.low > 1 or found.high < 1):
         ratio = f"{found.ratio:.1f} times as fast, {bounds}"
-        return f"a difference of {arm} of {deepest} layers to {other} is not resolved ({ratio})"
+        return (
+            f"whether {arm} of {deepest} layers are faster than {other} is not resolved ({ratio})"
+        )
     ratio = f"{'at least ' if found.at_least else ''}{found.ratio:.1f} times as fast"
     return f"{arm} of {deepest} layers are {ratio} as {other} ({bounds})"
 

@@ -80,5 +80,5 @@ def called(vary: str, arm: str) -> str:
 def rate(one: Contrast) -> str:
     """At which learning rate the arms stand."""
     if one.role == "own":
-        return "each arm at its own best learning rate"
+        return "own best learning rates"
     return f"learning rate {next(iter(one.rates.values()))[0]:g}"

@@ -187,17 +187,28 @@ def degradation(payoff: Payoff, one: Contrast) -> str:
     depths = sorted(one.gains["train_error"])
     is_primary = claim is not None and claim.status != "exploratory"
     sure = claim.status == "resolved" if claim and is_primary else effect.resolved
-    sign = 1 if effect.mean >= 0 else -1
-    arms = [called(payoff.vary, arm) for arm in (one.reference, one.arm)]
-    more, less = arms[::sign]
-    few = f": {pairs_of(effect, sign)}" if 1 < effect.n <= TOLD_PAIRS else ""
-    few = few if effect.p_value is None else f"; sign-flip {p_value(effect.p_value)}"
-    p = f"; {tested(claim)}" if tested(claim) else ""
+    way = f"going from {depths[0]} to {depths[-1]} layers costs"
+    error = "more training error than"
+    if not sure:
+        more, less = (called(payoff.vary, arm) for arm in (one.reference, one.arm))
+        found = f"{signed(effect.mean)} points, {evidence(effect, claim)}"
+        return f"whether {way} {more} {error} {less} is not resolved ({found})"
+    sign = 1 if effect.mean > 0 else -1
+    more, less = [called(payoff.vary, arm) for arm in (one.reference, one.arm)][::sign]
     return (
-        f"going from {depths[0]} to {depths[-1]} layers costs {more} {abs(effect.mean):.1f} points "
-        f"more training error than {less} ({interval(effect, sign)}{few}{p})"
-        f"{'' if sure else ', which is not resolved'}"
+        f"{way} {more} {abs(effect.mean):.1f} points {error} {less} "
+        f"({evidence(effect, claim, sign)})"
     )
+
+
+def evidence(effect: st.Effect, claim: st.Claim | None, sign: int = 1) -> str:
+    """The interval, every pair where they are few, else the sign-flip p, and the corrected p."""
+    parts = [interval(effect, sign)]
+    if 1 < effect.n <= TOLD_PAIRS:
+        parts[0] += f": {pairs_of(effect, sign)}"
+    if effect.p_value is not None:
+        parts.append(f"sign-flip {p_value(effect.p_value)}")
+    return "; ".join(filter(None, [*parts, tested(claim)]))
 
 
 def beside_sentence(payoff: Payoff, one: Contrast) -> str:
