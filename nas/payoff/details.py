@@ -51,17 +51,14 @@ def faster(payoff: Payoff, one: Contrast) -> str:
     deepest = max(one.speed)
     found = one.speed[deepest]
     arm, other = called(payoff.vary, one.arm), called(payoff.vary, one.reference)
+    arm += f" of {deepest} layers"
     if not math.isfinite(found.high):
-        known = f"{found.ratio:.1f} times in the one pair"
-        return f"{arm} of {deepest} layers against {other}: {known}, no interval"
+        return f"{arm} against {other}: {found.ratio:.1f} times in the one pair, no interval"
     bounds = f"95% CI {found.low:.1f} to {found.high:.1f}, {counted(found.saved.n, 'pair')}"
-    if not (found.low > 1 or found.high < 1):
-        ratio = f"{found.ratio:.1f} times as fast, {bounds}"
-        return (
-            f"whether {arm} of {deepest} layers are faster than {other} is not resolved ({ratio})"
-        )
     ratio = f"{'at least ' if found.at_least else ''}{found.ratio:.1f} times as fast"
-    return f"{arm} of {deepest} layers are {ratio} as {other} ({bounds})"
+    if found.low > 1 or found.high < 1:
+        return f"{arm} are {ratio} as {other} ({bounds})"
+    return f"whether {arm} are faster than {other} is not resolved ({ratio}, {bounds})"
 
 
 def stage_sentences(payoff: Payoff) -> list[str]:
@@ -166,9 +163,22 @@ def ranking_sentences(payoff: Payoff) -> list[str]:
     epochs = sorted({t.epochs for t in payoff.twins if t.comparison == "ladder"})
     budgets = listed([str(number) for number in epochs])
     return [
-        f"Compared after {budgets} epochs, {place}: {MEANING[one.verdict]} ({one.reason})."
+        f"Compared after {budgets} epochs, {place}: {MEANING[one.verdict]} ({one.reason})"
+        f"{trends(payoff, place)}."
         for place, one in payoff.rankings.items()
     ]
+
+
+def trends(payoff: Payoff, place: str) -> str:
+    """By how much the gains of the arms change with the budget, where that is sure."""
+    found: dict[str, None] = {}
+    for one in payoff.ladder:
+        known = payoff.budgets.get(f"{one.reference} → {one.arm}, {place}")
+        is_main = (one.reference, one.arm) not in BESIDES
+        if is_main and known and known.trend and known.trend.resolved:
+            points = f"{signed(known.trend.mean)} points ({interval(known.trend)})"
+            found[f"; the gain of {one.arm} in validation error changes by {points}"] = None
+    return "".join(found)
 
 
 def candidate_sentences(payoff: Payoff) -> list[str]:
