@@ -88,8 +88,7 @@ class Architecture:
         for index, stage in enumerate(self.stages):
             for number in range(stage.depth):
                 stride = stage.stride if number == 0 else 1
-                changes = stride != 1 or in_channels != stage.width
-                kind = shortcut_kind(stage, changes)
+                kind = shortcut_kind(stage, changes_shape(stride, in_channels, stage.width))
                 records.append(
                     BlockRecord(index, stage.block, in_channels, stage.width, stride, kind)
                 )
@@ -142,6 +141,18 @@ def checked(record: T) -> T:
         if field.type in (int, str) and type(value) is not field.type:
             raise TypeError(f"{field.name} cannot be {value!r}")
     return record
+
+
+def changes_shape(stride: int, in_channels: int, width: int) -> bool:
+    """Whether a block gives its pictures another size or another number of channels."""
+    return stride != 1 or in_channels != width
+
+
+def takes_transition(stage: Stage, in_channels: int) -> bool:
+    """Whether a block of the stage has a transition; where none has, the stage says `none`, so that
+    equal networks are equal data.
+    """
+    return stage.shortcut != "none" and changes_shape(stage.stride, in_channels, stage.width)
 
 
 def shortcut_kind(stage: Stage, changes_shape: bool) -> str:

@@ -146,6 +146,10 @@ def search(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Seed of sampler, weights and batches.")
     ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(help="random: run random search with as many trials, to compare."),
+    ] = None,
     settings: Settings = None,
     extend: Annotated[
         bool,
@@ -160,18 +164,24 @@ def search(
     from nas.search import search as run
 
     start = time.monotonic()
-    overrides = list(settings or []) + ([f"search.seed={seed}"] if seed is not None else [])
-    loaded = load_space(space, overrides)
+    given = {"search.seed": seed, "search.baseline": baseline}
+    changes = [f"{key}={value}" for key, value in given.items() if value is not None]
+    loaded = load_space(space, [*(settings or []), *changes])
     seconds = seconds_of(timeout or loaded.search.timeout)
     where: dict[str, Any] = {"storage": storage, "workers": workers}
     where |= {"data_dir": data_dir, "out": out}
     name = check_study_name(study)
     outcome = run(loaded, trials=trials, timeout=seconds, study=name, extend=extend, **where)
+    searched = outcome.study
+    if loaded.search.baseline and outcome.how == "finished":
+        from nas.baseline import run_baseline
+
+        outcome = run_baseline(searched, timeout=remaining(seconds, start), **where)
     if loaded.section.payoff and outcome.how == "finished":
         from nas.payoff.running import payoff as twins
 
         left = remaining(seconds, start)
-        outcome = twins(outcome.study, loaded.section.payoff, timeout=left, **where)
+        outcome = twins(searched, loaded.section.payoff, timeout=left, **where)
     end(outcome, storage, out)
 
 

@@ -49,6 +49,7 @@ def estimate(space: SearchSpace, data_dir: Path) -> list[str]:
     lines.append(
         f"{trials} trials with {workers} workers: about "
         f"{duration(seconds * trials / min(workers, trials))} if none is pruned."
+        + (" The random baseline takes as long again." if space.search.baseline else "")
     )
     return lines
 

@@ -26,7 +26,7 @@ trial  progress  dashboard  export
 worker
 crew
 search
-payoff  joining
+payoff  joining  baseline
 summary  report
 cli
 """

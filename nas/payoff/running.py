@@ -19,7 +19,8 @@ from nas.crew import Crew
 from nas.defaults import DATA_DIR, OUT
 from nas.errors import StudyError
 from nas.patience import patiently
-from nas.payoff.twins import Run, first_runs, further_runs, own_runs
+from nas.payoff.runs import Factors, Run, first_runs, further_runs, own_runs
+from nas.payoff.twins import MOST_STAGES
 from nas.progress import Progress
 from nas.search import KeepDue, Outcome, num_workers, speaker, watch
 from nas.settings import Candidate
@@ -51,7 +52,8 @@ def payoff(
     base = base_candidates(study, space, settings)
     depths = settings.depths or default_depths(base[0])
     name = study.study_name + TWINS
-    twins = twin_study(backend, name, study, settings, depths)
+    num_stages = len(base[0].architecture.stages)
+    twins = twin_study(backend, name, study, settings, depths, num_stages)
     size = num_workers(workers, space)
     job = Job(
         storage=storage,
@@ -63,7 +65,7 @@ def payoff(
     deadline = time.monotonic() + timeout if timeout else math.inf
     phases: list[Callable[[], Iterable[Run]]] = [
         lambda: first_runs(base, settings, depths),
-        lambda: own_runs(base, settings, depths, best_factors(twins, settings, base)),
+        lambda: own_runs(base, settings, depths, best_factors(twins, base)),
         lambda: further_runs(base, settings, depths),
     ]
     for phase in phases:
@@ -149,7 +151,12 @@ def default_depths(candidate: Candidate) -> list[int]:
 
 
 def twin_study(
-    storage: BaseStorage, name: str, parent: Study, settings: PayoffSection, depths: list[int]
+    storage: BaseStorage,
+    name: str,
+    parent: Study,
+    settings: PayoffSection,
+    depths: list[int],
+    num_stages: int,
 ) -> Study:
     """The study of the twins; StudyError where it was made with other settings."""
     study = optuna.create_study(
@@ -159,7 +166,7 @@ def twin_study(
         "vary": settings.vary,
         "smallest_effect": settings.smallest_effect,
         "primary": primary(settings, depths),
-        "stage_family": "main effect of each stage's shortcuts on training error, Holm over stages",
+        "stage_family": stage_family(num_stages),
     }
     known = study.user_attrs.get("payoff")
     if known is None:
@@ -174,6 +181,13 @@ def twin_study(
             "new --study name."
         )
     return study
+
+
+def stage_family(num_stages: int) -> str:
+    """What is tested of the stages, told before the first twin is trained."""
+    every = num_stages <= MOST_STAGES
+    what = "main effect of" if every else "cost of removing"
+    return f"{what} each stage's shortcuts on training error, Holm over stages"
 
 
 def primary(settings: PayoffSection, depths: list[int]) -> dict[str, Any]:
@@ -233,18 +247,17 @@ def cells_of(study: Study, trial: FrozenTrial) -> list[dict[str, Any]]:
     return trial.user_attrs.get("cells", []) + study.user_attrs.get(f"cells_{trial.number}", [])
 
 
-def best_factors(
-    twins: Study, settings: PayoffSection, base: list[Candidate]
-) -> dict[tuple[str, int, str], float]:
-    """(order, depth, arm) -> the learning-rate factor with the best validation accuracy."""
-    if len(settings.lr_factors) < 2:
-        return {}
-    shared = base[0].training.optimizer.arguments["lr"]
-    best: dict[tuple[str, int, str], tuple[float, float]] = {}
+def best_factors(twins: Study, base: list[Candidate]) -> Factors:
+    """The learning-rate factor with the best validation accuracy in the tuning."""
+    named = {"ladder": base[0]} | {f"top {rank}": one for rank, one in enumerate(base, start=1)}
+    tuned: dict[tuple[str, str, int, str], tuple[float, float]] = {}
     for trial in twins.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         for cell in cells_of(twins, trial):
             if cell["role"] == "tune":
-                key = (cell["order"], cell["depth"], cell["arm"])
+                place = (cell["comparison"], cell["order"], cell["depth"], cell["arm"])
                 found = (trial.user_attrs["val_accuracy"], cell["lr"])
-                best[key] = max(best.get(key, found), found)
-    return {key: lr / shared for key, (_, lr) in best.items()}
+                tuned[place] = max(tuned.get(place, found), found)
+    return {
+        place: lr / named[place[0]].training.optimizer.arguments["lr"]
+        for place, (_, lr) in tuned.items()
+    }

@@ -16,6 +16,7 @@ from nas.space.grammar import Section, distinct, name, number, part
 
 Size = number(int, 1, 100_000)
 OrderName = Literal[tuple(ORDERS)]
+BlockName = Literal[tuple(BLOCKS)]
 
 
 class StageSection(Section):
@@ -121,13 +122,18 @@ class SearchSection(Section):
     ] = ["val_accuracy"]
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     workers: Annotated[int, Field(ge=1, le=1024)] | None = None
+    baseline: Literal["random"] | None = None
     duplicates: Literal["reuse", "new_seed"] = "reuse"
     probes: bool = True
     hessian: bool = False
 
 
 class PayoffSection(Section):
-    """Which twins are trained after the search. Depths are blocks in every stage."""
+    """Which twins are trained after the search. Depths are blocks in every stage.
+
+    The ends of the ladder are repeated with every one of `blocks`, with all widths times every one
+    of `widths`, and at every one of `budgets`, multiples of the epochs.
+    """
 
     top: Annotated[int, Field(ge=0, le=100)] = 3
     seeds: Annotated[int, Field(ge=1, le=1000)] = 3
@@ -135,6 +141,8 @@ class PayoffSection(Section):
     arms: Annotated[list[Literal[SAME_SHAPE]], AfterValidator(distinct)] | None = None
     depths: Annotated[list[Annotated[int, Field(ge=1)]], AfterValidator(distinct)] | None = None
     activation_orders: Annotated[list[OrderName], AfterValidator(distinct)] | None = None
+    blocks: Annotated[list[BlockName], AfterValidator(distinct)] = []
+    widths: Annotated[list[Annotated[int, Field(ge=2, le=64)]], AfterValidator(distinct)] = []
     lr_factors: Annotated[
         list[Annotated[float, Field(gt=0)]], Field(min_length=1), AfterValidator(distinct)
     ] = [0.3, 1.0]
