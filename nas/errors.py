@@ -15,3 +15,9 @@ class StudyError(UserError):
 
 class ExportError(UserError):
     """Why a study cannot be exported."""
+
+
+def shown(value: object) -> str:
+    """A value as it is told to the user, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -9,7 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[1] / "nas"
 
 LAYERS = """
-errors  registry  defaults  environment  architecture  claims  statistics
+errors
+registry  defaults  environment  architecture  claims  statistics
 blocks
 plan
 cost  network  source_text

@@ -7,20 +7,34 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from nas.architecture import MOST_BLOCKS, MOST_CHANNELS, MOST_CLASSES
 from nas.blocks import ACTIVATIONS, BLOCKS, NORMS, ORDERS, SAME_SHAPE, STEMS, TRANSITIONS
-from nas.data.catalog import AUGMENTATIONS, NAMES
+from nas.data.catalog import AUGMENTATIONS, CLASS_PATH, NAMES
 from nas.result import OBJECTIVES
 from nas.settings import OPTIMIZERS, SCHEDULES
-from nas.space.grammar import Section, distinct, name, number, part
+from nas.space.grammar import LARGEST, Section, distinct, name, number, part
 
-Size = number(int, 1, 100_000)
+Size = number(int, 1, MOST_CHANNELS)
+Depth = number(int, 1, MOST_BLOCKS)
+Side = Annotated[int, Field(ge=1, le=4096)]
+Blocks = Annotated[int, Field(ge=1, le=MOST_BLOCKS)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+#: as 90s, 20m or 2h
+TIME = r"^[0-9]{1,5}(\.[0-9]{1,3})?[smh]?$"
 OrderName = Literal[tuple(ORDERS)]
+
+
+def some_time(text: str) -> str:
+    """ValueError for a time of nothing."""
+    if not float(text.rstrip("smh")):
+        raise ValueError("a search needs some time")
+    return text
 
 
 class StageSection(Section):
     """One stage; a key left out here is taken from `architecture`."""
 
-    depth: Size | None = None
+    depth: Depth | None = None
     width: Size | None = None
     stride: number(int, 1, 64) | None = None
     block: part(BLOCKS) | None = None
@@ -35,7 +49,7 @@ class ArchitectureSection(Section):
     activation_order: name(ORDERS) = "post_activation"
     activation: name(ACTIVATIONS) = "relu"
     norm: part(NORMS) = "batch"
-    depth: Size | None = None
+    depth: Depth | None = None
     width: Size | None = None
     stride: number(int, 1, 64) = 1
     block: part(BLOCKS) = "basic"
@@ -48,18 +62,16 @@ class DatasetSection(Section):
     """The pictures. One of a known name, or any LightningDataModule by class_path."""
 
     name: Literal[NAMES] = "digits"
-    path: str | None = None
-    class_path: str | None = None
+    path: Annotated[str, Field(max_length=4096)] | None = None
+    class_path: Annotated[str, Field(pattern=CLASS_PATH)] | None = None
     init_args: dict[str, Any] = {}
-    image_size: Annotated[int, Field(ge=1, le=4096)] | None = None
-    image_shape: (
-        Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=3, max_length=3)] | None
-    ) = None
-    num_classes: Annotated[int, Field(ge=2)] | None = None
+    image_size: Side | None = None
+    image_shape: Annotated[list[Side], Field(min_length=3, max_length=3)] | None = None
+    num_classes: Annotated[int, Field(ge=2, le=MOST_CLASSES)] | None = None
     augment: Annotated[list[Literal[AUGMENTATIONS]], AfterValidator(distinct)] = []
-    train_size: Annotated[int, Field(ge=2)] | None = None
-    validation_size: Annotated[int, Field(ge=1)] | None = None
-    split_seed: Annotated[int, Field(ge=0)] = 0
+    train_size: Annotated[Count, Field(ge=2)] | None = None
+    validation_size: Count | None = None
+    split_seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
 
 
 class TrainingSection(Section):
@@ -69,9 +81,9 @@ class TrainingSection(Section):
     batch_size: number(int, 2, 65_536) = 128
     optimizer: part(OPTIMIZERS) = "sgd"
     schedule: name(SCHEDULES) = "cosine"
-    warmup: number(float, 0, None) = 0.0
+    warmup: number(float, 0, LARGEST) = 0.0
     label_smoothing: number(float, 0, 0.99) = 0.0
-    gradient_clip: number(float, 0, None) = 0.0
+    gradient_clip: number(float, 0, LARGEST) = 0.0
 
 
 class Bound(Section):
@@ -100,7 +112,7 @@ class SearchSection(Section):
     """How the space is searched."""
 
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 50
-    timeout: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?[smh]?$")] | None = None
+    timeout: Annotated[str, Field(pattern=TIME), AfterValidator(some_time)] | None = None
     sampler: Literal["tpe", "random", "grid", "nsga2", "gp", "cmaes"] = "tpe"
     pruner: Literal["hyperband", "asha", "median", "none"] = "median"
     objectives: Annotated[
@@ -122,13 +134,17 @@ class PayoffSection(Section):
     seeds: Annotated[int, Field(ge=1, le=1000)] = 3
     vary: Literal["shortcut", "transition", "activation_order", "block"] = "shortcut"
     arms: Annotated[list[Literal[SAME_SHAPE]], AfterValidator(distinct)] | None = None
-    depths: Annotated[list[Annotated[int, Field(ge=1)]], AfterValidator(distinct)] | None = None
+    depths: Annotated[list[Blocks], AfterValidator(distinct)] | None = None
     activation_orders: Annotated[list[OrderName], AfterValidator(distinct)] | None = None
     lr_factors: Annotated[
-        list[Annotated[float, Field(gt=0)]], Field(min_length=1), AfterValidator(distinct)
+        list[Annotated[float, Field(gt=0, le=LARGEST)]],
+        Field(min_length=1, max_length=16),
+        AfterValidator(distinct),
     ] = [0.3, 1.0]
     budgets: Annotated[
-        list[Annotated[int, Field(ge=1)]], Field(min_length=1), AfterValidator(distinct)
+        list[Annotated[int, Field(ge=1, le=1000)]],
+        Field(min_length=1, max_length=16),
+        AfterValidator(distinct),
     ] = [1]
     stages: bool = True
     smallest_effect: Annotated[float, Field(ge=0, le=100)] = 2.0
