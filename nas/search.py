@@ -19,7 +19,7 @@ from rich.console import Console
 
 from nas.claims import release_abandoned
 from nas.data import ensure
-from nas.defaults import DATA_DIR, OUT, STORAGE
+from nas.defaults import DATA_DIR, OUT, STORAGE, study_folder
 from nas.environment import num_cores
 from nas.errors import StudyError
 from nas.progress import Progress
@@ -29,6 +29,7 @@ from nas.study import (
     open_storage,
     supply,
 )
+from nas.trust import vouch
 from nas.worker import PRELOAD, Job, work
 
 #: seconds between two looks at the study
@@ -111,6 +112,7 @@ def search(
     study: str | None = None,
     data_dir: str | Path = DATA_DIR,
     out: str | Path = OUT,
+    trust: bool = False,
     console: Console | None = None,
 ) -> Outcome:
     """Run or resume the study of a space until `trials` are done or `timeout` seconds are over.
@@ -122,13 +124,13 @@ def search(
     name = study or space.name
     num_trials = trials or space.search.trials
     ensure(space.dataset, Path(data_dir))
-    make_folder(Path(out) / name)
+    folder = study_folder(out, name)
+    make_folder(folder)
     backend = open_storage(storage, create=True)
     opened = create_study(backend, name, space)
+    vouch(opened, space.dataset, trust, console.out)
     size = min(workers or space.search.workers or num_cores(), num_trials)
-    job = Job(
-        storage=storage, study=name, data_dir=Path(data_dir), out=Path(out) / name, workers=size
-    )
+    job = Job(storage=storage, study=name, data_dir=Path(data_dir), out=folder, workers=size)
     progress = Progress(console, space.search.objectives, num_trials)
     keep_due = supply(opened, space, num_trials, 2 * size)
     return Outcome(opened, watch(Crew(job, size), backend, opened, progress, keep_due, timeout))

@@ -18,6 +18,7 @@ data  trainability  result  module_source
 settings
 measuring  notes  space
 training  study  estimate
+trust
 trial  progress  dashboard  export
 worker
 search

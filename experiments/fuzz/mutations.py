@@ -19,6 +19,10 @@ SPACES = Path(__file__).parents[2] / "search_spaces"
 TEXTS = [path.read_text(encoding="utf-8") for path in sorted(SPACES.rglob("*.yaml"))]
 
 
+#: of a text that is repeated: more is refused for its size alone
+MOST_BYTES = 200_000
+
+
 class Raw(str):
     """A scalar that is written as it stands."""
 
@@ -162,7 +166,7 @@ def mangled_bytes(draw: DrawFn, raw: bytes) -> bytes:
         elif change == 4:
             raw = raw[index:] + raw[:index]
         else:
-            raw = (raw + b"\n") * draw(st.sampled_from([2, 200]))
+            raw = ((raw + b"\n") * draw(st.sampled_from([2, 200])))[:MOST_BYTES]
     return raw
 
 

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 from rich.console import Console
 
-from nas.defaults import DATA_DIR, OUT
+from nas.defaults import DATA_DIR, OUT, study_folder
 from nas.environment import num_cores
 from nas.errors import StudyError
 from nas.payoff.twins import Run, first_runs, further_runs, own_runs
@@ -26,6 +26,7 @@ from nas.space import SearchSpace
 from nas.space.branches import Walker
 from nas.space.schema import PayoffSection
 from nas.study import TWINS, best_first, open_storage, space_of
+from nas.trust import require_trust, vouch
 from nas.worker import Job
 
 
@@ -38,24 +39,27 @@ def payoff(
     workers: int | None = None,
     data_dir: str | Path = DATA_DIR,
     out: str | Path = OUT,
+    trust: bool = False,
     console: Console | None = None,
 ) -> Outcome:
     """Train the twins of a study, or resume them, until all are done or `timeout` seconds are over.
 
     The comparison that is primary is written to the study of the twins before the first one runs.
     """
-    backend = open_storage(storage)
+    backend, console = open_storage(storage), console or Console()
+    require_trust(study, trust, console.out)
     space = space_of(study)
     base = base_candidates(study, space, settings)
     depths = settings.depths or default_depths(base[0])
     name = study.study_name + TWINS
     twins = twin_study(backend, name, study, settings, depths)
+    vouch(twins, base[0].dataset, trust, lambda said: None)
     size = workers or space.search.workers or num_cores()
     job = Job(
         storage=storage,
         study=name,
         data_dir=Path(data_dir),
-        out=Path(out) / study.study_name,
+        out=study_folder(out, study.study_name),
         workers=size,
     )
     deadline = time.monotonic() + timeout if timeout else math.inf
@@ -65,7 +69,7 @@ def payoff(
         lambda: further_runs(base, settings, depths),
     ]
     for phase in phases:
-        outcome = run_all(job, backend, twins, phase(), deadline, console or Console())
+        outcome = run_all(job, backend, twins, phase(), deadline, console)
         if outcome.how != "finished":
             break
     return outcome
@@ -126,7 +130,7 @@ def base_candidates(study: Study, space: SearchSpace, settings: PayoffSection) -
     """The best candidates of the study, distinct; without any the first one of the space."""
     found: dict[str, Candidate] = {}
     for trial in best_first(study):
-        candidate = Candidate.from_json(trial.user_attrs["candidate"])
+        candidate = Candidate.from_json(trial.user_attrs["candidate"], f"trial {trial.number}")
         found.setdefault(candidate.hash, candidate)
         if len(found) == max(1, settings.top):
             break
