@@ -26,3 +26,9 @@ def first_line(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return (str(error) or type(error).__name__).splitlines()[0].rstrip(". ")
+
+
+def shown(value: object) -> str:
+    """A value as it is told to the user, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

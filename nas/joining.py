@@ -11,11 +11,12 @@ from rich.console import Console
 
 from nas.crew import Crew
 from nas.data import ensure
-from nas.defaults import DATA_DIR, OUT, STORAGE
+from nas.defaults import DATA_DIR, OUT, STORAGE, study_folder
 from nas.errors import StudyError
 from nas.progress import Progress
 from nas.search import POLL, KeepDue, Outcome, make_folder, num_workers, run, speaker, watch
 from nas.study import NUM_TRIALS, TWINS, hidden, load_study, open_storage, space_of
+from nas.trust import require_trust
 from nas.worker import Job
 
 #: seconds without a trial to run after which those that joined leave the twins of a study
@@ -30,6 +31,7 @@ def join(
     timeout: float | None = None,
     data_dir: str | Path = DATA_DIR,
     out: str | Path = OUT,
+    trust: bool = False,
     console: Console | None = None,
 ) -> Outcome:
     """Run trials of a study from this machine, and of its twins, until none is left.
@@ -39,6 +41,7 @@ def join(
     console = console or Console()
     backend = open_storage(storage, say=speaker(console))
     study = load_study(backend, name)
+    require_trust(study, trust, speaker(console))
     space = space_of(study)
     if NUM_TRIALS not in study.user_attrs:
         raise StudyError(
@@ -46,7 +49,7 @@ def join(
             "resume it once with `nas search`."
         )
     ensure(space.dataset, Path(data_dir))
-    folder = Path(out) / study.study_name
+    folder = study_folder(out, study.study_name)
     make_folder(folder)
     size = num_workers(workers, space)
     speaker(console)(f"Joined {study.study_name!r} in {hidden(storage)} with {size} workers.")

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from nas.crew import Crew, terminated_like_interrupted
 from nas.data import ensure
-from nas.defaults import DATA_DIR, OUT, STORAGE
+from nas.defaults import DATA_DIR, OUT, STORAGE, study_folder
 from nas.environment import default_workers
 from nas.errors import StudyError
 from nas.extension import extended
@@ -24,6 +24,7 @@ from nas.patience import Say
 from nas.progress import Progress
 from nas.space import SearchSpace
 from nas.study import NUM_TRIALS, create_study, open_storage, supply
+from nas.trust import vouch
 from nas.vigil import Vigil
 from nas.worker import Job
 
@@ -52,6 +53,7 @@ def search(
     extend: bool = False,
     data_dir: str | Path = DATA_DIR,
     out: str | Path = OUT,
+    trust: bool = False,
     console: Console | None = None,
 ) -> Outcome:
     """Run or resume the study of a space until `trials` are done or `timeout` seconds are over.
@@ -64,16 +66,16 @@ def search(
     console = console or Console()
     name = study or space.name
     ensure(space.dataset, Path(data_dir))
-    make_folder(Path(out) / name)
     backend = open_storage(storage, create=True, say=speaker(console))
     if extend:
         name = extended(backend, name, space)
+    folder = study_folder(out, name)
+    make_folder(folder)
     opened = create_study(backend, name, space)
+    vouch(opened, space.dataset, trust, speaker(console))
     opened.set_user_attr(NUM_TRIALS, trials or space.search.trials)
     size = num_workers(workers, space)
-    job = Job(
-        storage=storage, study=name, data_dir=Path(data_dir), out=Path(out) / name, workers=size
-    )
+    job = Job(storage=storage, study=name, data_dir=Path(data_dir), out=folder, workers=size)
     return run(job, backend, opened, space, timeout, console)
 
 

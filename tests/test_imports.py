@@ -9,7 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[1] / "nas"
 
 LAYERS = """
-errors  registry  defaults  environment  durations  architecture  statistics
+errors
+registry  defaults  environment  durations  architecture  statistics
 patience
 claims
 failures  pulse
@@ -21,6 +22,7 @@ data  trainability  result  module_source
 settings
 checkpoint  measuring  notes  space
 training  study  estimate
+trust
 extension
 trial  progress  dashboard  export
 worker

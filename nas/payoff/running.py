@@ -16,7 +16,7 @@ from rich.console import Console
 
 from nas.claims import locked
 from nas.crew import Crew
-from nas.defaults import DATA_DIR, OUT
+from nas.defaults import DATA_DIR, OUT, study_folder
 from nas.errors import StudyError
 from nas.patience import patiently
 from nas.payoff.runs import Factors, Run, first_runs, further_runs, own_runs
@@ -28,6 +28,7 @@ from nas.space import SearchSpace
 from nas.space.branches import Walker
 from nas.space.schema import PayoffSection
 from nas.study import TWINS, best_first, num_wanted, open_storage, space_of
+from nas.trust import require_trust, vouch
 from nas.worker import Job
 
 
@@ -40,6 +41,7 @@ def payoff(
     workers: int | None = None,
     data_dir: str | Path = DATA_DIR,
     out: str | Path = OUT,
+    trust: bool = False,
     console: Console | None = None,
 ) -> Outcome:
     """Train the twins of a study, or resume them, until all are done or `timeout` seconds are over.
@@ -48,18 +50,20 @@ def payoff(
     """
     console = console or Console()
     backend = open_storage(storage, say=speaker(console))
+    require_trust(study, trust, speaker(console))
     space = space_of(study)
     base = base_candidates(study, space, settings)
     depths = settings.depths or default_depths(base[0])
     name = study.study_name + TWINS
     num_stages = len(base[0].architecture.stages)
     twins = twin_study(backend, name, study, settings, depths, num_stages)
+    vouch(twins, base[0].dataset, trust, lambda said: None)
     size = num_workers(workers, space)
     job = Job(
         storage=storage,
         study=name,
         data_dir=Path(data_dir),
-        out=Path(out) / study.study_name,
+        out=study_folder(out, study.study_name),
         workers=size,
     )
     deadline = time.monotonic() + timeout if timeout else math.inf
@@ -136,7 +140,7 @@ def base_candidates(study: Study, space: SearchSpace, settings: PayoffSection) -
     """The best candidates of the study, distinct; without any the first one of the space."""
     found: dict[str, Candidate] = {}
     for trial in best_first(study):
-        candidate = Candidate.from_json(trial.user_attrs["candidate"])
+        candidate = Candidate.from_json(trial.user_attrs["candidate"], f"trial {trial.number}")
         found.setdefault(candidate.hash, candidate)
         if len(found) == max(1, settings.top):
             break
