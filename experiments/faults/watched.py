@@ -11,15 +11,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import optuna
 from optuna.trial import FrozenTrial
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from nas.study import load_study, open_storage
 
 NAS = str(Path(sys.executable).with_name("nas"))
 SPACE = Path(__file__).with_name("faults.yaml")
 ROOT = Path(__file__).parents[2]
-#: what an onlooker may meet while the storage is away
-AWAY = (SQLAlchemyError, optuna.exceptions.OptunaError, KeyError, OSError)
+FINISHED = ("COMPLETE", "PRUNED", "FAIL")
+#: read past Optuna, which would wait for a storage that is away
+TRIALS = text(
+    "SELECT number, state, datetime_complete FROM trials JOIN studies USING (study_id) "
+    "WHERE study_name = 'faults'"
+)
 
 
 @dataclass
@@ -63,6 +70,8 @@ class Watched:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.storage = self.storage or f"sqlite:///{self.folder}/nas.db"
         self.log = self.folder / "log.txt"
+        waiting = {"timeout": 1} if self.storage.startswith("sqlite") else {}
+        self.engine = create_engine(self.storage, connect_args=waiting, poolclass=NullPool)
 
     def start(self, *more: str, verb: str = "search") -> subprocess.Popen[bytes]:
         """Begin the search, or go on with it, in a session of its own."""
@@ -88,16 +97,20 @@ class Watched:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def all_trials(self) -> list[FrozenTrial]:
-        """The trials as they stand; none while the storage is away."""
-        with suppress(*AWAY):
-            return optuna.load_study(study_name="faults", storage=self.storage).trials
-        return []
+        """The trials as they stand."""
+        return load_study(open_storage(self.storage), "faults").trials
+
+    def rows(self) -> dict[int, tuple[str, str]]:
+        """Number -> state and end of each trial; none while the storage is away."""
+        with suppress(SQLAlchemyError), self.engine.connect() as connection:
+            return {number: (state, str(end)) for number, state, end in connection.execute(TRIALS)}
+        return {}
 
     def look(self) -> int:
         """Remember what has finished; how many that are."""
-        for trial in self.all_trials():
-            if trial.state.is_finished():
-                self.seen.setdefault(trial.number, ended(trial))
+        for number, row in self.rows().items():
+            if row[0] in FINISHED:
+                self.seen.setdefault(number, row)
         return len(self.seen)
 
     def run_for(self, seconds: float, process: subprocess.Popen[bytes]) -> bool:
@@ -126,11 +139,11 @@ class Watched:
 
     def row(self, fault: str, injected: int, before: int, note: str = "") -> Row:
         """The balance."""
-        final = self.all_trials()
-        now = {trial.number: ended(trial) for trial in final if trial.state.is_finished()}
+        final = self.rows()
+        now = {number: row for number, row in final.items() if row[0] in FINISHED}
         lost = sum(number not in now for number in self.seen)
         twice = sum(number in now and now[number] != was for number, was in self.seen.items())
-        unfinished = sum(not trial.state.is_finished() for trial in final)
+        unfinished = len(final) - len(now)
         return Row(
             fault=fault,
             injected=injected,
@@ -143,11 +156,6 @@ class Watched:
             seconds=round(time.monotonic() - self.started, 1),
             note=note,
         )
-
-
-def ended(trial: FrozenTrial) -> tuple[Any, ...]:
-    """How and when a trial ended."""
-    return trial.state.name, trial.values, trial.datetime_complete
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
