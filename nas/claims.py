@@ -14,7 +14,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from nas.patience import patiently
@@ -65,6 +65,15 @@ def file_locked(storage: BaseStorage) -> contextlib.AbstractContextManager[Any]:
     if engine is None or engine.url.get_backend_name() != "sqlite" or not engine.url.database:
         return contextlib.nullcontext()
     return FileLock(f"{engine.url.database}.lock")
+
+
+def locked_place(url: URL) -> contextlib.AbstractContextManager[Any]:
+    """The same lock where the database is not open yet; errors pass through."""
+    if url.get_backend_name() == "postgresql":
+        return contextlib.closing(take_lock(create_engine(url, poolclass=NullPool)))
+    if url.get_backend_name() == "sqlite":
+        return FileLock(f"{url.database}.lock")
+    return contextlib.nullcontext()
 
 
 def engine_of(storage: BaseStorage) -> Engine | None:

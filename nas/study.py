@@ -1,6 +1,5 @@
 """The Optuna study of a search: where it is stored, how it samples, and which trials are due."""
 
-import contextlib
 import copy
 import json
 import warnings
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from filelock import FileLock
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, RDBStorage
@@ -18,7 +16,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import make_url
 
-from nas.claims import locked
+from nas.claims import locked, locked_place
 from nas.defaults import STORAGE
 from nas.errors import StudyError, first_line
 from nas.patience import Say, patient, patiently, silent
@@ -68,14 +66,12 @@ def open_storage(url: str, *, create: bool = False, say: Say = silent) -> BaseSt
     It is waited for when it is away later, and `say` told of that. SQLite waits for locks.
     """
     options: dict[str, Any] = {"pool_pre_ping": True}
-    lock: Any = contextlib.nullcontext()
     try:
         place = make_url(url)
         if place.get_backend_name() == "sqlite":
             options["connect_args"] = {"timeout": 120}
             check_file(place.database or ":memory:", create=create)
-            lock = FileLock(f"{place.database}.lock")
-        with lock:  # two processes may make its tables
+        with locked_place(place):  # two processes may make its tables
             storage = RDBStorage(url, engine_kwargs=options)
         return optuna.storages.get_storage(patient(storage, say))
     except StudyError:
@@ -111,6 +107,12 @@ def hidden(url: str) -> str:
 
 def create_study(storage: BaseStorage, name: str, space: SearchSpace) -> Study:
     """Make the study of a space, or open the one of that name if its space is the same."""
+    with locked(storage):  # another search may make it at the same time
+        return create_alone(storage, name, space)
+
+
+def create_alone(storage: BaseStorage, name: str, space: SearchSpace) -> Study:
+    """Make or open a study while no other process does."""
     directions = [OBJECTIVES[objective].direction for objective in space.search.objectives]
     study = optuna.create_study(
         study_name=name, storage=storage, directions=directions, load_if_exists=True
