@@ -36,7 +36,7 @@ READY = "ready"
 class Job:
     """What a worker needs to know; it reads the rest from the study.
 
-    gpus: numbers of the GPUs that workers share in turn; none where there are none.
+    gpus: names of the GPUs that workers share in turn; none where there are none.
     """
 
     storage: str
@@ -44,7 +44,7 @@ class Job:
     data_dir: Path
     out: Path
     workers: int
-    gpus: tuple[int, ...] = ()
+    gpus: tuple[str, ...] = ()
 
 
 def work(job: Job, index: int, messages: Connection) -> None:
@@ -56,7 +56,7 @@ def work(job: Job, index: int, messages: Connection) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     torch.set_num_threads(1)
     if job.gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(job.gpus[index % len(job.gpus)])
+        os.environ["CUDA_VISIBLE_DEVICES"] = job.gpus[index % len(job.gpus)]
     parent = multiprocessing.parent_process()
 
     def interrupted() -> bool:
