@@ -12,6 +12,7 @@ from rich.console import Console
 from nas.crew import Crew
 from nas.data import ensure
 from nas.defaults import DATA_DIR, OUT, STORAGE
+from nas.environment import visible_gpus
 from nas.errors import StudyError
 from nas.progress import Progress
 from nas.search import POLL, KeepDue, Outcome, make_folder, num_workers, run, speaker, watch
@@ -27,6 +28,7 @@ def join(
     *,
     storage: str = STORAGE,
     workers: int | None = None,
+    workers_per_gpu: int = 1,
     timeout: float | None = None,
     data_dir: str | Path = DATA_DIR,
     out: str | Path = OUT,
@@ -48,10 +50,15 @@ def join(
     ensure(space.dataset, Path(data_dir))
     folder = Path(out) / study.study_name
     make_folder(folder)
-    size = num_workers(workers, space)
+    size = num_workers(workers, space, workers_per_gpu)
     speaker(console)(f"Joined {study.study_name!r} in {hidden(storage)} with {size} workers.")
     job = Job(
-        storage=storage, study=study.study_name, data_dir=Path(data_dir), out=folder, workers=size
+        storage=storage,
+        study=study.study_name,
+        data_dir=Path(data_dir),
+        out=folder,
+        workers=size,
+        gpus=visible_gpus(),
     )
     deadline = None if timeout is None else time.monotonic() + timeout
     outcome = run(job, backend, study, space, timeout, console)

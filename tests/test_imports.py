@@ -25,6 +25,7 @@ extension
 trial  progress  dashboard  export
 worker
 crew
+ray_crew
 search
 payoff  joining
 summary  report

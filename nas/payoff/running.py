@@ -15,13 +15,14 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from nas.claims import locked
-from nas.crew import Crew
 from nas.defaults import DATA_DIR, OUT
+from nas.environment import visible_gpus
 from nas.errors import StudyError
 from nas.patience import patiently
 from nas.payoff.twins import Run, first_runs, further_runs, own_runs
 from nas.progress import Progress
-from nas.search import KeepDue, Outcome, num_workers, speaker, watch
+from nas.ray_crew import RayCluster
+from nas.search import KeepDue, Outcome, crew_of, num_workers, speaker, watch
 from nas.settings import Candidate
 from nas.space import SearchSpace
 from nas.space.branches import Walker
@@ -37,6 +38,8 @@ def payoff(
     storage: str,
     timeout: float | None = None,
     workers: int | None = None,
+    workers_per_gpu: int = 1,
+    cluster: RayCluster | None = None,
     data_dir: str | Path = DATA_DIR,
     out: str | Path = OUT,
     console: Console | None = None,
@@ -52,13 +55,13 @@ def payoff(
     depths = settings.depths or default_depths(base[0])
     name = study.study_name + TWINS
     twins = twin_study(backend, name, study, settings, depths)
-    size = num_workers(workers, space)
     job = Job(
         storage=storage,
         study=name,
         data_dir=Path(data_dir),
         out=Path(out) / study.study_name,
-        workers=size,
+        workers=num_workers(workers, space, workers_per_gpu),
+        gpus=visible_gpus(),
     )
     deadline = time.monotonic() + timeout if timeout else math.inf
     phases: list[Callable[[], Iterable[Run]]] = [
@@ -67,7 +70,7 @@ def payoff(
         lambda: further_runs(base, settings, depths),
     ]
     for phase in phases:
-        outcome = run_all(job, backend, twins, phase(), deadline, console)
+        outcome = run_all(job, backend, twins, phase(), deadline, console, cluster)
         if outcome.how != "finished":
             break
     return outcome
@@ -96,13 +99,14 @@ def run_all(
     runs: Iterable[Run],
     deadline: float,
     console: Console,
+    cluster: RayCluster | None = None,
 ) -> Outcome:
     """Train the runs that are not in the study yet."""
     fresh = fresh_runs(twins, runs)
     total = len(twins.get_trials(deepcopy=False)) + len(fresh)
     progress = Progress(console, ["val_accuracy"], total)
-    crew = Crew(job, min(job.workers, total), say=speaker(console))
-    keep_due = supply(twins, fresh, 2 * crew.size)
+    crew = crew_of(job, total, cluster, speaker(console))
+    keep_due = supply(twins, fresh, 2 * max(1, job.workers))
     left = None if deadline == math.inf else max(1.0, deadline - time.monotonic())
     return Outcome(twins, watch(crew, storage, twins, progress, keep_due, left))
 
