@@ -89,6 +89,12 @@ class WithRay(typer.core.TyperCommand):
         return super().parse_args(ctx, given)
 
 
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Run the class_path of a study that was made elsewhere."),
+]
+
+
 def example(text: str) -> str:
     """The end of a help text."""
     return f"\b\nExample:\n  {text}"
@@ -96,7 +102,12 @@ def example(text: str) -> str:
 
 def say(text: str) -> None:
     """A line on standard output."""
-    typer.echo(text)
+    typer.echo(printable(text))
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal would obey: names in a study may be anybody's."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def load_space(name: str, settings: list[str] | None) -> Any:
@@ -153,6 +164,8 @@ def check(
         else f"{'' if exact else 'at least '}{count:,.0f}"
     )
     say(f"{loaded.name}: {len(rows)} searched parameters, {number} distinct architectures.")
+    if loaded.dataset.class_path:
+        say(f"Searched, this space runs code: {loaded.dataset.class_path}. A check does not.")
     if cost:
         from nas.estimate import estimate
 
@@ -179,6 +192,10 @@ def search(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Seed of sampler, weights and batches.")
     ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(help="random: run random search with as many trials, to compare."),
+    ] = None,
     settings: Settings = None,
     extend: Annotated[
         bool,
@@ -188,25 +205,32 @@ def search(
     ] = False,
     data_dir: DataDir = DATA_DIR,
     out: Out = OUT,
+    trust: Trust = False,
 ) -> None:
     """Run the study of a space, or resume it where it stands."""
     from nas.search import search as run
 
     start = time.monotonic()
-    overrides = list(settings or []) + ([f"search.seed={seed}"] if seed is not None else [])
-    loaded = load_space(space, overrides)
+    given = {"search.seed": seed, "search.baseline": baseline}
+    changes = [f"{key}={value}" for key, value in given.items() if value is not None]
+    loaded = load_space(space, [*(settings or []), *changes])
     seconds = seconds_of(timeout or loaded.search.timeout)
     where: dict[str, Any] = {"storage": storage, "workers": workers}
     where |= {"workers_per_gpu": workers_per_gpu}
     where |= {"cluster": cluster_of(ray, workers, cpus_per_worker, gpus_per_worker)}
-    where |= {"data_dir": data_dir, "out": out}
+    where |= {"data_dir": data_dir, "out": out, "trust": trust}
     name = check_study_name(study)
     outcome = run(loaded, trials=trials, timeout=seconds, study=name, extend=extend, **where)
+    searched = outcome.study
+    if loaded.search.baseline and outcome.how == "finished":
+        from nas.baseline import run_baseline
+
+        outcome = run_baseline(searched, timeout=remaining(seconds, start), **where)
     if loaded.section.payoff and outcome.how == "finished":
         from nas.payoff.running import payoff as twins
 
         left = remaining(seconds, start)
-        outcome = twins(outcome.study, loaded.section.payoff, timeout=left, **where)
+        outcome = twins(searched, loaded.section.payoff, timeout=left, **where)
     end(outcome, storage, out)
 
 
@@ -219,6 +243,7 @@ def worker(
     storage: Storage = STORAGE,
     data_dir: DataDir = DATA_DIR,
     out: Out = OUT,
+    trust: Trust = False,
 ) -> None:
     """Join a study that was started elsewhere, and leave when it has no trials left to run."""
     from nas.joining import join
@@ -231,6 +256,7 @@ def worker(
         timeout=seconds_of(timeout),
         data_dir=data_dir,
         out=out,
+        trust=trust,
     )
     if outcome.how == "interrupted":
         raise typer.Exit(INTERRUPTED)
@@ -260,11 +286,14 @@ def dashboard(
     storage: Storage = STORAGE,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8080,
+    expose: Annotated[
+        bool, typer.Option("--expose", help="Let others reach it: it has no password.")
+    ] = False,
 ) -> None:
     """Open optuna-dashboard on a study."""
     from nas.dashboard import serve
 
-    serve(storage, study, host, port)
+    serve(storage, study, host, port, expose=expose)
 
 
 @app.command(epilog=example("nas export cifar --seeds 3 --output best.py"))
@@ -283,6 +312,7 @@ def export(
     storage: Storage = STORAGE,
     data_dir: DataDir = DATA_DIR,
     out: Out = OUT,
+    trust: Trust = False,
 ) -> None:
     """Train the best architecture on all but the test split and write it as a Python module."""
     from nas.export import export as run
@@ -297,6 +327,7 @@ def export(
         output=output,
         data_dir=data_dir,
         out=out,
+        trust=trust,
         say=say,
     )
 
@@ -321,6 +352,7 @@ def payoff(
     storage: Storage = STORAGE,
     data_dir: DataDir = DATA_DIR,
     out: Out = OUT,
+    trust: Trust = False,
 ) -> None:
     """Train twins that differ in one choice, or resume them, and say where shortcuts pay off."""
     from nas.payoff.running import payoff as run
@@ -339,6 +371,7 @@ def payoff(
         cluster=cluster_of(ray, workers, cpus_per_worker, gpus_per_worker),
         data_dir=data_dir,
         out=out,
+        trust=trust,
     )
     end(outcome, storage, out)
 
@@ -416,10 +449,10 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except UserError as error:
-        typer.echo(f"nas: {error}", err=True)
+        typer.echo(printable(f"nas: {error}"), err=True)
         raise SystemExit(MENDABLE) from None
     except OSError as error:
         if error.filename is None:
             raise
-        typer.echo(f"nas: {error.filename}: {error.strerror}.", err=True)
+        typer.echo(printable(f"nas: {error.filename}: {error.strerror}."), err=True)
         raise SystemExit(MENDABLE) from None

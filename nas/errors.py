@@ -17,8 +17,18 @@ class ExportError(UserError):
     """Why a study cannot be exported."""
 
 
+class Remark(UserWarning):
+    """What the user should know, though the work goes on."""
+
+
 def first_line(error: BaseException) -> str:
     """What the first cause of an exception says, without what follows it."""
     while error.__cause__ is not None:
         error = error.__cause__
     return (str(error) or type(error).__name__).splitlines()[0].rstrip(". ")
+
+
+def shown(value: object) -> str:
+    """A value as it is told to the user, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

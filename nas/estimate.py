@@ -13,7 +13,7 @@ from nas.architecture import Architecture
 from nas.cost import Cost, cost
 from nas.data.catalog import split_sizes
 from nas.data.facts import FACTS
-from nas.environment import default_workers
+from nas.environment import available_memory, default_workers
 from nas.network import Network, channels_last
 from nas.settings import OPTIMIZERS, Training
 from nas.space import SearchSpace
@@ -23,6 +23,8 @@ from nas.space.branches import Draw, every
 STEPS = 5
 #: multiply-adds of a timed step, at most
 TIMED = 10**10
+#: pictures of a timed step, at least
+FEWEST = 2
 #: random candidates the mean cost is taken over
 DRAWS = 200
 
@@ -36,6 +38,8 @@ def estimate(space: SearchSpace, data_dir: Path) -> list[str]:
         f"{word:<8}  {described(spent)}"
         for word, (_, spent) in zip(("smallest", "largest"), ends, strict=True)
     ]
+    if reason := why_not_timed(space, ends[1][0]):
+        return [*lines, f"There is no estimate of the time: {reason}."]
     steps = training.epochs * math.ceil(num_pictures(space, data_dir) / training.batch_size)
     timed = [
         (spent.multiply_adds, step_seconds(architecture, training)) for architecture, spent in ends
@@ -49,8 +53,21 @@ def estimate(space: SearchSpace, data_dir: Path) -> list[str]:
     lines.append(
         f"{trials} trials with {workers} workers: about "
         f"{duration(seconds * trials / min(workers, trials))} if none is pruned."
+        + (" The random baseline takes as long again." if space.search.baseline else "")
     )
     return lines
+
+
+def why_not_timed(space: SearchSpace, largest: Architecture) -> str:
+    """Why no step can be timed here, if so; no code of the space is run for it."""
+    if space.dataset.class_path is not None:
+        return f"how many pictures there are is known to {space.dataset.class_path} alone"
+    spent = cost(largest, batch_size=FEWEST)
+    if spent.memory > available_memory() * 3 // 4:
+        return "the largest candidate does not fit into the memory that is free"
+    if FEWEST * spent.multiply_adds > 100 * TIMED:
+        return "a step of the largest candidate takes too long to be timed"
+    return ""
 
 
 def described(spent: Cost) -> str:
@@ -84,7 +101,7 @@ def step_seconds(architecture: Architecture, training: Training) -> float:
 
     Where a step is long, it is timed on a part of its pictures.
     """
-    num_timed = min(training.batch_size, max(2, TIMED // cost(architecture).multiply_adds))
+    num_timed = min(training.batch_size, max(FEWEST, TIMED // cost(architecture).multiply_adds))
     network = channels_last(Network(architecture))
     optimizer = OPTIMIZERS[training.optimizer.name](
         network.parameters(), **training.optimizer.arguments

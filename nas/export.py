@@ -15,7 +15,7 @@ import torch
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from nas.defaults import DATA_DIR, OUT
+from nas.defaults import DATA_DIR, OUT, study_folder
 from nas.environment import git_commit, library_version, memory_share, num_cores
 from nas.errors import ExportError
 from nas.measuring import accuracy
@@ -24,6 +24,7 @@ from nas.network import Network
 from nas.settings import Candidate
 from nas.study import best_trials
 from nas.training import train as train_candidate
+from nas.trust import require_trust
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def export(
     output: str | Path = "best.py",
     data_dir: str | Path = DATA_DIR,
     out: str | Path = OUT,
+    trust: bool = False,
     say: Callable[[str], None] = print,
 ) -> Path:
     """Write the module of a trial (default: the best) with its weights beside it.
@@ -53,14 +55,16 @@ def export(
     The network is trained on training and validation split over several seeds, and each is tested
     once; the weights are those of the first seed. Runs done before are not repeated.
     """
-    output, folder = Path(output), Path(out) / study.study_name
+    output, folder = Path(output), study_folder(out, study.study_name)
     if output.suffix != ".py":
         raise ExportError(f"{output} is no name of a Python file: write it as best.py.")
     chosen = choose(study, trial)
-    candidate = Candidate.from_json(chosen.user_attrs["candidate"])
+    place = f"trial {chosen.number} of study {study.study_name!r}"
+    candidate = Candidate.from_json(chosen.user_attrs["candidate"], place)
     if train:
+        require_trust(study, trust, say)
         runs = []
-        for run in retrained(candidate, chosen.user_attrs["seed"], seeds, folder, Path(data_dir)):
+        for run in retrained(candidate, first_seed(chosen), seeds, folder, Path(data_dir)):
             runs.append(run)
             say(f"seed {run.seed}: test accuracy {run.test_accuracy:.4f}")
         weights, facts = runs[0].weights, measured(runs)
@@ -81,9 +85,15 @@ def choose(study: Study, number: int | None) -> FrozenTrial:
             raise ExportError(f"study {study.study_name!r} has no finished trial yet.")
         return best[0]
     for trial in study.get_trials(deepcopy=False):
-        if trial.number == number and "candidate_hash" in trial.user_attrs:
+        if trial.number == number and {"candidate", "candidate_hash"} <= trial.user_attrs.keys():
             return trial
     raise ExportError(f"study {study.study_name!r} has no trained trial {number}.")
+
+
+def first_seed(trial: FrozenTrial) -> int:
+    """The seed the search trained a trial with; 0 where none was kept."""
+    seed = trial.user_attrs.get("seed")
+    return seed if type(seed) is int and 0 <= seed < 2**31 else 0
 
 
 def found_weights(trial: FrozenTrial, folder: Path) -> tuple[Path, list[str]]:
@@ -93,8 +103,9 @@ def found_weights(trial: FrozenTrial, folder: Path) -> tuple[Path, list[str]]:
         raise ExportError(
             f"the weights of trial {trial.number} were not kept ({weights}): leave out --no-train."
         )
-    reached = f"validation accuracy {trial.user_attrs['val_accuracy']:.4f}"
-    return weights, [f"Weights as the search found them: {reached}."]
+    reached = trial.user_attrs.get("val_accuracy")
+    known = f": validation accuracy {reached:.4f}" if isinstance(reached, float) else ""
+    return weights, [f"Weights as the search found them{known}."]
 
 
 def retrained(
@@ -162,14 +173,14 @@ def write(
     output: Path,
 ) -> None:
     """Write module and weights, load both, and compare with the trained network to the last bit."""
-    attrs, commit = trial.user_attrs, git_commit(Path(__file__).parent)
+    spent, commit = candidate.cost(), git_commit(Path(__file__).parent)
     source = module_source(
         candidate.architecture,
         title=f"Network found by study {study.study_name}, trial {trial.number}.",
         facts=[
             *facts,
-            f"{attrs['layers']} layers, {attrs['parameters']:,} parameters, "
-            f"{attrs['multiply_adds']:,} multiply-adds.",
+            f"{spent.depth} layers, {spent.parameters:,} parameters, "
+            f"{spent.multiply_adds:,} multiply-adds.",
             f"Made by nas {library_version('nas')}{f' (commit {commit})' if commit else ''}.",
         ],
     )

@@ -9,9 +9,11 @@ from optuna.study import Study
 from optuna.trial import FixedTrial, FrozenTrial
 
 from nas.claims import locked
+from nas.patience import silent
 from nas.settings import Candidate
 from nas.space import SearchSpace
 from nas.study import DONE, create_study
+from nas.trust import vouch
 
 #: the attribute of a trial with the number it had in the study it was taken from
 TAKEN_FROM = "taken_from"
@@ -27,8 +29,10 @@ def extended(storage: BaseStorage, name: str, space: SearchSpace) -> str:
     while f"{name}-{number}" in names and not is_of(storage, f"{name}-{number}", space):
         number += 1
     old = optuna.load_study(study_name=name, storage=storage)
-    take_over(storage, old, create_study(storage, f"{name}-{number}", space), space)
-    return f"{name}-{number}"
+    new = create_study(storage, f"{name}-{number}", space)
+    vouch(new, space.dataset, False, silent)
+    take_over(storage, old, new, space)
+    return new.study_name
 
 
 def is_of(storage: BaseStorage, name: str, space: SearchSpace) -> bool:

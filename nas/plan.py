@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 
-from nas.architecture import Architecture, BlockRecord
+from nas.architecture import MOST_CHANNELS, Architecture, BlockRecord
 from nas.blocks import (
     ACTIVATIONS,
     BLOCKS,
@@ -175,13 +175,7 @@ def check_choices(architecture: Architecture) -> None:
         raise ValueError(unknown("activation", architecture.activation, list(ACTIVATIONS)))
     if not architecture.stages:
         raise ValueError("a network needs at least one stage, found none.")
-    sizes = {"stem.width": architecture.stem.arguments.get("width")}
-    for index, stage in enumerate(architecture.stages):
-        for key in ("depth", "width", "stride"):
-            sizes[f"stages.{index}.{key}"] = getattr(stage, key)
-    for name, size in sizes.items():
-        if type(size) is not int or size < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1, found {size!r}.")
+    architecture.check_sizes()
 
 
 def check(architecture: Architecture, plan: Plan) -> None:
@@ -203,9 +197,10 @@ def check_conv(part: str, conv: Conv) -> None:
     if conv.groups < 1:
         raise ValueError(f"the number of groups must be at least 1, found {conv.groups}.")
     for channels in (conv.in_channels, conv.out_channels):
-        if channels < 1:
+        if not 1 <= channels <= MOST_CHANNELS:
             raise ValueError(
-                f"a convolution of {part} has {channels} channels: at least 1 is needed."
+                f"a convolution of {part} has {channels} channels: it can have 1 to "
+                f"{MOST_CHANNELS:,}."
             )
         if channels % conv.groups:
             raise ValueError(

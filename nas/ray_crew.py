@@ -81,7 +81,7 @@ class RayCrew:
         here = self.ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
             self.ray.get_runtime_context().get_node_id(), soft=True
         )
-        box = self.ray.remote(num_cpus=0, scheduling_strategy=here)(Mailbox)
+        box = self.ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(Mailbox)
         self.mailbox = box.remote()
         alive = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
         fits = min(
@@ -134,7 +134,11 @@ class RayCrew:
 
     def listen(self) -> None:
         """Hear what the workers have to say: that they are ready, or a remark."""
-        for token, name, message in self.ray.get(self.mailbox.take.remote()):
+        try:
+            heard = self.ray.get(self.mailbox.take.remote())
+        except self.ray.exceptions.ActorUnavailableError:  # it died, and Ray starts another
+            return
+        for token, name, message in heard:
             self.by_token[token].name = name
             if message == READY:
                 self.stillborn = 0

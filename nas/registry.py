@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -40,10 +41,14 @@ class Registry(Generic[T]):
     def options(self, name: str) -> dict[str, inspect.Parameter]:
         """Option name -> its parameter (annotation and default)."""
         part: Any = self[name]
-        if not callable(part):
-            return {}
-        parameters = inspect.signature(part).parameters
-        return {k: p for k, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+        return keyword_only(part) if callable(part) else {}
+
+
+@cache
+def keyword_only(part: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The keyword-only parameters of a part; kept, as a check of a space asks often."""
+    parameters = inspect.signature(part).parameters
+    return {k: p for k, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
 
 
 def unknown(kind: str, name: object, known: list[str]) -> str:

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from nas.crew import Crew, terminated_like_interrupted
 from nas.data import ensure
-from nas.defaults import DATA_DIR, OUT, STORAGE
+from nas.defaults import DATA_DIR, OUT, STORAGE, study_folder
 from nas.environment import default_workers, visible_gpus
 from nas.errors import StudyError
 from nas.extension import extended
@@ -25,6 +25,7 @@ from nas.progress import Progress
 from nas.ray_crew import RayCluster, RayCrew
 from nas.space import SearchSpace
 from nas.study import NUM_TRIALS, create_study, open_storage, supply
+from nas.trust import vouch
 from nas.vigil import Vigil
 from nas.worker import Job
 
@@ -55,6 +56,7 @@ def search(
     extend: bool = False,
     data_dir: str | Path = DATA_DIR,
     out: str | Path = OUT,
+    trust: bool = False,
     console: Console | None = None,
 ) -> Outcome:
     """Run or resume the study of a space until `trials` are done or `timeout` seconds are over.
@@ -67,17 +69,19 @@ def search(
     console = console or Console()
     name = study or space.name
     ensure(space.dataset, Path(data_dir))
-    make_folder(Path(out) / name)
     backend = open_storage(storage, create=True, say=speaker(console))
     if extend:
         name = extended(backend, name, space)
+    folder = study_folder(out, name)
+    make_folder(folder)
     opened = create_study(backend, name, space)
+    vouch(opened, space.dataset, trust, speaker(console))
     opened.set_user_attr(NUM_TRIALS, trials or space.search.trials)
     job = Job(
         storage=storage,
         study=name,
         data_dir=Path(data_dir),
-        out=Path(out) / name,
+        out=folder,
         workers=num_workers(workers, space, workers_per_gpu),
         gpus=visible_gpus(),
     )
@@ -92,13 +96,14 @@ def run(
     timeout: float | None,
     console: Console,
     cluster: RayCluster | None = None,
+    poll: float = POLL,
 ) -> Outcome:
     """Keep the trials of a study due and run them until as many are done as were asked for."""
     num_trials = study.user_attrs[NUM_TRIALS]
     progress = Progress(console, space.search.objectives, num_trials)
     keep_due = supply(study, space, num_trials, 2 * max(1, job.workers))
     crew = crew_of(job, num_trials, cluster, speaker(console))
-    return Outcome(study, watch(crew, storage, study, progress, keep_due, timeout))
+    return Outcome(study, watch(crew, storage, study, progress, keep_due, timeout, poll))
 
 
 def crew_of(job: Job, most: int, cluster: RayCluster | None, say: Say) -> Crew | RayCrew:
@@ -137,20 +142,22 @@ def watch(
     progress: Progress,
     keep_due: KeepDue,
     timeout: float | None,
+    poll: float = POLL,
 ) -> str:
     """Keep trials due and workers running, and show their progress, to the end; how it ended."""
     deadline = time.monotonic() + timeout if timeout else math.inf
     vigil, streak = Vigil(storage, crew.kill), Streak()
     try:
         with progress, terminated_like_interrupted():
-            while not is_done(study, progress, streak, keep_due):
+            while True:
+                trials = study.get_trials(deepcopy=False)
+                if is_done(trials, progress, streak, keep_due):
+                    return "finished"
                 if time.monotonic() > deadline:
                     return "timeout"
-                trials = study.get_trials(deepcopy=False)
                 crew.check(storage, trials)
                 vigil.look(trials)
-                time.sleep(POLL)
-        return "finished"
+                time.sleep(poll)
     except KeyboardInterrupt:
         return "interrupted"
     finally:
@@ -158,9 +165,10 @@ def watch(
         Vigil(storage).look(study.get_trials(deepcopy=False))
 
 
-def is_done(study: Study, progress: Progress, streak: Streak, keep_due: KeepDue) -> bool:
-    """One look at the study; whether every trial asked for is finished."""
-    trials = study.get_trials(deepcopy=False)
+def is_done(
+    trials: Sequence[FrozenTrial], progress: Progress, streak: Streak, keep_due: KeepDue
+) -> bool:
+    """Show and judge the trials; whether every one asked for is finished."""
     progress.update(trials)
     streak.look(trials)
     return keep_due(trials) and all(trial.state.is_finished() for trial in trials)

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from nas.architecture import Architecture, Named
+from nas.architecture import Architecture, Named, checked
 from nas.cost import Cost, cost
 from nas.data.catalog import Dataset
+from nas.errors import UserError, shown
+from nas.plan import plan
 from nas.registry import Registry
 
 OPTIMIZERS: Registry[Callable[..., Any]] = Registry("optimizer")
@@ -93,6 +95,17 @@ class Training:
     label_smoothing: float = 0.0
     gradient_clip: float = 0.0
 
+    def check(self) -> None:
+        """ValueError where an optimiser or a schedule is unknown, or a number is no count."""
+        options = OPTIMIZERS.options(self.optimizer.name)
+        for key, value in self.optimizer.options:
+            kind = options[key].annotation
+            if type(value) is not kind and not (kind is float and type(value) is int):
+                raise ValueError(f"{key} of {self.optimizer.name} cannot be {shown(value)}.")
+        SCHEDULES[self.schedule]
+        if self.epochs < 1 or self.batch_size < 2 or self.warmup < 0:
+            raise ValueError("epochs, batch_size or warmup are too small.")
+
     def factor(self, step: int, num_steps: int) -> float:
         """Factor of the learning rate at a step: linear warm-up, then the schedule."""
         warm = self.warmup / self.epochs * num_steps
@@ -126,18 +139,20 @@ class Candidate:
         return json.dumps(data, sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: str) -> "Candidate":
-        """The candidate `to_json` wrote; ValueError where the text is something else."""
+    def from_json(cls, text: str, place: str = "a stored candidate") -> "Candidate":
+        """The candidate `to_json` wrote; UserError where the text is something else."""
         try:
             data = json.loads(text)
-            training = data["training"] | {"optimizer": Named.parse(data["training"]["optimizer"])}
-            return cls(
-                architecture=Architecture.from_json(json.dumps(data["architecture"])),
-                training=Training(**training),
-                dataset=Dataset.from_json(json.dumps(data["dataset"])),
-            )
-        except (TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise ValueError(f"this is not the JSON of a candidate: {error!r}.") from error
+            given = data["training"] | {"optimizer": Named.parse(data["training"]["optimizer"])}
+            training = checked(Training(**given))
+            training.check()
+            architecture = Architecture.from_json(json.dumps(data["architecture"]))
+            plan(architecture)
+            dataset = Dataset.from_json(json.dumps(data["dataset"]))
+            return cls(architecture=architecture, training=training, dataset=dataset)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            why = str(error) if isinstance(error, ValueError) else repr(error)
+            raise UserError(f"{place}: this is not the JSON of a candidate: {why}") from error
 
     @property
     def hash(self) -> str:

@@ -4,7 +4,7 @@ import copy
 import json
 import warnings
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,8 @@ MOST_REJECTED = 50
 FORMAT = 1
 #: the attribute of a study with the number of trials asked for
 NUM_TRIALS = "num_trials"
-#: what the name of a study's twins ends with
-TWINS = "-twins"
+#: what the names of the studies beside a search end with: its twins, its random baseline
+TWINS, BASELINE = "-twins", "-random"
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 SAMPLERS: Registry[Callable[[int], BaseSampler]] = Registry("sampler")
 PRUNERS: Registry[Callable[[int], BasePruner]] = Registry("pruner")
@@ -167,7 +167,12 @@ def load_study(storage: BaseStorage, name: str | None) -> Study:
 def newest(storage: BaseStorage) -> str:
     """The name of the search made last."""
     studies = sorted(storage.get_all_studies(), key=lambda study: study._study_id)
-    return [*studies, *(s for s in studies if "twins_of" not in s.user_attrs)][-1].study_name
+    return [*studies, *(s for s in studies if search_of(s.user_attrs) is None)][-1].study_name
+
+
+def search_of(attrs: Mapping[str, Any]) -> str | None:
+    """The name of the search that a study of twins or of a baseline stands beside."""
+    return attrs.get("twins_of") or attrs.get("baseline_of")
 
 
 def space_of(study: Study) -> SearchSpace:
@@ -181,10 +186,10 @@ def space_of(study: Study) -> SearchSpace:
 
 
 def objectives_of(study: Study) -> list[str]:
-    """What a search optimises; its space need not be readable any more."""
+    """What a search optimises; its space need not be readable any more. Twins optimise nothing."""
     if "space" not in study.user_attrs:
         raise not_ours(study)
-    return list(study.user_attrs["objectives"])
+    return list(study.user_attrs.get("objectives", ["val_accuracy"]))
 
 
 def too_new(study: Study) -> StudyError:

@@ -15,6 +15,7 @@ from nas.study import (
     load_study,
     objectives_of,
     open_storage,
+    search_of,
 )
 
 
@@ -60,8 +61,8 @@ def finished(outcome: Outcome, storage: str, resume: str) -> list[str]:
 
 
 def searched(outcome: Outcome) -> str:
-    """The name of the search, also where its twins were trained."""
-    return outcome.study.user_attrs.get("twins_of", outcome.study.study_name)
+    """The name of the search, also where its twins or its baseline were trained."""
+    return search_of(outcome.study.user_attrs) or outcome.study.study_name
 
 
 def twin_lines(study: Study) -> list[str]:

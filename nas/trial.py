@@ -1,7 +1,9 @@
 """One trial from claim to end: draw the candidate, train it, write down what was measured."""
 
+import contextlib
 import json
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,10 +17,9 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from nas.claims import release, this_worker
 from nas.environment import provenance
-from nas.errors import UserError, first_line
+from nas.errors import Remark, UserError, first_line
 from nas.failures import fail_with
 from nas.notes import trial_note, untrained_note
-from nas.patience import Say, silent
 from nas.result import OBJECTIVES, Result
 from nas.settings import Candidate
 from nas.space import SearchSpace
@@ -35,14 +36,12 @@ from nas.training import StoppedError, Trained, train
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a worker finds the pictures, puts weights, how it learns that it must stop, and whom it
-    tells what the user should know."""
+    """Where a worker finds the pictures, puts weights, and how it learns that it must stop."""
 
     data_dir: Path
     out: Path
     interrupted: Callable[[], bool]
     memory: int | None = None
-    say: Say = silent
 
 
 def run_trial(
@@ -51,21 +50,24 @@ def run_trial(
     """Run a claimed trial to its end; interrupted, it is due again. DataError passes through."""
     study = for_trial(storage, name, space, claimed.number)
     trial = Trial(study, claimed._trial_id)
+    attempt = attempt_twin if "cells" in claimed.user_attrs else attempt_candidate
+    checkpoint = place.out / "checkpoints" / f"{name}-{claimed.number}.pt"
     try:
-        if "cells" in claimed.user_attrs:
-            attempt_twin(study, trial, space, place)
-        else:
-            attempt(study, trial, space, place)
+        attempt(study, trial, space, place, checkpoint)
     except (StoppedError, UserError, KeyboardInterrupt, SystemExit):
         release(storage, claimed._trial_id, this_worker())
         raise
     except UpdateFinishedTrialError:
-        return  # finished by a process that took this one for dead
+        pass  # finished by a process that took this one for dead
     except Exception as error:
         fail_with(storage, claimed._trial_id, error)
+    with contextlib.suppress(OSError):
+        checkpoint.unlink()
 
 
-def attempt(study: Study, trial: Trial, space: SearchSpace, place: Place) -> None:
+def attempt_candidate(
+    study: Study, trial: Trial, space: SearchSpace, place: Place, checkpoint: Path
+) -> None:
     """Draw, reject or reuse or train, and tell."""
     candidate = space.candidate(trial)
     trial.set_user_attr("candidate", candidate.to_json())
@@ -94,13 +96,16 @@ def attempt(study: Study, trial: Trial, space: SearchSpace, place: Place) -> Non
         measure_latency="latency" in space.search.objectives,
         probes=probe_names(space),
         memory=place.memory,
+        checkpoint=checkpoint,
     )
     record(trial, candidate, trained.result)
     tell(study, trial, space, trained.result)
     keep_weights(study, trial, trained, place)
 
 
-def attempt_twin(study: Study, trial: Trial, space: SearchSpace, place: Place) -> None:
+def attempt_twin(
+    study: Study, trial: Trial, space: SearchSpace, place: Place, checkpoint: Path
+) -> None:
     """Train a twin as it was laid down: its own seed, its full budget, never pruned."""
     candidate = Candidate.from_json(trial.user_attrs["candidate"])
 
@@ -118,6 +123,7 @@ def attempt_twin(study: Study, trial: Trial, space: SearchSpace, place: Place) -
         interrupted=place.interrupted,
         probes=probe_names(space),
         memory=place.memory,
+        checkpoint=checkpoint,
     )
     record(trial, candidate, trained.result)
     study.tell(trial, trained.result.final["val_accuracy"])
@@ -230,4 +236,6 @@ def keep_weights(study: Study, trial: Trial, trained: Trained, place: Place) -> 
         part.replace(part.with_suffix(".pt"))
     except (OSError, RuntimeError) as error:  # torch tells of a full disk with a RuntimeError
         part.unlink(missing_ok=True)
-        place.say(f"Weights cannot be kept in {part.parent}: {first_line(error)}.")
+        warnings.warn(
+            f"Weights cannot be kept in {part.parent}: {first_line(error)}.", Remark, stacklevel=2
+        )

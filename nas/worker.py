@@ -7,25 +7,27 @@ import signal
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TextIO
 
 from optuna.storages import BaseStorage
 
 from nas.claims import claim
 from nas.environment import memory_share
-from nas.errors import UserError
+from nas.errors import Remark, UserError
 from nas.failures import fail
 from nas.patience import Say
 from nas.pulse import Pulse
 from nas.space import SearchSpace
 from nas.study import load_study, open_storage, space_of
 
-#: seconds between two looks for a due trial
-PATIENCE = 0.2
+#: seconds between two looks for a due trial, at first and at most
+PATIENCE, MOST_PATIENCE = 0.2, 5.0
 #: what a new worker process finds already loaded
 PRELOAD = ["nas.worker", "nas.trial", "optuna_dashboard"]
 #: what a worker says when it begins to look for trials
@@ -87,16 +89,47 @@ def run_due(job: Job, interrupted: Callable[[], bool], say: Say) -> None:
         out=job.out,
         interrupted=lambda: interrupted() or pulse.lost,
         memory=memory_share(job.workers),
-        say=say,
     )
+    forward_remarks(say)
     say(READY)
+    pause = PATIENCE
     while not interrupted():
         claimed = claim(storage, study)
         if claimed is None:
-            time.sleep(PATIENCE)
+            rest(pause, interrupted)
+            pause = min(2 * pause, MOST_PATIENCE)
             continue
+        pause = PATIENCE
         with beating(pulse, claimed._trial_id, space.trial_timeout):
             run_trial(storage, job.study, space, claimed, place)
+
+
+def rest(seconds: float, interrupted: Callable[[], bool]) -> None:
+    """Do nothing for a while, unless interrupted."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not interrupted():
+        time.sleep(PATIENCE)
+
+
+def forward_remarks(say: Say) -> None:
+    """Have remarks said, and not written to the error output of this process."""
+    show = warnings.showwarning
+    warnings.simplefilter("always", Remark)
+
+    def forward(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, Remark):
+            say(str(message))
+        else:
+            show(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = forward
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from nas.architecture import Architecture, Named, Stage
 from nas.cost import cost
 from nas.data.catalog import Dataset
 from nas.payoff.running import fresh_runs, primary
-from nas.payoff.twins import first_runs, further_runs, own_runs
+from nas.payoff.runs import compared, first_runs, further_runs, own_runs
 from nas.settings import Candidate, Training
 from nas.space import SearchSpace
 from nas.space.schema import PayoffSection
@@ -139,6 +139,7 @@ def make_study(
     *,
     trials: int = 60,
     objectives: tuple[str, ...] = ("val_accuracy",),
+    seed: int = 0,
 ) -> Study:
     """A search with trained, pruned, repeated, rejected, failed and due trials."""
     space = SearchSpace.load("digits", [f"search.objectives=[{', '.join(objectives)}]"])
@@ -155,7 +156,7 @@ def make_study(
         "space_hash": space.hash,
     }.items():
         study.set_user_attr(key, value)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     study.add_trials([search_trial(number, objectives, rng) for number in range(trials)])
     return study
 
@@ -232,6 +233,8 @@ def make_twins(
     unfinished: int = 0,
     vary: str = "shortcut",
     lr_factors: tuple[float, ...] = (0.3, 1.0),
+    blocks: tuple[str, ...] = (),
+    widths: tuple[int, ...] = (),
 ) -> Study:
     """The twins of a study, all but the last so many of them trained."""
     settings = PayoffSection(
@@ -241,6 +244,8 @@ def make_twins(
         activation_orders=list(orders),
         budgets=list(budgets),
         lr_factors=list(lr_factors),
+        blocks=list(blocks),
+        widths=list(widths),
     )
     base = [candidate(2, ["identity", "identity", "projection"])]
     twins = optuna.create_study(
@@ -252,10 +257,9 @@ def make_twins(
     fixed = {"vary": vary, "smallest_effect": 2.0, "primary": primary(settings, depths)}
     twins.set_user_attr("payoff", fixed)
     best = {
-        (o, d, arm): 1.0 if arm == "identity" else 0.3
-        for o in orders
-        for d in depths
-        for arm in KINDS
+        (comparison, order, depth, arm): 1.0 if arm == "identity" else 0.3
+        for comparison, arms in compared(base, settings, depths).items()
+        for order, depth, arm in arms
     }
     runs = [
         *first_runs(base, settings, depths),

@@ -334,3 +334,19 @@ def test_missing_data_are_told_before_anything_is_made(
     assert "pictures" in errors
     assert "Traceback" not in errors
     assert not Path("runs").exists()
+
+
+def test_search_runs_random_search_beside_it_by_flag_or_by_the_space(after: Path, nas: Run) -> None:
+    status, output, _ = nas("search", "tiny.yaml", "--trials", "3", "--baseline", "random")
+    assert status == 0
+    assert "study tiny in sqlite:///runs/nas.db" in output
+    assert output.count("] trial ") == 3
+    page = (after / "runs/tiny/report.md").read_text()
+    assert "random search reached validation accuracy" in page
+    status, output, _ = nas(
+        "search", "tiny.yaml", "--trials", "3", "--set", "search.baseline=random"
+    )
+    assert (status, output.count("] trial ")) == (0, 0)
+    status, _, errors = nas("search", "tiny.yaml", "--baseline", "tpe")
+    assert status == 2
+    assert "search.baseline" in errors

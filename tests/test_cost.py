@@ -254,7 +254,7 @@ def test_memory_grows_with_the_batch_and_the_optimiser() -> None:
         ({"image_shape": (3, 1, 9)}, "less than one pixel of 1x9"),
         ({"norm": Named.of("group", groups=3)}, "3 norm groups do not divide the 16 channels"),
         ({"norm": Named.of("group", groups=-1)}, "at least 1, found -1"),
-        ({"stem": Named.of("conv3x3", width=0)}, "at least 1, found 0"),
+        ({"stem": Named.of("conv3x3", width=0)}, "from 1 to 100,000, found 0"),
         ({"activation_order": "pre_activations"}, "Did you mean 'pre_activation'"),
         ({"norm": Named("batchnorm")}, "unknown norm 'batchnorm': it can be"),
         ({"stages": (Stage(depth=1, width=16, shortcut="skip"),)}, "unknown shortcut 'skip'"),

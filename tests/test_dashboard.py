@@ -97,16 +97,30 @@ def test_a_port_that_is_taken_is_told(searched: tuple[Path, str]) -> None:
     assert "Traceback" not in run.stderr
 
 
-def test_an_address_that_is_not_ours_is_told(searched: tuple[Path, str]) -> None:
-    run = subprocess.run(
-        [NAS, "dashboard", "--host", "192.0.2.1", "--port", "8080"],
-        cwd=searched[0],
+def exposed(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """A dashboard on an address this machine does not have."""
+    return subprocess.run(
+        [NAS, "dashboard", "--host", "192.0.2.1", "--port", "8080", *options],
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=60,
     )
+
+
+def test_others_reach_it_only_where_that_is_said(searched: tuple[Path, str]) -> None:
+    run = exposed(searched[0])
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith("nas: 192.0.2.1 is reached from other machines")
+    assert "no password" in run.stderr
+    assert "add --expose" in run.stderr
+
+
+def test_what_is_exposed_is_told(searched: tuple[Path, str]) -> None:
+    run = exposed(searched[0], "--expose")
     assert run.returncode == 2
-    assert "Warning: the dashboard listens on 192.0.2.1" in run.stdout + run.stderr
+    assert "Warning: the dashboard listens on 192.0.2.1. It has no password" in run.stdout
+    assert "delete every study in sqlite:///runs/nas.db: tiny" in run.stdout
     assert "cannot listen on 192.0.2.1:8080" in run.stderr
 
 
@@ -114,4 +128,5 @@ def test_loopback_addresses() -> None:
     assert is_loopback("127.0.0.1")
     assert is_loopback("localhost")
     assert not is_loopback("0.0.0.0")
+    assert not is_loopback("")
     assert not is_loopback("no such host")

@@ -9,7 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[1] / "nas"
 
 LAYERS = """
-errors  registry  defaults  environment  durations  architecture  statistics
+errors
+registry  defaults  environment  durations  architecture  statistics
 patience
 claims
 failures  pulse
@@ -19,15 +20,16 @@ plan
 cost  network  source_text
 data  trainability  result  module_source
 settings
-measuring  notes  space
+checkpoint  measuring  notes  space
 training  study  estimate
+trust
 extension
 trial  progress  dashboard  export
 worker
 crew
 ray_crew
 search
-payoff  joining
+payoff  joining  baseline
 summary  report
 cli
 """

@@ -11,7 +11,6 @@ from nas.statistics import (
     SMALLEST_R2,
     Effect,
     budget_verdict,
-    complexity_weights,
     crossover_depth,
     degradation_difference,
     depth_surface,
@@ -366,13 +365,10 @@ def test_marginal_effects_are_corrected_together() -> None:
     assert [row.p_adjusted for row in found] == holm([row.p_value for row in found])
 
 
-def test_edf_and_complexity_weights() -> None:
+def test_edf() -> None:
     found = edf([3.0, 1.0, 2.0, 2.0])
     assert found.errors.tolist() == [1, 2, 2, 3]
     assert found.shares.tolist() == [0.25, 0.5, 0.75, 1]
-    weights = complexity_weights([1, 1, 1, 5, 9, 20], edges=[0, 3, 6, 10])
-    assert weights.tolist() == pytest.approx([1 / 9, 1 / 9, 1 / 9, 1 / 3, 1 / 3, 0])
-    assert edf([1, 2], weights=[3, 1]).shares.tolist() == [0.75, 1]
 
 
 def test_separation_agrees_with_kolmogorov_smirnov() -> None:

@@ -4,6 +4,8 @@ Imports neither torch nor numpy: `nas check` reads this file.
 """
 
 import json
+import os
+import re
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,10 +13,13 @@ from typing import Any
 
 from nas.data.facts import FACTS
 from nas.data.pictures import DataError
+from nas.errors import shown
 
 AUGMENTATIONS = ("crop", "flip", "cutout")
 FROM_PATH = ("folder", "npz")
 NAMES = (*FACTS, *FROM_PATH, "module")
+#: how a class is named: package.module.Class
+CLASS_PATH = r"^[A-Za-z_][A-Za-z0-9_]{0,99}(\.[A-Za-z_][A-Za-z0-9_]{0,99}){1,20}$"
 Shape = tuple[tuple[int, int, int], int]
 
 
@@ -56,6 +61,7 @@ class Dataset:
 
     @classmethod
     def from_json(cls, text: str) -> "Dataset":
+        """The settings `to_json` wrote; ValueError where the text is something else."""
         values: dict[str, Any] = json.loads(text)
         for key in ("augment", "image_shape"):
             if values.get(key) is not None:
@@ -85,7 +91,7 @@ def shape(dataset: Dataset) -> Shape | None:
 def source_path(dataset: Dataset) -> Path:
     """Where the pictures of a `folder` or `npz` data set are."""
     assert dataset.path is not None
-    return Path(dataset.path).expanduser()
+    return Path(os.path.expanduser(dataset.path))
 
 
 def split_sizes(dataset: Dataset, pool: int) -> tuple[int, int]:
@@ -137,6 +143,11 @@ def _check_keys(dataset: Dataset) -> None:
 
 
 def _check_values(dataset: Dataset) -> None:
+    if dataset.class_path is not None and not re.match(CLASS_PATH, dataset.class_path):
+        raise DataError(
+            f"dataset.class_path: {shown(dataset.class_path)} is not written as "
+            "package.module.Class."
+        )
     for key in ("image_size", "train_size", "validation_size", "num_classes"):
         value = getattr(dataset, key)
         if value is not None and value < 1:

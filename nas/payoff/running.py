@@ -15,11 +15,12 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from nas.claims import locked
-from nas.defaults import DATA_DIR, OUT
+from nas.defaults import DATA_DIR, OUT, study_folder
 from nas.environment import visible_gpus
 from nas.errors import StudyError
 from nas.patience import patiently
-from nas.payoff.twins import Run, first_runs, further_runs, own_runs
+from nas.payoff.runs import Factors, Run, first_runs, further_runs, own_runs
+from nas.payoff.twins import MOST_STAGES
 from nas.progress import Progress
 from nas.ray_crew import RayCluster
 from nas.search import KeepDue, Outcome, crew_of, num_workers, speaker, watch
@@ -28,6 +29,7 @@ from nas.space import SearchSpace
 from nas.space.branches import Walker
 from nas.space.schema import PayoffSection
 from nas.study import TWINS, best_first, num_wanted, open_storage, space_of
+from nas.trust import require_trust, vouch
 from nas.worker import Job
 
 
@@ -42,6 +44,7 @@ def payoff(
     cluster: RayCluster | None = None,
     data_dir: str | Path = DATA_DIR,
     out: str | Path = OUT,
+    trust: bool = False,
     console: Console | None = None,
 ) -> Outcome:
     """Train the twins of a study, or resume them, until all are done or `timeout` seconds are over.
@@ -50,23 +53,26 @@ def payoff(
     """
     console = console or Console()
     backend = open_storage(storage, say=speaker(console))
+    require_trust(study, trust, speaker(console))
     space = space_of(study)
     base = base_candidates(study, space, settings)
     depths = settings.depths or default_depths(base[0])
     name = study.study_name + TWINS
-    twins = twin_study(backend, name, study, settings, depths)
+    num_stages = len(base[0].architecture.stages)
+    twins = twin_study(backend, name, study, settings, depths, num_stages)
+    vouch(twins, base[0].dataset, trust, lambda said: None)
     job = Job(
         storage=storage,
         study=name,
         data_dir=Path(data_dir),
-        out=Path(out) / study.study_name,
+        out=study_folder(out, study.study_name),
         workers=num_workers(workers, space, workers_per_gpu),
         gpus=visible_gpus(),
     )
     deadline = time.monotonic() + timeout if timeout else math.inf
     phases: list[Callable[[], Iterable[Run]]] = [
         lambda: first_runs(base, settings, depths),
-        lambda: own_runs(base, settings, depths, best_factors(twins, settings, base)),
+        lambda: own_runs(base, settings, depths, best_factors(twins, base)),
         lambda: further_runs(base, settings, depths),
     ]
     for phase in phases:
@@ -138,7 +144,7 @@ def base_candidates(study: Study, space: SearchSpace, settings: PayoffSection) -
     """The best candidates of the study, distinct; without any the first one of the space."""
     found: dict[str, Candidate] = {}
     for trial in best_first(study):
-        candidate = Candidate.from_json(trial.user_attrs["candidate"])
+        candidate = Candidate.from_json(trial.user_attrs["candidate"], f"trial {trial.number}")
         found.setdefault(candidate.hash, candidate)
         if len(found) == max(1, settings.top):
             break
@@ -153,7 +159,12 @@ def default_depths(candidate: Candidate) -> list[int]:
 
 
 def twin_study(
-    storage: BaseStorage, name: str, parent: Study, settings: PayoffSection, depths: list[int]
+    storage: BaseStorage,
+    name: str,
+    parent: Study,
+    settings: PayoffSection,
+    depths: list[int],
+    num_stages: int,
 ) -> Study:
     """The study of the twins; StudyError where it was made with other settings."""
     study = optuna.create_study(
@@ -163,7 +174,7 @@ def twin_study(
         "vary": settings.vary,
         "smallest_effect": settings.smallest_effect,
         "primary": primary(settings, depths),
-        "stage_family": "main effect of each stage's shortcuts on training error, Holm over stages",
+        "stage_family": stage_family(num_stages),
     }
     known = study.user_attrs.get("payoff")
     if known is None:
@@ -178,6 +189,13 @@ def twin_study(
             "new --study name."
         )
     return study
+
+
+def stage_family(num_stages: int) -> str:
+    """What is tested of the stages, told before the first twin is trained."""
+    every = num_stages <= MOST_STAGES
+    what = "main effect of" if every else "cost of removing"
+    return f"{what} each stage's shortcuts on training error, Holm over stages"
 
 
 def primary(settings: PayoffSection, depths: list[int]) -> dict[str, Any]:
@@ -237,18 +255,17 @@ def cells_of(study: Study, trial: FrozenTrial) -> list[dict[str, Any]]:
     return trial.user_attrs.get("cells", []) + study.user_attrs.get(f"cells_{trial.number}", [])
 
 
-def best_factors(
-    twins: Study, settings: PayoffSection, base: list[Candidate]
-) -> dict[tuple[str, int, str], float]:
-    """(order, depth, arm) -> the learning-rate factor with the best validation accuracy."""
-    if len(settings.lr_factors) < 2:
-        return {}
-    shared = base[0].training.optimizer.arguments["lr"]
-    best: dict[tuple[str, int, str], tuple[float, float]] = {}
+def best_factors(twins: Study, base: list[Candidate]) -> Factors:
+    """The learning-rate factor with the best validation accuracy in the tuning."""
+    named = {"ladder": base[0]} | {f"top {rank}": one for rank, one in enumerate(base, start=1)}
+    tuned: dict[tuple[str, str, int, str], tuple[float, float]] = {}
     for trial in twins.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         for cell in cells_of(twins, trial):
             if cell["role"] == "tune":
-                key = (cell["order"], cell["depth"], cell["arm"])
+                place = (cell["comparison"], cell["order"], cell["depth"], cell["arm"])
                 found = (trial.user_attrs["val_accuracy"], cell["lr"])
-                best[key] = max(best.get(key, found), found)
-    return {key: lr / shared for key, (_, lr) in best.items()}
+                tuned[place] = max(tuned.get(place, found), found)
+    return {
+        place: lr / named[place[0]].training.optimizer.arguments["lr"]
+        for place, (_, lr) in tuned.items()
+    }

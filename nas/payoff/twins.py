@@ -1,128 +1,20 @@
-"""Twins: candidates that differ in one choice alone, and the runs that compare them."""
+"""Twins: candidates that differ in one choice alone."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 
-from nas.architecture import Architecture, Named, Stage
+from nas.architecture import Architecture, Named, Stage, takes_transition
 from nas.blocks import BLOCKS, ORDERS
 from nas.cost import cost
 from nas.settings import Candidate
 from nas.space.schema import PayoffSection
 
-#: what tunes the learning rate, apart from the seeds that are compared
-TUNING_SEED = 10_000
 #: the arm that has as many parameters as the projection arm but no shortcut
 CONTROL = "none, wider"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """The place of a run in the comparison.
-
-    comparison: `ladder`, `stages` or `top 1`, `top 2`, … role: `shared` learning rate, `tune` or
-    `own` best one. depth: blocks in every stage, 0 for a candidate of its own depths. budget:
-    multiple of the epochs.
-    """
-
-    comparison: str
-    order: str
-    depth: int
-    arm: str
-    role: str
-    lr: float
-    budget: int
-    seed: int
-
-
-@dataclass(frozen=True)
-class Run:
-    """A candidate and a seed, with the place it has in the comparison."""
-
-    cell: Cell
-    candidate: Candidate
-
-
+#: stages up to which every combination of stages with and without shortcuts is trained
+MOST_STAGES = 4
 #: (activation order, depth, arm) -> the candidate
 Arms = dict[tuple[str, int, str], Candidate]
-
-
-def first_runs(base: list[Candidate], settings: PayoffSection, depths: list[int]) -> Iterator[Run]:
-    """Ladder and best candidates at the shared learning rate, seed by seed, then the tuning."""
-    named = {"ladder": ladder(base[0], settings, depths) | control(base[0], settings, depths)}
-    yield from over_seeds(named | best_arms(base, settings), settings)
-    yield from tuning_runs(base[0], settings, depths)
-
-
-def further_runs(
-    base: list[Candidate], settings: PayoffSection, depths: list[int]
-) -> Iterator[Run]:
-    """The factorial over stages, and the ends of the ladder at other budgets."""
-    if settings.stages and settings.vary == "shortcut":
-        yield from over_seeds({"stages": stage_arms(base[0], depths[-1])}, settings)
-    for budget in settings.budgets:
-        if budget != 1:
-            ends = {"ladder": ladder(base[0], settings, sorted({depths[0], depths[-1]}))}
-            yield from over_seeds(ends, settings, budget)
-
-
-def over_seeds(named: dict[str, Arms], settings: PayoffSection, budget: int = 1) -> Iterator[Run]:
-    """Every arm of some comparisons at the shared learning rate, one seed after the other."""
-    for number in range(settings.seeds):
-        for comparison, arms in named.items():
-            for (order, depth, arm), candidate in arms.items():
-                yield at(candidate, comparison, order, depth, arm, "shared", 1.0, budget, number)
-
-
-def tuning_runs(base: Candidate, settings: PayoffSection, depths: list[int]) -> Iterator[Run]:
-    """The grid of learning rates for each arm of the ladder, on a seed of its own."""
-    if len(settings.lr_factors) > 1:
-        for (order, depth, arm), candidate in ladder(base, settings, depths).items():
-            for factor in settings.lr_factors:
-                yield at(candidate, "ladder", order, depth, arm, "tune", factor, 1, TUNING_SEED)
-
-
-def own_runs(
-    base: list[Candidate],
-    settings: PayoffSection,
-    depths: list[int],
-    best: dict[tuple[str, int, str], float],
-) -> Iterator[Run]:
-    """The ladder with each arm at the learning-rate factor that tuned best."""
-    for number in range(settings.seeds):
-        for (order, depth, arm), candidate in ladder(base[0], settings, depths).items():
-            if (order, depth, arm) in best:
-                factor = best[order, depth, arm]
-                yield at(candidate, "ladder", order, depth, arm, "own", factor, 1, number)
-
-
-def at(
-    candidate: Candidate,
-    comparison: str,
-    order: str,
-    depth: int,
-    arm: str,
-    role: str,
-    factor: float,
-    budget: int,
-    seed: int,
-) -> Run:
-    """The candidate with its learning rate and epochs multiplied."""
-    training = candidate.training
-    lr = float(f"{training.optimizer.arguments['lr'] * factor:.6g}")
-    optimizer = Named.of(training.optimizer.name, **training.optimizer.arguments | {"lr": lr})
-    trained = replace(training, optimizer=optimizer, epochs=training.epochs * budget)
-    cell = Cell(
-        comparison=comparison,
-        order=order,
-        depth=depth,
-        arm=arm,
-        role=role,
-        lr=lr,
-        budget=budget,
-        seed=seed,
-    )
-    return Run(cell, replace(candidate, training=trained))
 
 
 def best_arms(base: list[Candidate], settings: PayoffSection) -> dict[str, Arms]:
@@ -215,13 +107,13 @@ def deepened(architecture: Architecture, depth: int) -> Architecture:
 
 def restaged(architecture: Architecture, change) -> Architecture:
     """The architecture with every stage changed, in canonical form."""
-    stages = [change(stage) for stage in architecture.stages]
-    in_channels, canonical = architecture.stem.arguments["width"], []
-    for stage in stages:
-        changes = stage.stride != 1 or in_channels != stage.width
-        canonical.append(stage if changes else replace(stage, transition="none"))
+    in_channels, stages = architecture.stem.arguments["width"], []
+    for old in architecture.stages:
+        stage = change(old)
+        takes = takes_transition(stage, in_channels)
+        stages.append(stage if takes else replace(stage, transition="none"))
         in_channels = stage.width
-    return replace(architecture, stages=tuple(canonical))
+    return replace(architecture, stages=tuple(stages))
 
 
 def transition_of(architecture: Architecture) -> str:
@@ -230,10 +122,41 @@ def transition_of(architecture: Architecture) -> str:
     return kinds[0] if kinds else "zero_pad"
 
 
+def variants(base: Candidate, settings: PayoffSection) -> dict[str, Candidate]:
+    """`block bottleneck`, `width × 2`, … -> the candidate so changed."""
+    architecture = base.architecture
+    own = {stage.block.name for stage in architecture.stages}
+    changed = {
+        f"block {name}": with_block(architecture, name) for name in settings.blocks if own != {name}
+    }
+    changed |= {f"width × {factor}": scaled(architecture, factor) for factor in settings.widths}
+    return {name: replace(base, architecture=one) for name, one in changed.items()}
+
+
+def scaled(architecture: Architecture, factor: int) -> Architecture:
+    """The architecture with the widths of stem and stages multiplied."""
+    width = architecture.stem.arguments["width"] * factor
+    stem = Named.of(architecture.stem.name, **architecture.stem.arguments | {"width": width})
+    return restaged(
+        replace(architecture, stem=stem), lambda stage: replace(stage, width=stage.width * factor)
+    )
+
+
+def masks(num_stages: int) -> list[tuple[int, ...]]:
+    """Which stages have shortcuts: every combination where these are few, else none, all, all but
+    one and one alone.
+    """
+    if num_stages <= MOST_STAGES:
+        return list(product((0, 1), repeat=num_stages))
+    single = [tuple(int(i == j) for i in range(num_stages)) for j in range(num_stages)]
+    removed = [tuple(1 - has for has in mask) for mask in single]
+    return [(0,) * num_stages, *single, *removed, (1,) * num_stages]
+
+
 def stage_arms(base: Candidate, depth: int) -> Arms:
-    """The factorial over which stages have shortcuts; arm `1-0-1` has them in stages 1 and 3."""
+    """Which stages have shortcuts; arm `1-0-1` has them in stages 1 and 3."""
     architecture, arms = deepened(base.architecture, depth), {}
-    for mask in product((0, 1), repeat=len(architecture.stages)):
+    for mask in masks(len(architecture.stages)):
         stages = tuple(
             replace(stage, shortcut="identity", transition="zero_pad")
             if has
@@ -241,9 +164,15 @@ def stage_arms(base: Candidate, depth: int) -> Arms:
             for has, stage in zip(mask, architecture.stages, strict=True)
         )
         twin = restaged(replace(architecture, stages=stages), lambda stage: stage)
-        name = "-".join(str(has) for has in mask)
-        arms[architecture.activation_order, depth, name] = replace(base, architecture=twin)
+        arms[architecture.activation_order, depth, mask_name(mask)] = replace(
+            base, architecture=twin
+        )
     return arms
+
+
+def mask_name(mask: tuple[int, ...]) -> str:
+    """The arm of a mask."""
+    return "-".join(map(str, mask))
 
 
 def control(base: Candidate, settings: PayoffSection, depths: list[int]) -> Arms:

@@ -2,12 +2,11 @@
 
 import html
 import logging
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.defaults import OUT
+from nas.defaults import OUT, study_folder
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -31,7 +30,7 @@ def write_report(storage: str, study_name: str | None, out: str | Path = OUT) ->
 
     facts = gather(storage, study_name)
     files, sections = assemble(facts)
-    folder = Path(out) / re.sub(r"[^\w.-]|^\.+", "_", facts.name)
+    folder = study_folder(out, facts.name)
     folder.mkdir(parents=True, exist_ok=True)
     written = [write(folder / name, text) for name, text in files.items()]
     try_to_publish(facts.study, [one for one in drawings(sections) if one.published], facts.verdict)

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from nas.payoff.analysis import Contrast, Payoff
+from nas.payoff.analysis import Payoff
+from nas.payoff.contrasts import Contrast
 from nas.payoff.twins import CONTROL
 from nas.report.content import Kind, Table
 from nas.report.rows import Row, finite
@@ -82,7 +83,9 @@ def capacity_row(one: Contrast, layers: int) -> tuple[str, ...]:
 
 
 def budgets(payoff: Payoff) -> Table:
-    """Whether a gain is one of accuracy, or of speed that a longer run makes up for."""
+    """Whether a gain in validation error is one of accuracy, or of speed that a longer run makes up
+    for.
+    """
     rows = [
         (name, one.verdict, one.reason, effect_cell(one.trend))
         for name, one in payoff.budgets.items()

@@ -14,12 +14,24 @@ from nas.errors import UserError
 from nas.payoff.analysis import Payoff, analyse
 from nas.report.rows import Row, read_rows
 from nas.space import SearchSpace
-from nas.study import TWINS, dominates, hidden, load_study, open_storage, space_of
+from nas.study import (
+    BASELINE,
+    TWINS,
+    dominates,
+    hidden,
+    load_study,
+    open_storage,
+    search_of,
+    space_of,
+)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """A study with its twins, if any: `twins` are their rows by number, `payoff` what they say."""
+    """A study with its twins, if any: `twins` are their rows by number, `payoff` what they say.
+
+    `baseline` are the trials of random search beside it.
+    """
 
     study: Study
     storage: str
@@ -29,6 +41,7 @@ class Facts:
     rows: list[Row]
     attrs: dict[str, Any]
     space: SearchSpace | None = None
+    baseline: list[Row] = field(default_factory=list)
     twins: dict[int, Row] = field(default_factory=dict)
     payoff: Payoff | None = None
     verdict: list[str] = field(default_factory=list)
@@ -50,8 +63,8 @@ def gather(storage: str, name: str | None) -> Facts:
     backend = open_storage(storage)
     study = load_study(backend, name)
     attrs = study.user_attrs
-    if "twins_of" in attrs:
-        study = load_study(backend, attrs["twins_of"])
+    if beside := search_of(attrs):
+        study = load_study(backend, beside)
         attrs = study.user_attrs
     rows = read_rows(study.get_trials(deepcopy=False))
     twins, payoff, verdict = read_twins(backend, study.study_name)
@@ -64,10 +77,19 @@ def gather(storage: str, name: str | None) -> Facts:
         rows=rows,
         attrs=attrs,
         space=readable_space(study),
+        baseline=read_baseline(backend, study.study_name),
         twins=twins,
         payoff=payoff,
         verdict=verdict or without_twins(),
     )
+
+
+def read_baseline(backend: BaseStorage, name: str) -> list[Row]:
+    """The trials of random search beside a study; none where it was not run."""
+    if name + BASELINE not in optuna.get_all_study_names(backend):
+        return []
+    beside = optuna.load_study(study_name=name + BASELINE, storage=backend)
+    return read_rows(beside.get_trials(deepcopy=False))
 
 
 def read_twins(backend: BaseStorage, name: str) -> tuple[dict[int, Row], Payoff | None, list[str]]:

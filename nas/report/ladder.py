@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from nas.payoff.analysis import Payoff, Twin
+from nas.payoff.analysis import Payoff
+from nas.payoff.finished import Twin
 from nas.report.rows import Row
 from nas.report.style import COLOURS
 
@@ -89,7 +90,7 @@ class Twins:
         effects = (
             effect for one in groups for gains in one.gains.values() for effect in gains.values()
         )
-        names = {effect.method for effect in effects if effect.n > 1}
+        names = {effect.method for effect in effects if effect.low < effect.high and effect.n > 1}
         return ", ".join(sorted(names)) or "no method, as there is one pair only"
 
 

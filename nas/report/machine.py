@@ -9,7 +9,8 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from nas.environment import library_version
-from nas.payoff.analysis import OUTCOMES
+from nas.payoff.finished import OUTCOMES
+from nas.report.beside_random import runs_of
 from nas.report.facts import Facts
 from nas.report.observed import Observed
 from nas.report.rows import Row
@@ -27,6 +28,15 @@ def payoff_json(facts: Facts, seen: Observed) -> str:
         "nas": library_version("nas"),
         "verdict": facts.verdict,
         "units": {name: unit for name, (_, unit) in OUTCOMES.items()},
+        "searches": [
+            {
+                "sampler": one.name,
+                "trials": one.num_trials,
+                "best": one.best,
+                "seconds": one.seconds,
+            }
+            for one in runs_of(facts)
+        ],
         "twins": facts.payoff,
         "observed": {"warning": "not evidence: sampled and pruned", **vars(seen)},
     }

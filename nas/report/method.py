@@ -17,7 +17,7 @@ from nas.settings import Candidate, Training
 WORDS = {
     "trained": "trained to their end",
     "pruned": "pruned",
-    "repeated": "repeats of an earlier candidate, whose numbers they took",
+    "repeated": "repeating an earlier candidate with its numbers",
     "rejected": "rejected untrained by the constraints",
     "failed": "failed with an error",
     "running": "still in training",
@@ -76,20 +76,35 @@ def data(candidates: Iterable[Candidate]) -> str:
 
 def search(facts: Facts) -> str:
     """Sampler, pruner, objectives, and how the trials ended."""
-    counts = Counter(row.outcome for row in facts.rows)
-    ended = ", ".join(f"{counts[name]} {WORDS[name]}" for name in OUTCOMES if counts[name])
     goals = ", ".join(
         f"{scale(name).title.partition(' (')[0]} ({'maximised' if up else 'minimised'})"
         for name, up in zip(facts.objectives, facts.maximise, strict=True)
     )
-    how = f"{counted(len(facts.rows), 'trial')}: {ended}." if facts.rows else "No trials yet."
+    how = f"{ended(facts.rows)}." if facts.rows else "No trials yet."
     if facts.space is None:
         return f"{how} Objectives: {goals}."
     settings = facts.space.search
     return (
         f"Optuna, sampler {settings.sampler}, pruner {settings.pruner}, seed {settings.seed}. "
-        f"Objectives: {goals}. {how}"
+        f"Objectives: {goals}. {how}{beside(facts)}"
     )
+
+
+def beside(facts: Facts) -> str:
+    """How random search beside it ended."""
+    if not facts.baseline:
+        return ""
+    return (
+        f" Beside it random search of the same space with the same pruner and another seed: "
+        f"{ended(facts.baseline)}."
+    )
+
+
+def ended(rows: Sequence[Row]) -> str:
+    """How many trials there are, and how they ended."""
+    counts = Counter(row.outcome for row in rows)
+    how = ", ".join(f"{counts[name]} {WORDS[name]}" for name in OUTCOMES if counts[name])
+    return f"{counted(len(rows), 'trial')}: {how}"
 
 
 def training(candidates: Sequence[Candidate], rows: Iterable[Row]) -> str:
@@ -190,12 +205,14 @@ def statistics(twins: Twins) -> str:
 def cost(facts: Facts) -> str:
     """Training seconds of the search and of the twins."""
     searched = sum(map(spent_on, facts.rows))
+    random = sum(map(spent_on, facts.baseline))
     paired = sum(map(spent_on, facts.twins.values()))
     cut = sum(spent_on(row) for row in facts.rows if row.outcome == "pruned")
     text = (
         f"Training time, summed over workers: {searched:,.0f} s for the search (of these "
         f"{cut:,.0f} s in pruned trials)"
     )
+    text += f", {random:,.0f} s for random search" if facts.baseline else ""
     return f"{text} and {paired:,.0f} s for the twins." if facts.twins else f"{text}."
 
 

@@ -90,8 +90,12 @@ def thinned(rows: Sequence[Row], most: int, kept: set[int]) -> list[Row]:
     return [row for index, row in enumerate(rows) if index % step == 0 or row.number in kept]
 
 
-def history(rows: Sequence[Row], objective: str, best: Best) -> go.Figure:
-    """The first objective of every trial by number, open where pruned, and the best so far."""
+def history(
+    rows: Sequence[Row], objective: str, best: Best, other: Best | None = None
+) -> go.Figure:
+    """The first objective of every trial by number, open where pruned, and the best so far; also
+    that of another search.
+    """
     shown = thinned([row for row in rows if row.was_evaluated], MOST_POINTS, set(best.numbers))
     drawn = figure("trial", scale(objective).title)
     points(
@@ -101,23 +105,24 @@ def history(rows: Sequence[Row], objective: str, best: Best) -> go.Figure:
         lambda row: row.objective(0),
         scale(objective).factor,
     )
-    if best.values:
-        last = max(row.number for row in rows)
-        x, y = [*best.numbers, last], [*best.values, best.values[-1]]
-        drawn.add_trace(steps(x, y, scale(objective)))
+    last = max([row.number for row in rows] + (other.numbers if other else []), default=0)
+    for one, name, dash in ((best, "best so far", "solid"), (other, "random search", "dot")):
+        if one and one.values:
+            x, y = [*one.numbers, last], [*one.values, one.values[-1]]
+            drawn.add_trace(steps(x, y, scale(objective), name, dash))
     drawn.update_xaxes(tickformat="d", showgrid=False)
     return drawn.update_yaxes(type="log" if scale(objective).is_log else "linear")
 
 
-def steps(x: list[Any], y: list[float], shown: Scale) -> go.Scatter:
+def steps(x: list[Any], y: list[float], shown: Scale, name: str, dash: str) -> go.Scatter:
     """The best so far as a staircase."""
     return go.Scatter(
         x=x,
         y=[shown.factor * value for value in y],
         mode="lines",
-        name="best so far",
-        line={"color": TEXT, "width": 1.5, "shape": "hv"},
-        hovertemplate="best so far %{y:.4g}<extra></extra>",
+        name=name,
+        line={"color": TEXT, "width": 1.5, "shape": "hv", "dash": dash},
+        hovertemplate=f"{name} %{{y:.4g}}<extra></extra>",
     )
 
 
@@ -167,23 +172,29 @@ def spoken(row: Row) -> str:
     return text + (" (pruned)" if row.outcome == "pruned" else "")
 
 
-def spending(best: Best, total: float, objective: str) -> go.Figure:
-    """The best so far against the training time spent."""
+def spending(searches: Sequence[tuple[str, Best, float]], objective: str) -> go.Figure:
+    """The best so far against the training time spent: of each search its name and its total."""
     shown = scale(objective)
     drawn = figure("training time spent, all workers (s)", f"best {shown.title}")
-    drawn.add_trace(
-        go.Scatter(
-            x=[*best.seconds, total],
-            y=[shown.factor * value for value in [*best.values, best.values[-1]]],
-            mode="lines+markers",
-            line={"color": TEXT, "width": 1.5, "shape": "hv"},
-            marker={"size": [7] * len(best.values) + [0]},
-            text=[f"trial {number}" for number in best.numbers] + ["end of the search"],
-            hovertemplate="%{text}: %{y:.4g} after %{x:,.0f} s<extra></extra>",
-            showlegend=False,
-        )
-    )
+    for (name, best, total), dash in zip(searches, ("solid", "dot"), strict=False):
+        if best.values:
+            drawn.add_trace(spent_line(name, best, total, shown, dash))
+    drawn.update_layout(showlegend=len(searches) > 1)
     return drawn.update_xaxes(rangemode="tozero", showgrid=False)
+
+
+def spent_line(name: str, best: Best, total: float, shown: Scale, dash: str) -> go.Scatter:
+    """One search as a staircase, from its first trial to all it spent."""
+    return go.Scatter(
+        x=[*best.seconds, total],
+        y=[shown.factor * value for value in [*best.values, best.values[-1]]],
+        mode="lines+markers",
+        name=name,
+        line={"color": TEXT, "width": 1.5, "shape": "hv", "dash": dash},
+        marker={"size": [7] * len(best.values) + [0]},
+        text=[f"trial {number}" for number in best.numbers] + ["end of the search"],
+        hovertemplate="%{text}: %{y:.4g} after %{x:,.0f} s<extra>" + name + "</extra>",
+    )
 
 
 def pareto(

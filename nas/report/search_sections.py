@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from nas import statistics as st
 from nas.report import search_figures as figures
+from nas.report.beside_random import comparison, runs_of
 from nas.report.content import Drawing, Part, Section, Text
 from nas.report.facts import Facts
 from nas.report.observed import label, plain_and_residual, pruned_by_kind, separated
@@ -17,23 +18,12 @@ FEWEST = 2
 
 def search_section(facts: Facts, front: Sequence[Row]) -> Section:
     """How the search went."""
-    rows, objective = facts.rows, facts.objectives[0]
+    rows = facts.rows
     trained = [row for row in rows if row.outcome == "trained" and row.objective(0) is not None]
     if len(trained) < FEWEST:
         return Section("search", "How did the search go?", [Text(few(trained), role="note")])
-    parts: list[Part] = [history_drawing(facts)]
-    spent = figures.by_time(rows)
-    best = figures.best_so_far(spent, facts.maximise[0])
-    total = sum(map(figures.spent_on, rows))
-    parts.append(
-        Drawing(
-            "spending",
-            "Budget spent",
-            figures.spending(best, total, objective),
-            f"Best trial against training time: {number(total)} s over all trials, pruned ones "
-            "included.",
-        )
-    )
+    parts: list[Part] = [Text(comparison(facts))] if facts.baseline else []
+    parts += [history_drawing(facts), spending_drawing(facts)]
     parts += pareto_drawings(facts, front)
     parts += parallel_drawing(facts)
     parts += edf_drawing(rows)
@@ -46,21 +36,30 @@ def few(trained: Sequence[Row]) -> str:
     return f"{count} been trained to its end in the search, so there is nothing to compare here."
 
 
+def spending_drawing(facts: Facts) -> Drawing:
+    """The best so far against training time, also that of random search."""
+    runs = runs_of(facts)
+    drawn = figures.spending(
+        [(one.name, one.by_spending, one.seconds) for one in runs], facts.objectives[0]
+    )
+    spent = " and ".join(f"{number(one.seconds)} s ({one.name})" for one in runs)
+    caption = f"Best trial against training time: {spent} over all trials, pruned ones included."
+    return Drawing("spending", "Budget spent", drawn, caption)
+
+
 def history_drawing(facts: Facts) -> Drawing:
-    """The objective by trial."""
-    best = figures.best_so_far(facts.rows, facts.maximise[0])
+    """The objective by trial, with the best so far, also that of random search."""
+    best, *other = (one.by_number for one in runs_of(facts))
     shown = sum(row.was_evaluated for row in facts.rows)
     caption = "One marker for each trial, by shortcut kind; open: pruned, at its last value."
     if shown > figures.MOST_POINTS:
         caption += (
             f" An even selection of {shown:,} trials, with every one that was the best so far."
         )
-    return Drawing(
-        "history",
-        "History of the search",
-        figures.history(facts.rows, facts.objectives[0], best),
-        caption,
-    )
+    if other:
+        caption += " Dotted: the best so far of random search."
+    drawn = figures.history(facts.rows, facts.objectives[0], best, *other)
+    return Drawing("history", "History of the search", drawn, caption)
 
 
 def pareto_drawings(facts: Facts, front: Sequence[Row]) -> list[Part]:

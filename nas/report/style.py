@@ -8,6 +8,10 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from nas.payoff.phrases import MINUS as MINUS
+from nas.payoff.phrases import counted as counted
+from nas.payoff.phrases import signed as signed
+
 #: Okabe and Ito's palette, safe for colour-blind readers and legible on white and on black
 COLOURS = {
     "identity": "#0072B2",
@@ -37,7 +41,6 @@ SEQUENTIAL = [
     [1.0, "#440154"],
 ]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
-MINUS = "\N{MINUS SIGN}"
 
 
 def figure(x_title: str, y_title: str, *, height: int = 330, **layout: Any) -> go.Figure:
@@ -91,11 +94,6 @@ def faded(colour: str, opacity: float) -> str:
     return f"rgba({','.join(map(str, channels(colour)))},{opacity:g})"
 
 
-def counted(number: int, word: str) -> str:
-    """`1 trial`, `2,000 trials`."""
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
-
-
 def mixed(one: str, other: str, share: float) -> str:
     """A colour on the way from one to another."""
     pairs = zip(channels(one), channels(other), strict=True)
@@ -110,13 +108,6 @@ def channels(colour: str) -> list[int]:
 def plain(value: object) -> str:
     """A text for a figure, where plotly would read some HTML."""
     return html.escape(str(value), quote=False)
-
-
-def signed(value: float, digits: int = 1) -> str:
-    """+1.2, −1.2 or 0.0."""
-    text = f"{value:+.{digits}f}"
-    text = text[1:] if float(text) == 0 else text
-    return text.replace("-", MINUS)
 
 
 def number(value: float | None, digits: int = 3) -> str:

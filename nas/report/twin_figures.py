@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from nas.payoff.analysis import OUTCOMES, Contrast, Payoff, Twin, paired
+from nas.payoff.analysis import Payoff
+from nas.payoff.contrasts import Contrast, Pairs, paired
+from nas.payoff.finished import OUTCOMES, Twin
 from nas.payoff.twins import CONTROL
 from nas.report.style import (
     DIVERGING,
@@ -19,7 +21,6 @@ from nas.report.style import (
 )
 from nas.statistics import Effect
 
-Pairs = dict[int, list[tuple[Twin, Twin]]]
 ROLES = {"shared": "shared rate", "own": "own best rate"}
 
 
@@ -158,8 +159,36 @@ def gain_map(payoff: Payoff, outcome: str) -> go.Figure:
         for one in reversed(shown)
     }
     cells = [[one.gains[outcome].get(depth) for depth in depths] for one in rows.values()]
-    drawn = figure("depth (weighted layers)", "", height=70 + 44 * len(rows))
-    drawn.add_trace(heat(cells, [str(depth) for depth in depths], list(rows)))
+    return mapped(cells, depths, list(rows), "depth (weighted layers)")
+
+
+def variant_map(payoff: Payoff) -> go.Figure:
+    """Blocks in every stage x block type or width (and order and arm), at the shared rate."""
+    own = [("the ladder", one) for one in main_contrasts(payoff) if one.role == "shared"]
+    compared = {(one.reference, one.arm) for _, one in own}
+    varied = [
+        (name, row.contrast)
+        for name, some in payoff.variants.items()
+        for row in some
+        if (row.contrast.reference, row.contrast.arm) in compared
+    ]
+    found = {
+        f"{plain(name)}<br>{plain(f'{one.arm}, {one.order}')}": {
+            one.blocks[layers]: effect for layers, effect in one.gains["train_error"].items()
+        }
+        for name, one in reversed([*own, *varied])
+    }
+    depths = sorted({depth for _, one in varied for depth in one.blocks.values()})
+    cells = [[effects.get(depth) for depth in depths] for effects in found.values()]
+    return mapped(cells, depths, list(found), "depth (blocks in every stage)")
+
+
+def mapped(
+    cells: list[list[Effect | None]], depths: list[int], names: list[str], title: str
+) -> go.Figure:
+    """A map of effects, depth across."""
+    drawn = figure(title, "", height=70 + 44 * len(names))
+    drawn.add_trace(heat(cells, [str(depth) for depth in depths], names))
     drawn.update_xaxes(type="category", showgrid=False)
     return drawn.update_yaxes(showgrid=False, type="category")
 
@@ -174,7 +203,7 @@ def heat(cells: list[list[Effect | None]], x: list[str], y: list[str]) -> go.Hea
         text=[["" if e is None else cell_text(e) for e in row] for row in cells],
         texttemplate="%{text}",
         customdata=[["" if e is None else described(e) for e in row] for row in cells],
-        hovertemplate="%{y}, %{x} layers: %{customdata}<extra></extra>",
+        hovertemplate="%{y}, depth %{x}: %{customdata}<extra></extra>",
         colorscale=DIVERGING,
         zmin=-largest,
         zmax=largest,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from nas.payoff.analysis import OUTCOMES, Twin
+from nas.payoff.finished import OUTCOMES, Twin
 from nas.report import check_tables as checks
 from nas.report import twin_tables as tables
 from nas.report.content import Drawing, Part, Section, Text
@@ -10,13 +10,17 @@ from nas.report.ladder import Place, Twins, slug
 from nas.report.network_figure import network
 from nas.report.rows import Row
 from nas.report.run_figures import CURVES, curves, gradients
-from nas.report.twin_figures import ROLES, gain_by_depth, gain_map, main_contrasts
+from nas.report.style import counted
+from nas.report.twin_figures import ROLES, gain_by_depth, gain_map, main_contrasts, variant_map
 from nas.trainability import PROBE_MEASURES, PROBE_STEPS
 
 #: measures by block, the first that was taken is drawn
 BY_BLOCK = ("relative_gradient_norm", "gradient_norm")
 LABELS = {measure.name: measure.label for measure in PROBE_MEASURES}
 SHORT = {"relative_gradient_norm": "relative gradient norm"}
+
+
+CELLS = "Colour: the 95% interval, uncorrected, leaves zero out; in brackets: not."
 
 
 def twin_sections(twins: Twins) -> list[Section]:
@@ -40,8 +44,8 @@ def gain_section(twins: Twins) -> Section:
     if named:
         note = (
             "Positive: the arm has the lower error. Every pair is printed where there are five or "
-            f"fewer. 95% intervals by {twins.methods}. Only the primary comparisons are corrected "
-            "for their number."
+            "fewer, else the exact sign-flip p, uncorrected. 95% intervals by "
+            f"{twins.methods}. Only the primary comparisons are corrected for their number."
         )
         parts.append(tables.gains(named, "All gains", note))
     if payoff.crossover:
@@ -53,7 +57,10 @@ def gain_key(twins: Twins) -> str:
     """How the figures of gains are read."""
     size = twins.payoff.smallest_effect
     reference = main_contrasts(twins.payoff)[0].reference
-    dotted = f" Dotted: the smallest effect of interest, {size:g} points of training error."
+    dotted = (
+        f" Dotted, where the axis reaches it: the smallest effect of interest, {size:g} points of "
+        "training error."
+    )
     return (
         f"Gain: the error of the network with shortcut {reference} less that of its twin, "
         f"{twins.epochs}. Bands: 95% intervals, cut where they leave the axis. A filled marker: "
@@ -73,18 +80,24 @@ def gain_drawing(twins: Twins, order: str, role: str, outcome: str) -> Drawing:
 
 
 def map_section(twins: Twins) -> Section:
-    """The same gains as a map of depth and activation order."""
+    """The same gains as maps: by depth and activation order, and by block type and width."""
     parts: list[Part] = [
         Drawing(
             name=slug(f"map-{outcome}"),
             title=f"Gain in {OUTCOMES[outcome][0]} by depth, activation order and arm",
             figure=gain_map(twins.payoff, outcome),
-            caption="Colour: the 95% interval, uncorrected, leaves zero out; in brackets: not.",
+            caption=CELLS,
             published=outcome == "train_error",
         )
         for outcome in ("train_error", "val_error")
         if main_contrasts(twins.payoff)
     ]
+    if twins.payoff.orders:
+        parts.append(tables.orders(twins.payoff))
+    if twins.payoff.variants:
+        title = "Gain in training error by depth, block type and width"
+        drawn = variant_map(twins.payoff)
+        parts += [Drawing("map-variants", title, drawn, CELLS), tables.variants(twins.payoff)]
     return Section("map", "Where in the design space?", parts)
 
 
@@ -106,7 +119,8 @@ def stage_section(twins: Twins) -> Section:
             title = "Cost in training error of taking out the shortcuts of one stage"
             drawn = network(blocks, stages)
             parts.append(Drawing("stages", title, drawn, caption, published=True, wide=True))
-        parts += [tables.stage_table(twins.payoff, stages), tables.interactions(stages)]
+        parts.append(tables.stage_table(twins.payoff, stages))
+        parts += [tables.interactions(stages)] if stages.interaction else []
     return Section("stages", "Which stages need their shortcuts?", parts)
 
 
@@ -211,6 +225,6 @@ def capacity_sentence(twins: Twins) -> str:
             said.append(
                 f"{one.arm} ({arm:,} parameters) against a plain network widened to {plain:,} "
                 f"parameters, {layers} layers, {one.order}: gain in training error "
-                f"{tables.effect_cell(effect)} points, {effect.n} pairs"
+                f"(points) {tables.effect_cell(effect)}, {counted(effect.n, 'pair')}"
             )
     return f"Capacity control: {'; '.join(said)}."

@@ -3,14 +3,17 @@
 import math
 from collections.abc import Iterable
 
-from nas.payoff.analysis import Contrast, Payoff
+from nas.payoff.analysis import Payoff
+from nas.payoff.contrasts import Contrast
 from nas.report.content import Kind, Table
-from nas.report.style import number, signed
+from nas.report.style import counted, number, signed
 from nas.report.twin_figures import ROLES
 from nas.statistics import Claim, Effect, StageEffects
 
 #: pairs up to which each one is printed
 PRINTED_PAIRS = 5
+#: head of a column of pairs
+PAIRS = "each pair, or p"
 #: rows from which on a table is folded
 MANY = 8
 
@@ -26,9 +29,9 @@ def effect_cell(effect: Effect | None, digits: int = 1) -> str:
 
 
 def pairs_cell(effect: Effect) -> str:
-    """Every pair where there are five or fewer."""
+    """Every pair where there are five or fewer, else the exact p of their signs."""
     if effect.n > PRINTED_PAIRS:
-        return "–"
+        return f"sign-flip p = {number(effect.p_value)}"
     return ", ".join(signed(pair) for pair in effect.pairs)
 
 
@@ -37,7 +40,7 @@ def gains(contrasts: Iterable[tuple[str, Contrast]], title: str, note: str) -> T
     head = (
         *("comparison", "arm", "against", "activation order", "learning rate", "budget", "layers"),
         *("pairs", "gain in training error (points)", "gain in validation error (points)"),
-        *("each training pair", "each validation pair"),
+        *(f"training: {PAIRS}", f"validation: {PAIRS}"),
     )
     rows = [
         gain_row(name, one, layers)
@@ -72,7 +75,7 @@ def primary(payoff: Payoff) -> Table:
         for claim in payoff.claims.values()
         if claim.status != "exploratory"
     ]
-    head = ("comparison", "points", "pairs", "each pair", "p (Holm)", "test", "verdict")
+    head = ("comparison", "points", "pairs", PAIRS, "p (Holm)", "test", "verdict")
     return Table("Primary comparisons, fixed before the first twin was trained", head, rows)
 
 
@@ -84,7 +87,7 @@ def exploratory(payoff: Payoff) -> Table:
         for claim in payoff.claims.values()
         if claim.status == "exploratory" and id(claim.effect) in over_depth
     ]
-    head = ("comparison", "points", "pairs", "each pair")
+    head = ("comparison", "points", "pairs", PAIRS)
     note = "Not corrected for their number: they claim nothing."
     return Table("Other differences in differences over depth", head, rows, note, folded=True)
 
@@ -113,14 +116,17 @@ def stage_table(payoff: Payoff, stages: StageEffects) -> Table:
     """What the shortcuts of each stage are worth, in four ways."""
     head = (
         *("stage", "mean gain", "p (Holm)", "verdict", "cost of removing", "gain when alone"),
-        *("Shapley value", "each pair of the mean gain"),
+        *("Shapley value", f"of what is tested: {PAIRS}"),
     )
-    rows = [stage_row(payoff, stages, stage) for stage in stages.main]
-    n = stages.total.n
+    rows = [stage_row(payoff, stages, stage) for stage in stages.removal]
+    tested = (
+        "every combination of stages trained. Mean gain: over all settings of the other stages"
+        if stages.main
+        else "without every combination of stages, as these are many. Cost of removing"
+    )
     note = (
-        f"Points of training error, {n} {'seed' if n == 1 else 'seeds'}, every combination of "
-        f"stages trained. All stages together: {effect_cell(stages.total)}. Mean gain: over all "
-        "settings of the other stages, corrected by Holm over the stages. Everything else is "
+        f"Points of training error, {counted(stages.total.n, 'seed')}, {tested}, corrected by Holm "
+        f"over the stages. All stages together: {effect_cell(stages.total)}. Everything else is "
         "exploratory."
     )
     return Table("Shortcuts by stage", head, rows, note)
@@ -128,13 +134,60 @@ def stage_table(payoff: Payoff, stages: StageEffects) -> Table:
 
 def stage_row(payoff: Payoff, stages: StageEffects, stage: int) -> tuple[str, ...]:
     """One stage."""
-    claim, main = payoff.stage_claims.get(stage), stages.main[stage]
+    claim, main = payoff.stage_claims.get(stage), stages.main.get(stage)
     return (
         *(str(stage + 1), effect_cell(main), number(claim.p_adjusted) if claim else "–"),
         *(claim.status if claim else "–", effect_cell(stages.removal.get(stage))),
         *(effect_cell(stages.alone.get(stage)), effect_cell(stages.shapley.get(stage))),
-        pairs_cell(main),
+        pairs_cell(main or stages.removal[stage]),
     )
+
+
+def orders(payoff: Payoff) -> Table:
+    """The activation orders against each other, in networks that have shortcuts."""
+    rows = [
+        (
+            *(Kind(one.order), one.arm, one.reference, rate_cell(one, layers), str(layers)),
+            *(str(effect.n), effect_cell(effect)),
+            *(effect_cell(one.gains["val_error"][layers]), pairs_cell(effect)),
+        )
+        for one in payoff.orders
+        for layers, effect in one.gains["train_error"].items()
+    ]
+    head = (
+        *("networks", "activation order", "against", "learning rate", "layers", "pairs"),
+        *("gain in training error (points)", "gain in validation error (points)"),
+        f"training: {PAIRS}",
+    )
+    note = (
+        "Positive: the order has the lower error. A plain network is the same under all orders, so "
+        "this is also by how much the gain of shortcuts changes with the order. Exploratory, not "
+        "corrected: small effects of the order are not resolvable with few pairs."
+    )
+    return Table("Activation orders against each other", head, rows, note, folded=len(rows) > MANY)
+
+
+def variants(payoff: Payoff) -> Table:
+    """The ends of the ladder with other blocks and at other widths."""
+    rows = [
+        (
+            *(name, Kind(one.arm), Kind(one.reference), one.order, str(layers)),
+            *(str(one.blocks[layers]), str(effect.n), effect_cell(effect)),
+            effect_cell(one.gains["val_error"][layers]),
+            effect_cell(row.change) if layers == max(one.blocks) else "–",
+        )
+        for name, some in payoff.variants.items()
+        for row in some
+        for one in [row.contrast]
+        for layers, effect in one.gains["train_error"].items()
+    ]
+    head = (
+        *("variant", "arm", "against", "activation order", "layers", "blocks in a stage", "pairs"),
+        *("gain in training error (points)", "gain in validation error (points)"),
+        "more than in the ladder (training error)",
+    )
+    note = "The ladder itself is the row of the same arm under all gains. Exploratory."
+    return Table("Gain by block type and width", head, rows, note, folded=len(rows) > MANY)
 
 
 def interactions(stages: StageEffects) -> Table:
@@ -143,6 +196,6 @@ def interactions(stages: StageEffects) -> Table:
         (" × ".join(str(stage + 1) for stage in some), effect_cell(effect), pairs_cell(effect))
         for some, effect in stages.interaction.items()
     ]
-    head = ("stages", "interaction (points)", "each pair")
+    head = ("stages", "interaction (points)", PAIRS)
     note = "Positive: each helps more where the other has shortcuts."
     return Table("Interactions of stages", head, rows, note, folded=True)

@@ -9,11 +9,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from nas.architecture import Architecture
+from nas.architecture import Architecture, check_blocks
 from nas.cost import Cost, cost
 from nas.data.catalog import Dataset, shape
 from nas.durations import seconds_of
-from nas.errors import SpaceError
+from nas.errors import SpaceError, shown
 from nas.plan import plan
 from nas.settings import Candidate, Training
 from nas.space.branches import (
@@ -26,14 +26,19 @@ from nas.space.branches import (
     some,
     walk,
 )
+from nas.space.grammar import highest
 from nas.space.reading import placed, read_section
 from nas.space.sampling import Trial, draw_architecture, draw_training
 from nas.space.source import Source, bundled_spaces, find
 
 __all__ = ["SearchSpace", "SpaceError", "bundled_spaces", "differences", "find"]
 
-#: stages drawn before a count, a check or a list is given up as too long
+#: stages drawn before a count is given up as too long
 MOST = 10_000
+#: stages drawn and planned for a check of all stages; where there are more, some at random
+MOST_CHECKED = 4_000
+#: stages of which `nas payoff` trains all combinations
+MOST_STAGES = 8
 
 
 class SearchSpace:
@@ -45,6 +50,7 @@ class SearchSpace:
         self.name = self.section.name
         self.search = self.section.search
         self._check_stages()
+        self._check_size()
         self.dataset = self._read_dataset()
         self._shape = self._read_shape()
         self._check_shapes()
@@ -65,9 +71,8 @@ class SearchSpace:
     def parse(cls, source: Source, settings: Iterable[str] = ()) -> "SearchSpace":
         """From YAML text already read."""
         if not isinstance(source.data, dict):
-            raise SpaceError(
-                f"{source.place(())}: a search space is a mapping, found {source.data!r}."
-            )
+            found = shown(source.data)
+            raise SpaceError(f"{source.place(())}: a search space is a mapping, found {found}.")
         for setting in settings:
             source.assign(setting)
         return cls(source)
@@ -101,7 +106,7 @@ class SearchSpace:
     def parameters(self) -> dict[str, Values]:
         """Every searched parameter with its values, those that exist only sometimes included."""
         found: dict[str, Values] = {}
-        for walker, _ in some(self.candidate, shapes, self._most):
+        for walker, _ in some(self.candidate, shapes, self._most // 4):
             found |= walker.parameters
         return found
 
@@ -184,11 +189,28 @@ class SearchSpace:
                         f"{where}: the stage has no {key}: give it here or under architecture."
                     )
 
+    def _check_size(self) -> None:
+        """Refuse networks of more blocks, and factorials of more stages, than can be counted."""
+        shared, payoff = self.section.architecture, self.section.payoff
+        num_stages = len(shared.stages)
+        deepest = sum(highest(stage.depth or shared.depth) for stage in shared.stages)
+        with placed(self.source, ("architecture", "stages")):
+            check_blocks(deepest)
+        if payoff is not None:
+            with placed(self.source, ("payoff", "depths")):
+                check_blocks(num_stages * max(payoff.depths or [1]))
+            if payoff.stages and payoff.vary == "shortcut" and num_stages > MOST_STAGES:
+                raise SpaceError(
+                    f"{self.source.place(('payoff', 'stages'))}: {num_stages} stages with and "
+                    f"without shortcuts are too many combinations: write `stages: false`."
+                )
+
     def _check_shapes(self) -> None:
         """Plan shallow networks with each stage in all its forms: none may be impossible."""
-        for index in range(len(self.section.architecture.stages)):
-            groups = partial(forms_of_stage, index)
-            for walker, architecture in some(self.sample, groups, self._most // 2):
+        num_stages = len(self.section.architecture.stages)
+        for index in range(num_stages):
+            groups, most = partial(forms_of_stage, index), MOST_CHECKED // num_stages**2
+            for walker, architecture in some(self.sample, groups, max(1, most)):
                 with placed(self.source, ("architecture", "stages", index)):
                     check_plan(shallow(architecture, index + 1), walker.values)
 

@@ -22,6 +22,9 @@ from nas.registry import Registry, unknown
 
 N = TypeVar("N", int, float)
 
+#: values a choice may hold, steps a range may have, and the largest number an option may be
+MOST_VALUES, MOST_STEPS, LARGEST = 256, 1_000_000, 1_000_000
+
 
 class Section(BaseModel):
     """A mapping with fixed keys; an unknown one is refused with those it may have."""
@@ -58,6 +61,8 @@ class Range(Section, Generic[N]):
             raise ValueError(
                 f"a step of {self.step} does not fit between {self.low} and {self.high}"
             )
+        if self.step is not None and self.high - self.low > MOST_STEPS * self.step:
+            raise ValueError(f"a step of {self.step} makes more than {MOST_STEPS:,} values")
         if self.log and (self.low <= 0 or self.step is not None):
             raise ValueError("a logarithmic range starts above 0 and has no step")
         return self
@@ -70,8 +75,15 @@ def written_as(value: Any) -> str:
     return "range" if isinstance(value, dict | Range) else "value"
 
 
+def highest(value: Any) -> Any:
+    """The largest number a key can be drawn as."""
+    return (
+        value.high if isinstance(value, Range) else max(value) if isinstance(value, list) else value
+    )
+
+
 @cache
-def number(kind: Any, low: float | None, high: float | None) -> Any:
+def number(kind: Any, low: float, high: float) -> Any:
     """A number within bounds, a choice of such numbers, or a range of them."""
     one: Any = Annotated[kind, Field(ge=low, le=high)]
     return Annotated[
@@ -86,7 +98,9 @@ def choice(one: Any) -> Any:
     """A list of distinct values, at least one."""
     unique: Any = {"uniqueItems": True}
     return Annotated[
-        list[one], Field(min_length=1, json_schema_extra=unique), AfterValidator(distinct)
+        list[one],
+        Field(min_length=1, max_length=MOST_VALUES, json_schema_extra=unique),
+        AfterValidator(distinct),
     ]
 
 
@@ -196,5 +210,5 @@ def option_model(registry: Registry[Any], key: str) -> Any:
 def option_type(parameter: inspect.Parameter) -> Any:
     """Numbers may be searched in ranges, the rest in choices."""
     if parameter.annotation in (int, float):
-        return number(parameter.annotation, 0, None)
+        return number(parameter.annotation, 0, LARGEST)
     return name((True, False))

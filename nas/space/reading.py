@@ -6,13 +6,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nas.errors import SpaceError
+from nas.errors import SpaceError, shown
 from nas.space.schema import SpaceSection
 from nas.space.source import Place, Source
 
 #: what is told of a text that has not the form it must have
 HINTS = {
     "name": "use letters, digits, dots, dashes and underscores, 64 at most",
+    "class_path": "write it as package.module.Class",
     "timeout": "write a time as 90s, 20m or 2h",
     "trial_timeout": "write a time as 90s, 20m or 2h",
 }
@@ -49,7 +50,7 @@ def message(fault: dict[str, Any]) -> str:
         return "should be a mapping, `{key: value}`"
     if fault["type"].startswith("string_") and fault["loc"][-1] in HINTS:
         return HINTS[fault["loc"][-1]]
-    _, should, rest = fault["msg"].partition(" should ")
+    _, should, rest = fault["msg"].replace(" after validation", "").partition(" should ")
     return f"should {rest}" if should else fault["msg"]
 
 
@@ -62,12 +63,6 @@ def place_of(data: Any, loc: tuple[str | int, ...]) -> Place:
             data = data[step]
             path.append(step)
     return tuple(path)
-
-
-def shown(value: Any) -> str:
-    """A value as it is told to the user, cut where it is long."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 @contextmanager

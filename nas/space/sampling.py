@@ -1,9 +1,10 @@
 """Drawing a candidate: every key that is not fixed becomes a parameter of the Optuna trial."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
-from nas.architecture import Architecture, Named, Stage
+from nas.architecture import Architecture, Named, Stage, takes_transition
 from nas.blocks import BLOCKS, NORMS, STEMS
 from nas.registry import Registry
 from nas.settings import OPTIMIZERS, Training
@@ -117,20 +118,20 @@ def draw_stage(
     block = tied.draw(stage, index, "block", part)
     depth = tied.draw(stage, index, "depth", value)
     shortcut = tied.draw(stage, index, "shortcut", value)
-    transition = "none"
-    changes = stride != 1 or in_channels not in (0, width)
-    if changes and shortcut != "none":
-        transition = tied.draw(stage, index, "transition", value)
-        if depth == 1:
-            shortcut = "none" if transition == "none" else "identity"
-    return Stage(
+    drawn = Stage(
         depth=depth,
         width=width,
         stride=stride,
         block=block,
         shortcut=shortcut,
-        transition=transition,
+        transition="none",
     )
+    if not takes_transition(drawn, in_channels or width):
+        return drawn
+    transition = tied.draw(stage, index, "transition", value)
+    if depth == 1:
+        shortcut = "none" if transition == "none" else "identity"
+    return replace(drawn, shortcut=shortcut, transition=transition)
 
 
 def draw_order(trial: Trial, section: ArchitectureSection, stages: list[Stage]) -> str:

@@ -7,21 +7,27 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from nas.architecture import MOST_BLOCKS, MOST_CHANNELS, MOST_CLASSES
 from nas.blocks import ACTIVATIONS, BLOCKS, NORMS, ORDERS, SAME_SHAPE, STEMS, TRANSITIONS
-from nas.data.catalog import AUGMENTATIONS, NAMES
+from nas.data.catalog import AUGMENTATIONS, CLASS_PATH, NAMES
 from nas.durations import PATTERN, seconds_of
 from nas.result import OBJECTIVES
 from nas.settings import OPTIMIZERS, SCHEDULES
-from nas.space.grammar import Section, distinct, name, number, part
+from nas.space.grammar import LARGEST, Section, distinct, name, number, part
 
-Size = number(int, 1, 100_000)
+Size = number(int, 1, MOST_CHANNELS)
+Depth = number(int, 1, MOST_BLOCKS)
+Side = Annotated[int, Field(ge=1, le=4096)]
+Blocks = Annotated[int, Field(ge=1, le=MOST_BLOCKS)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 OrderName = Literal[tuple(ORDERS)]
+BlockName = Literal[tuple(BLOCKS)]
 
 
 class StageSection(Section):
     """One stage; a key left out here is taken from `architecture`."""
 
-    depth: Size | None = None
+    depth: Depth | None = None
     width: Size | None = None
     stride: number(int, 1, 64) | None = None
     block: part(BLOCKS) | None = None
@@ -36,7 +42,7 @@ class ArchitectureSection(Section):
     activation_order: name(ORDERS) = "post_activation"
     activation: name(ACTIVATIONS) = "relu"
     norm: part(NORMS) = "batch"
-    depth: Size | None = None
+    depth: Depth | None = None
     width: Size | None = None
     stride: number(int, 1, 64) = 1
     block: part(BLOCKS) = "basic"
@@ -49,18 +55,16 @@ class DatasetSection(Section):
     """The pictures. One of a known name, or any LightningDataModule by class_path."""
 
     name: Literal[NAMES] = "digits"
-    path: str | None = None
-    class_path: str | None = None
+    path: Annotated[str, Field(max_length=4096)] | None = None
+    class_path: Annotated[str, Field(pattern=CLASS_PATH)] | None = None
     init_args: dict[str, Any] = {}
-    image_size: Annotated[int, Field(ge=1, le=4096)] | None = None
-    image_shape: (
-        Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=3, max_length=3)] | None
-    ) = None
-    num_classes: Annotated[int, Field(ge=2)] | None = None
+    image_size: Side | None = None
+    image_shape: Annotated[list[Side], Field(min_length=3, max_length=3)] | None = None
+    num_classes: Annotated[int, Field(ge=2, le=MOST_CLASSES)] | None = None
     augment: Annotated[list[Literal[AUGMENTATIONS]], AfterValidator(distinct)] = []
-    train_size: Annotated[int, Field(ge=2)] | None = None
-    validation_size: Annotated[int, Field(ge=1)] | None = None
-    split_seed: Annotated[int, Field(ge=0)] = 0
+    train_size: Annotated[Count, Field(ge=2)] | None = None
+    validation_size: Count | None = None
+    split_seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
 
 
 class TrainingSection(Section):
@@ -70,9 +74,9 @@ class TrainingSection(Section):
     batch_size: number(int, 2, 65_536) = 128
     optimizer: part(OPTIMIZERS) = "sgd"
     schedule: name(SCHEDULES) = "cosine"
-    warmup: number(float, 0, None) = 0.0
+    warmup: number(float, 0, LARGEST) = 0.0
     label_smoothing: number(float, 0, 0.99) = 0.0
-    gradient_clip: number(float, 0, None) = 0.0
+    gradient_clip: number(float, 0, LARGEST) = 0.0
 
 
 class Bound(Section):
@@ -121,25 +125,36 @@ class SearchSection(Section):
     ] = ["val_accuracy"]
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     workers: Annotated[int, Field(ge=1, le=1024)] | None = None
+    baseline: Literal["random"] | None = None
     duplicates: Literal["reuse", "new_seed"] = "reuse"
     probes: bool = True
     hessian: bool = False
 
 
 class PayoffSection(Section):
-    """Which twins are trained after the search. Depths are blocks in every stage."""
+    """Which twins are trained after the search. Depths are blocks in every stage.
+
+    The ends of the ladder are repeated with every one of `blocks`, with all widths times every one
+    of `widths`, and at every one of `budgets`, multiples of the epochs.
+    """
 
     top: Annotated[int, Field(ge=0, le=100)] = 3
     seeds: Annotated[int, Field(ge=1, le=1000)] = 3
     vary: Literal["shortcut", "transition", "activation_order", "block"] = "shortcut"
     arms: Annotated[list[Literal[SAME_SHAPE]], AfterValidator(distinct)] | None = None
-    depths: Annotated[list[Annotated[int, Field(ge=1)]], AfterValidator(distinct)] | None = None
+    depths: Annotated[list[Blocks], AfterValidator(distinct)] | None = None
     activation_orders: Annotated[list[OrderName], AfterValidator(distinct)] | None = None
+    blocks: Annotated[list[BlockName], AfterValidator(distinct)] = []
+    widths: Annotated[list[Annotated[int, Field(ge=2, le=64)]], AfterValidator(distinct)] = []
     lr_factors: Annotated[
-        list[Annotated[float, Field(gt=0)]], Field(min_length=1), AfterValidator(distinct)
+        list[Annotated[float, Field(gt=0, le=LARGEST)]],
+        Field(min_length=1, max_length=16),
+        AfterValidator(distinct),
     ] = [0.3, 1.0]
     budgets: Annotated[
-        list[Annotated[int, Field(ge=1)]], Field(min_length=1), AfterValidator(distinct)
+        list[Annotated[int, Field(ge=1, le=1000)]],
+        Field(min_length=1, max_length=16),
+        AfterValidator(distinct),
     ] = [1]
     stages: bool = True
     smallest_effect: Annotated[float, Field(ge=0, le=100)] = 2.0

@@ -8,17 +8,32 @@ from typing import Any
 
 import yaml
 
-from nas.errors import SpaceError
+from nas.errors import SpaceError, shown
 
 Place = tuple[str | int, ...]
 
 MAX_BYTES = 64 * 1024
 MAX_NODES = 5_000
+MAX_DEPTH = 20
+TOO_MUCH = "too many or too deeply nested values"
 BUNDLED = [Path(__file__).parents[1] / "search_spaces", Path(__file__).parents[2] / "search_spaces"]
 
 
 class Loader(yaml.SafeLoader):
-    """YAML 1.2 scalars: 1e-3 is a number, `no` and `010` are text."""
+    """YAML 1.2 scalars: 1e-3 is a number, `no` and `010` are text. Stops at too many values."""
+
+    composed = depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """The next node with what is in it; an alias counts as one, and is followed later."""
+        self.composed += 1
+        self.depth += 1
+        if self.composed > MAX_NODES or self.depth > MAX_DEPTH + 1:
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(problem=TOO_MUCH, problem_mark=mark)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 Loader.yaml_implicit_resolvers = {}
@@ -95,10 +110,10 @@ class Source:
     def assign(self, setting: str) -> None:
         """Apply one `--set a.b.0.c=value`; the value is read as YAML."""
         key, equals, text = setting.partition("=")
-        place = f"--set {setting}"
-        if not equals or not key.strip():
+        place = f"--set {cut(setting)}"
+        if not equals or not key.strip() or len(setting) > MAX_BYTES:
             raise SpaceError(f"{place}: write it as key=value, as in --set training.epochs=3.")
-        *parents, last = [int(part) if part.isdigit() else part for part in key.strip().split(".")]
+        *parents, last = map(step_of, key.strip().split("."))
         value = Source(place, text).data
         here: Any = self.data
         for part in parents:
@@ -118,17 +133,15 @@ class Source:
         except SpaceError:
             raise
         except (yaml.YAMLError, ValueError) as error:
-            raise SpaceError(f"{self.name}{yaml_fault(error)}.") from error
-        except RecursionError as error:
-            raise SpaceError(f"{self.name}:1:1: is nested too deeply.") from error
+            raise SpaceError(f"{self.name}{yaml_fault(error, text)}.") from error
 
     def _mark(self, node: yaml.Node) -> str:
         return f"{self.name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
 
     def _data(self, node: yaml.Node, path: Place) -> Any:
         self._nodes += 1
-        if self._nodes > MAX_NODES or len(path) > 20:
-            raise SpaceError(f"{self._mark(node)}: too many or too deeply nested values.")
+        if self._nodes > MAX_NODES or len(path) > MAX_DEPTH:
+            raise SpaceError(f"{self._mark(node)}: {TOO_MUCH}.")
         self._places.setdefault(path, self._mark(node))
         if isinstance(node, yaml.MappingNode):
             self._check_tag(node, "map")
@@ -143,13 +156,13 @@ class Source:
         try:
             return CONVERT[kind](node.value)
         except (ValueError, KeyError) as error:
-            raise SpaceError(f"{self._mark(node)}: {node.value!r} is no {kind}.") from error
+            raise SpaceError(f"{self._mark(node)}: {cut(node.value)!r} is no {kind}.") from error
 
     def _check_tag(self, node: yaml.Node, *kinds: str) -> str:
         prefix, _, kind = node.tag.rpartition(":")
         if prefix != "tag:yaml.org,2002" or kind not in kinds:
             raise SpaceError(
-                f"{self._mark(node)}: the tag {node.tag!r} has no meaning here; leave it out."
+                f"{self._mark(node)}: the tag {cut(node.tag)!r} has no meaning here; leave it out."
             )
         return kind
 
@@ -160,19 +173,34 @@ class Source:
                 raise SpaceError(f"{self._mark(key)}: a key must be a plain word.")
             if key.value in seen:
                 raise SpaceError(
-                    f"{self._mark(key)}: key {key.value!r} stands here twice; keep one."
+                    f"{self._mark(key)}: key {cut(key.value)!r} stands here twice; keep one."
                 )
             seen.add(key.value)
             self._keys[(*path, key.value)] = self._mark(key)
             yield key.value, value
 
 
-def yaml_fault(error: Exception) -> str:
+def cut(text: str) -> str:
+    """The text on one line, without what is too long to be told."""
+    line = " ".join(text.split())
+    return line if len(line) <= 80 else f"{line[:77]}..."
+
+
+def step_of(part: str) -> str | int:
+    """A part of a dotted key: an index where it is a short number."""
+    return int(part) if re.fullmatch("[0-9]{1,4}", part) else part
+
+
+def yaml_fault(error: Exception, text: str) -> str:
     """Where a text is not YAML, and why."""
+    if isinstance(error, yaml.reader.ReaderError):
+        before, sign = text[: error.position], text[error.position]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        return f":{line}:{column}: this is not YAML: the character {ascii(sign)} is not allowed"
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
     what = getattr(error, "problem", None) or " ".join(str(error).split())
-    return f"{where}: this is not YAML: {what}"
+    return f"{where}: {what if what == TOO_MUCH else f'this is not YAML: {what}'}"
 
 
 def step_into(here: Any, part: str | int, place: str, *, missing_ok: bool = False) -> Any:
@@ -188,7 +216,7 @@ def step_into(here: Any, part: str | int, place: str, *, missing_ok: bool = Fals
         if isinstance(here, list)
         else "nothing"
     )
-    raise SpaceError(f"{place}: there is no {part!r} here; there is {known}.")
+    raise SpaceError(f"{place}: there is no {shown(part)} here; there is {known}.")
 
 
 def find(name: str) -> tuple[Path, bool]:

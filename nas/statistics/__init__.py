@@ -22,7 +22,6 @@ from nas.statistics.observed import (
     Distribution,
     MarginalEffect,
     Separation,
-    complexity_weights,
     edf,
     marginal_effects,
     separation,
@@ -30,7 +29,7 @@ from nas.statistics.observed import (
 from nas.statistics.paired import Effect, paired_effect, sign_flip_p
 from nas.statistics.rates import Rate, StabilityGain, stability_gain, success_rates, wilson
 from nas.statistics.speed import SpeedUp, restricted_mean, speed_up
-from nas.statistics.stages import StageEffects, stage_effects
+from nas.statistics.stages import StageEffects, single_effects, stage_effects
 from nas.statistics.surface import SMALLEST_R2, Surface, depth_surface
 
 __all__ = [
@@ -49,7 +48,6 @@ __all__ = [
     "StageEffects",
     "Surface",
     "budget_verdict",
-    "complexity_weights",
     "crossover_depth",
     "degradation_difference",
     "depth_surface",
@@ -63,6 +61,7 @@ __all__ = [
     "restricted_mean",
     "separation",
     "sign_flip_p",
+    "single_effects",
     "speed_up",
     "stability_gain",
     "stage_effects",

@@ -106,24 +106,10 @@ def welch(
     )
 
 
-def complexity_weights(complexity: ArrayLike, edges: ArrayLike) -> Array:
-    """w_i = 1 / (count of i's bin x number of bins in use), so that every bin counts alike;
-    candidates outside the edges count nothing (Radosavovic et al., 2019).
-    """
-    values, bounds = np.asarray(complexity, dtype=float), np.asarray(edges, dtype=float)
-    counts, _ = np.histogram(values, bounds)
-    places = np.clip(np.searchsorted(bounds, values, side="right") - 1, 0, len(counts) - 1)
-    inside = (values >= bounds[0]) & (values <= bounds[-1])
-    weights = inside / np.maximum(counts[places], 1)
-    return weights / max(1, np.count_nonzero(counts))
-
-
-def edf(errors: Iterable[float], weights: ArrayLike | None = None) -> Distribution:
-    """The empirical distribution function, weighted where weights are given."""
-    values = np.asarray(list(errors), dtype=float)
-    heights = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=float)
-    order = np.argsort(values, kind="stable")
-    return Distribution(values[order], np.cumsum(heights[order]) / heights.sum())
+def edf(errors: Iterable[float]) -> Distribution:
+    """The empirical distribution function."""
+    values = np.sort(np.asarray(list(errors), dtype=float))
+    return Distribution(values, np.arange(1, len(values) + 1) / len(values))
 
 
 def separation(
@@ -139,7 +125,7 @@ def separation(
     labels.
 
     With the complexities of both sets (log parameters, say) each distribution is normalised by
-    complexity, over the bins that both of them fill.
+    complexity (Radosavovic et al., 2019), over the bins that both of them fill.
     """
     errors = np.concatenate([first, second]).astype(float)
     place = np.zeros(len(errors), dtype=int)

@@ -56,8 +56,8 @@ def speed_up(
     log_ratio = paired_effect(np.log(slow / fast), **options)
     slow_never, fast_never = never(plain_steps, horizon), never(residual_steps, horizon)
     return SpeedUp(
-        plain_mean=float(slow.mean()),
-        residual_mean=float(fast.mean()),
+        plain_mean=restricted_mean(plain_steps, horizon),
+        residual_mean=restricted_mean(residual_steps, horizon),
         plain_never=slow_never,
         residual_never=fast_never,
         horizon=horizon,

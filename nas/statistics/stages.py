@@ -6,6 +6,7 @@ none (0). Each effect is linear in the errors of one seed, so its value is taken
 then treated as any other paired difference. Gains are positive where shortcuts lower the error.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from math import factorial
@@ -55,6 +56,27 @@ def stage_effects(errors: ArrayLike, **options: Any) -> StageEffects:
         removal=effects({i: cell(table, flipped(full, i)) - cell(table, full) for i in range(k)}),
         alone=effects({i: cell(table, plain) - cell(table, flipped(plain, i)) for i in range(k)}),
         total=paired_effect(cell(table, plain) - cell(table, full), **options),
+    )
+
+
+def single_effects(errors: Mapping[tuple[int, ...], ArrayLike], **options: Any) -> StageEffects:
+    """What can be said where only the full network, the plain one, and those that differ from one
+    of them in a single stage were trained: mask -> one error for each seed.
+    """
+    table = {mask: np.asarray(row, dtype=float) for mask, row in errors.items()}
+    k = len(next(iter(table)))
+    full, plain = (1,) * k, (0,) * k
+    return StageEffects(
+        main={},
+        interaction={},
+        shapley={},
+        removal={
+            i: paired_effect(table[flipped(full, i)] - table[full], **options) for i in range(k)
+        },
+        alone={
+            i: paired_effect(table[plain] - table[flipped(plain, i)], **options) for i in range(k)
+        },
+        total=paired_effect(table[plain] - table[full], **options),
     )
 
 

@@ -1,0 +1,71 @@
+"""Processes killed and interrupted at random moments of a search."""
+
+import os
+import random
+import signal
+from pathlib import Path
+
+from experiments.faults.watched import Row, Watched, kill_group, left_behind, workers_of
+
+
+def workers_killed(folder: Path, times: int) -> Row:
+    """SIGKILL to one worker after another."""
+    study, chance = Watched(folder, trials=max(8, times)), random.Random(0)
+    process, injected, before = study.start(), 0, 0
+    study.wait_until(lambda: workers_of(process))
+    while injected < times and study.run_for(chance.uniform(0.5, 3.0), process):
+        if workers := workers_of(process):
+            before = study.look()
+            os.kill(chance.choice(workers), signal.SIGKILL)
+            injected += 1
+    study.finish(process)
+    return study.row("kill -9 of a worker", injected, before)
+
+
+def coordinator_killed(folder: Path, times: int) -> Row:
+    """SIGKILL to the coordinator; its workers leave by themselves, the command is run again."""
+    study, chance = Watched(folder, trials=4 * times), random.Random(1)
+    before = 0
+    for _ in range(times):
+        process = study.start()
+        study.wait_until(lambda process=process: workers_of(process))
+        study.run_for(chance.uniform(1.0, 8.0), process)
+        before = study.look()
+        process.kill()
+        process.wait()
+        study.wait_until(lambda process=process: not left_behind(process), 60)
+    study.finish(study.start())
+    return study.row("kill -9 of the coordinator", times, before)
+
+
+def power_lost(folder: Path, times: int) -> Row:
+    """SIGKILL to everything at once; the command is run again."""
+    study, chance = Watched(folder, trials=4 * times), random.Random(2)
+    before = 0
+    for _ in range(times):
+        process = study.start()
+        study.wait_until(lambda process=process: workers_of(process))
+        study.run_for(chance.uniform(1.0, 8.0), process)
+        before = study.look()
+        kill_group(process)
+    study.finish(study.start())
+    return study.row("kill -9 of everything", times, before)
+
+
+def interrupted(folder: Path, times: int, number: signal.Signals) -> Row:
+    """Ctrl-C as a terminal sends it, or SIGTERM; the command is run again."""
+    study, chance = Watched(folder, trials=4 * times), random.Random(number)
+    before, statuses = 0, []
+    for _ in range(times):
+        process = study.start()
+        study.run_for(chance.uniform(3.0, 12.0), process)
+        before = study.look()
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        statuses.append(study.finish(process, 60))
+        study.wait_until(lambda process=process: not left_behind(process), 30)
+    study.finish(study.start())
+    name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+    return study.row(name, times, before, f"exit statuses {sorted(set(map(str, statuses)))}")

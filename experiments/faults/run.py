@@ -1,0 +1,95 @@
+"""Inject every fault into real searches and print what was lost: nothing should be.
+
+python -m experiments.faults.run            # all of them, the long form, writes result.json
+python -m experiments.faults.run --short    # what the tests run
+"""
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from experiments.faults import candidates, crowds, kills, places
+from experiments.faults.places import NotPermittedError
+from experiments.faults.watched import Row
+
+RESULT = Path(__file__).with_name("result.json")
+Scenario = Callable[[Path], Row]
+
+SHORT: dict[str, Scenario] = {
+    "workers": partial(kills.workers_killed, times=6),
+    "coordinator": partial(kills.coordinator_killed, times=1),
+    "power": partial(kills.power_lost, times=1),
+    "candidates": partial(
+        candidates.bad_candidates, faults=["hang", "memory", "raise", "kill", "nan"]
+    ),
+    "in-a-row": candidates.three_in_a_row,
+    "storage-full": partial(places.storage_full, seconds=3),
+    "results-full": places.results_full,
+    "read-only": places.read_only_results,
+    "version": places.other_version,
+    "two-searches": crowds.two_searches,
+    "clock": crowds.clock_jumps,
+    "changed-space": crowds.changed_space,
+}
+LONG: dict[str, Scenario] = SHORT | {
+    "workers": partial(kills.workers_killed, times=50),
+    "coordinator": partial(kills.coordinator_killed, times=10),
+    "power": partial(kills.power_lost, times=10),
+    "ctrl-c": partial(kills.interrupted, times=10, number=signal.SIGINT),
+    "sigterm": partial(kills.interrupted, times=10, number=signal.SIGTERM),
+    "candidates": partial(
+        candidates.bad_candidates, faults=["hang", "hang", "memory", "raise", "kill", "stop", "nan"]
+    ),
+    "storage-locked": partial(places.storage_locked, seconds=150),
+    "storage-full": partial(places.storage_full, seconds=120),
+    "damaged": places.damaged,
+    "eight-workers": partial(crowds.eight_workers, trials=200),
+    "joined": partial(crowds.joined_and_killed, times=5),
+}
+HEAD = ("fault", "injected", "before", "after", "asked", "lost", "duplicated", "hung", "seconds")
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--short", action="store_true", help="the form the tests run")
+    parser.add_argument("names", nargs="*", help=f"some of {', '.join(LONG)}")
+    options = parser.parse_args()
+    scenarios = SHORT if options.short else LONG
+    rows = []
+    for name in options.names or scenarios:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                rows.append(scenarios[name](Path(folder)))
+            except NotPermittedError as error:
+                print(f"{name}: left out, {error}", file=sys.stderr)
+                continue
+        print(line(rows[-1]), flush=True)
+    print("\n" + table(rows))
+    if not options.names and not options.short:
+        RESULT.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    sys.exit(not all(row.clean for row in rows))
+
+
+def line(row: Row) -> str:
+    """One row of the Markdown table."""
+    return "| " + " | ".join(str(value) for value in asdict(row).values()) + " |"
+
+
+def table(rows: list[Row]) -> str:
+    """All rows, and the sums that should be zero."""
+    head = ["| " + " | ".join((*HEAD, "seen besides")) + " |", "|" + "---|" * (len(HEAD) + 1)]
+    sums = {key: sum(getattr(row, key) for row in rows) for key in ("lost", "duplicated", "hung")}
+    injected = sum(row.injected for row in rows)
+    end = f"{injected} faults: " + ", ".join(f"{count} {key}" for key, count in sums.items()) + "."
+    return "\n".join([*head, *(line(row) for row in rows), "", end])
+
+
+if __name__ == "__main__":
+    main()

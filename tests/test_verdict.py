@@ -1,0 +1,282 @@
+"""What the twins are compared in, and what the verdict says of it."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from optuna.storages import InMemoryStorage
+from report_studies import candidate, make_study, make_twins
+
+from nas import statistics as st
+from nas.architecture import Architecture, Stage
+from nas.cost import cost
+from nas.payoff.analysis import Payoff, analyse, stage_claims
+from nas.payoff.details import leading, stage_sentences
+from nas.payoff.phrases import interval, p_value, signed
+from nas.payoff.running import best_factors, stage_family
+from nas.payoff.runs import first_runs, further_runs, own_runs
+from nas.payoff.twins import MOST_STAGES, masks, scaled, stage_arms, variants
+from nas.payoff.words import verdict
+from nas.space.schema import PayoffSection
+
+ONE_ORDER: dict[str, Any] = {"orders": ("post_activation",), "top": 0}
+
+
+def analysed(**options: Any) -> Payoff:
+    """The twins of a study, analysed."""
+    return analyse(make_twins(make_study(InMemoryStorage(), trials=4), **options))
+
+
+@pytest.fixture(scope="module")
+def payoff() -> Payoff:
+    """Two orders, other blocks, other widths, two budgets, three pairs."""
+    return analysed(depths=[1, 2, 5], seeds=3, blocks=("bottleneck",), widths=(2,), budgets=(1, 4))
+
+
+def errors(payoff: Payoff, **place: Any) -> dict[int, float]:
+    """Seed -> training error at a place of the comparison."""
+    return {
+        twin.seed: twin.outcomes["train_error"]
+        for twin in payoff.twins
+        if all(getattr(twin, key) == value for key, value in place.items())
+    }
+
+
+def ladder_place(**place: Any) -> dict[str, Any]:
+    return {"comparison": "ladder", "budget": 1, "role": "shared", "depth": 5} | place
+
+
+# Activation orders.
+
+
+def test_orders_are_compared_seed_by_seed_in_networks_with_shortcuts(payoff: Payoff) -> None:
+    assert {one.order for one in payoff.orders} == {"identity", "projection"}
+    one = next(o for o in payoff.orders if (o.order, o.role) == ("identity", "shared"))
+    assert (one.reference, one.arm) == ("post_activation", "pre_activation")
+    post, pre = (
+        errors(payoff, **ladder_place(arm="identity", order=order))
+        for order in ("post_activation", "pre_activation")
+    )
+    found = one.gains["train_error"][max(one.blocks)]
+    assert found.pairs == pytest.approx([post[seed] - pre[seed] for seed in range(3)])
+
+
+def test_an_order_is_not_resolvable_here_unless_its_interval_leaves_zero_out(
+    payoff: Payoff,
+) -> None:
+    told = [sentence for sentence in verdict(payoff) if sentence.startswith("Activation order: ")]
+    assert len(told) == 2
+    for sentence, arm in zip(told, ("identity", "projection"), strict=True):
+        own = next(o for o in payoff.orders if (o.order, o.role) == (arm, "own"))
+        effect = own.gains["train_error"][max(own.blocks)]
+        assert ("not resolvable here" in sentence) == (not effect.resolved)
+        assert interval(effect, 1 if effect.mean > 0 or not effect.resolved else -1) in sentence
+
+
+def test_a_single_order_is_compared_with_none() -> None:
+    assert analysed(depths=[1, 5], seeds=2, **ONE_ORDER).orders == []
+
+
+# Block types and widths.
+
+
+def test_variants_repeat_the_ends_of_the_ladder_at_the_shared_rate() -> None:
+    settings = PayoffSection(seeds=2, top=0, blocks=["basic", "bottleneck"], widths=[2])
+    base = candidate(2, ["identity"] * 3)
+    assert list(variants(base, settings)) == ["block bottleneck", "width × 2"]
+    cells = [run.cell for run in further_runs([base], settings, [1, 3, 5])]
+    varied = [cell for cell in cells if cell.comparison in variants(base, settings)]
+    assert {cell.depth for cell in varied} == {1, 5}
+    assert {cell.role for cell in varied} == {"shared"}
+    assert len(varied) == 2 * 2 * 2 * 3
+
+
+def test_twice_the_width_changes_no_shape_that_was_kept() -> None:
+    narrow = candidate(2, ["identity"] * 3).architecture
+    wide = scaled(narrow, 2)
+    assert [stage.width for stage in wide.stages] == [16, 32, 64]
+    assert [b.shortcut for b in wide.blocks()] == [b.shortcut for b in narrow.blocks()]
+
+
+def test_a_variant_tells_how_much_more_its_arm_gains_than_in_the_ladder(payoff: Payoff) -> None:
+    row = next(
+        row
+        for row in payoff.variants["width × 2"]
+        if (row.contrast.arm, row.contrast.order) == ("identity", "post_activation")
+    )
+    at = {"order": "post_activation", "role": "shared", "depth": 5, "budget": 1}
+    gain = {
+        name: {
+            seed: error - errors(payoff, comparison=name, arm="identity", **at)[seed]
+            for seed, error in errors(payoff, comparison=name, arm="none", **at).items()
+        }
+        for name in ("width × 2", "ladder")
+    }
+    assert row.change is not None
+    expected = [gain["width × 2"][seed] - gain["ladder"][seed] for seed in range(3)]
+    assert row.change.pairs == pytest.approx(expected)
+    told = "\n".join(verdict(payoff))
+    assert "With all widths × 2, post_activation: identity against none at 32 layers" in told
+    assert "With bottleneck blocks, post_activation: identity against none at 47 layers" in told
+
+
+# Budgets.
+
+
+def test_the_order_of_the_arms_is_judged_by_all_contrasts_at_once(payoff: Payoff) -> None:
+    place = "post_activation, 32 layers"
+    contrasts = {
+        name: {
+            one.budget: one.gains["val_error"][32]
+            for one in payoff.ladder
+            if (one.order, one.role) == ("post_activation", "shared")
+            and f"{one.reference} → {one.arm}" == name
+        }
+        for name in ("none → identity", "none → projection", "projection → identity")
+    }
+    expected = st.order_verdict(contrasts, smallest_effect=payoff.smallest_effect)
+    assert payoff.rankings[place] == expected
+    told = [sentence for sentence in verdict(payoff) if place in sentence]
+    assert told[-1].startswith("Compared after 4 and 16 epochs, post_activation, 32 layers: ")
+    assert expected.reason in told[-1]
+
+
+# Best candidates.
+
+
+def test_best_candidates_stand_at_their_own_best_rates_too() -> None:
+    base = [candidate(2, ["identity"] * 3, lr=0.05), candidate(1, ["none"] * 3, lr=0.1)]
+    settings = PayoffSection(seeds=2, top=2, lr_factors=[0.5, 1.0])
+    tuned = [run.cell for run in first_runs(base, settings, [1, 2]) if run.cell.role == "tune"]
+    assert {cell.comparison for cell in tuned} == {"ladder", "top 1", "top 2"}
+    best = {(c.comparison, c.order, c.depth, c.arm): 0.5 for c in tuned}
+    own = [run.cell for run in own_runs(base, settings, [1, 2], best)]
+    assert {(c.comparison, c.lr) for c in own} == {
+        ("ladder", 0.025),
+        ("top 1", 0.025),
+        ("top 2", 0.05),
+    }
+
+
+def test_the_factor_is_told_by_the_rate_of_the_candidate_itself() -> None:
+    study = make_twins(make_study(InMemoryStorage(), trials=4), depths=[1, 2], seeds=1)
+    base = [candidate(2, ["identity", "identity", "projection"])]
+    found = best_factors(study, base)
+    assert set(map(round, (10 * np.array(list(found.values()))).tolist())) <= {3, 10}
+    assert ("top 1", "post_activation", 0, "none") in found
+
+
+def test_a_verdict_has_one_sentence_for_each_arm_of_a_candidate_at_its_best_rate() -> None:
+    told = verdict(analysed(depths=[1, 2], seeds=2, top=1))
+    sentences = [sentence for sentence in told if sentence.startswith("Best candidate 1 ")]
+    assert len(sentences) == 2
+    assert all("own best learning rates" in sentence for sentence in sentences)
+
+
+# Stages.
+
+
+def five_stages() -> Architecture:
+    one = candidate(1, ["identity"] * 3).architecture
+    more = tuple(Stage(depth=1, width=32, transition="none") for _ in range(2))
+    return replace(one, stages=one.stages + more)
+
+
+def test_every_combination_of_few_stages_and_single_ones_of_many() -> None:
+    assert len(masks(MOST_STAGES)) == 2**MOST_STAGES
+    assert len(set(masks(64))) == 2 + 2 * 64
+    base = replace(candidate(1, ["identity"] * 3), architecture=five_stages())
+    arms = stage_arms(base, 2)
+    assert len(arms) == 2 + 2 * 5
+    assert len({cost(arm.architecture).parameters for arm in arms.values()}) == 1
+
+
+def test_single_effects_agree_with_the_factorial() -> None:
+    table = np.random.default_rng(0).normal(size=(4, 2, 2, 2))
+    whole = st.stage_effects(table)
+    few = st.single_effects({mask: table[(slice(None), *mask)] for mask in np.ndindex(2, 2, 2)})
+    assert (few.removal, few.alone, few.total) == (whole.removal, whole.alone, whole.total)
+    assert few.main == {}
+
+
+def test_of_many_stages_the_cost_of_removing_is_what_is_tested_and_told(payoff: Payoff) -> None:
+    rows = {
+        mask: [10.0 - 2 * sum(mask) + seed / 10 * mask[0] for seed in range(3)] for mask in masks(5)
+    }
+    few = st.single_effects(rows)
+    claims = stage_claims({"train_error": few})
+    assert {stage: claim.effect for stage, claim in claims.items()} == few.removal
+    told = stage_sentences(replace(payoff, stages={"train_error": few}, stage_claims=claims))
+    assert "(training error, cost of removing them): stage 1 +1.9 points" in told[0]
+    assert "cost of removing" in stage_family(5)
+    assert "main effect" in stage_family(MOST_STAGES)
+
+
+def effect(mean: float, noise: float) -> st.Effect:
+    return st.paired_effect([mean - noise, mean, mean + noise, mean + noise / 2])
+
+
+def test_no_stage_is_said_to_gain_most_where_another_gains_about_as_much() -> None:
+    far, near, other = effect(30, 2), effect(10, 1), effect(11, 6)
+    assert leading({}) == "No single stage was shown to gain by its shortcuts"
+    assert leading({1: far}) == "Stage 2 gains by its shortcuts"
+    assert leading({0: near, 1: far}) == "Stage 2 gains most by its shortcuts"
+    assert leading({0: near, 2: other}) == (
+        "Stages 1 and 3 gain by their shortcuts, and which of them gains most is not resolved"
+    )
+
+
+# Words.
+
+
+def test_every_number_of_the_primary_comparison_is_told_once_with_its_pairs(
+    payoff: Payoff,
+) -> None:
+    told = verdict(payoff)
+    for claim in payoff.claims.values():
+        if claim.status != "exploratory":
+            assert claim.p_adjusted is not None
+            assert any(f"Holm {p_value(claim.p_adjusted)}" in sentence for sentence in told)
+    details = [s for s in told if s.startswith(("Identity against none", "The same at"))]
+    assert details
+    assert all(re.search(r"3 pairs: [+−]?[\d.]+, [+−]?[\d.]+, [+−]?[\d.]+", s) for s in details)
+
+
+def test_nothing_is_said_to_lose_where_no_primary_comparison_is_resolved(payoff: Payoff) -> None:
+    claims = {name: replace(claim, status="not resolved") for name, claim in payoff.claims.items()}
+    headline = verdict(replace(payoff, claims=claims))[0]
+    assert " lose" not in headline
+    assert "not resolved" in headline or "No sure gain" in headline
+
+
+def test_what_is_still_missing_comes_before_the_details() -> None:
+    told = verdict(analysed(depths=[1, 5], seeds=2, unfinished=3, **ONE_ORDER))
+    assert told[1] == "3 twins still to be trained."
+
+
+def test_arms_without_a_shortcut_at_transitions_are_not_called_plain() -> None:
+    told = verdict(analysed(depths=[1, 3], seeds=2, lr_factors=(1.0,), vary="transition"))
+    assert not any("plain" in sentence for sentence in told)
+    assert any("no shortcut where the shape changes" in sentence for sentence in told)
+
+
+def test_zero_has_no_sign_and_equal_pairs_no_interval() -> None:
+    assert [signed(0.04), signed(-0.04), signed(-1)] == ["0.0", "0.0", "−1.0"]
+    assert interval(st.paired_effect([0.2, 0.2, 0.2])) == "all 3 pairs alike"
+    assert interval(st.paired_effect([1.0])) == "no interval from 1 pair"
+    assert [p_value(0.03125), p_value(0.0002)] == ["p = 0.031", "p < 0.001"]
+
+
+def test_numbers_of_the_verdict_are_those_of_the_effects(payoff: Payoff) -> None:
+    one = next(
+        o
+        for o in payoff.ladder
+        if (o.arm, o.reference, o.order, o.role, o.budget)
+        == ("identity", "none", "post_activation", "own", 1)
+    )
+    effect = one.interaction["train_error"]
+    sentence = next(s for s in verdict(payoff) if s.startswith("Identity against none, post"))
+    assert f"{abs(effect.mean):.1f} points more training error" in sentence
+    assert interval(effect, 1 if effect.mean >= 0 else -1) in sentence
