@@ -30,6 +30,9 @@ from nas.study import load_study, open_storage, space_of
 PATIENCE, MOST_PATIENCE = 0.2, 5.0
 #: what a new worker process finds already loaded
 PRELOAD = ["nas.worker", "nas.trial", "optuna_dashboard"]
+PRELOAD += ["alembic.command", "alembic.migration", "sqlalchemy.orm"]
+PRELOAD += ["sqlalchemy.dialects.mysql", "sqlalchemy.dialects.postgresql"]
+PRELOAD += ["sqlalchemy.dialects.sqlite", "psycopg"]  # where it is installed
 #: what a worker says when it begins to look for trials
 READY = "ready"
 
