@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 from filelock import FileLock
@@ -14,7 +15,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from nas.patience import patiently
@@ -22,15 +23,28 @@ from nas.patience import patiently
 
 def claim(storage: BaseStorage, study: Study) -> FrozenTrial | None:
     """Take one due trial for this process, so that no other does; None where none is due."""
-    if not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+    found = due(study)
+    if not found:
         return None
-    with file_locked(storage):  # other databases lock the row
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+    with file_locked(storage) as lock:  # other databases lock the row
+        for trial in first_then_any(due(study) if lock else found):
             with contextlib.suppress(UpdateFinishedTrialError):
                 if storage.set_trial_state_values(trial._trial_id, state=TrialState.RUNNING):
                     storage.set_trial_user_attr(trial._trial_id, "worker", this_worker())
                     return trial
     return None
+
+
+def due(study: Study) -> list[FrozenTrial]:
+    """The trials that wait for a worker, in their order."""
+    return study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+
+
+def first_then_any(trials: list[FrozenTrial]) -> list[FrozenTrial]:
+    """The trials, all but the first in no order: those who lose the first should not meet again."""
+    others = trials[1:]
+    SystemRandom().shuffle(others)
+    return [*trials[:1], *others]
 
 
 def is_ours(trial: FrozenTrial, worker: str | None) -> bool:
@@ -65,6 +79,15 @@ def file_locked(storage: BaseStorage) -> contextlib.AbstractContextManager[Any]:
     if engine is None or engine.url.get_backend_name() != "sqlite" or not engine.url.database:
         return contextlib.nullcontext()
     return FileLock(f"{engine.url.database}.lock")
+
+
+def locked_place(url: URL) -> contextlib.AbstractContextManager[Any]:
+    """The same lock where the database is not open yet; errors pass through."""
+    if url.get_backend_name() == "postgresql":
+        return contextlib.closing(take_lock(create_engine(url, poolclass=NullPool)))
+    if url.get_backend_name() == "sqlite":
+        return FileLock(f"{url.database}.lock")
+    return contextlib.nullcontext()
 
 
 def engine_of(storage: BaseStorage) -> Engine | None:

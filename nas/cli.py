@@ -58,6 +58,36 @@ Workers = Annotated[
         min=0, help="Worker processes of this machine; default: one for each GPU, else each core."
     ),
 ]
+WorkersPerGPU = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Workers that share a GPU, where there are some.")
+]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="[ADDRESS]",
+        help="Have Ray place the workers: HOST:PORT of a cluster's head, auto for the cluster of "
+        "this machine; without an address one is started here. Needs the extra `ray`.",
+    ),
+]
+CPUsPerWorker = Annotated[
+    float, typer.Option(min=0.01, metavar="N", help="Cores of each worker that Ray places.")
+]
+GPUsPerWorker = Annotated[
+    float, typer.Option(min=0, metavar="N", help="GPUs of each such worker; 0.5 is half of one.")
+]
+
+
+class WithRay(typer.core.TyperCommand):
+    """A command whose --ray may stand without an address."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the address in where none follows."""
+        pairs = zip(args, [*args[1:], "-"], strict=False)
+        bare = [word == "--ray" and after.startswith("-") for word, after in pairs]
+        given = [f"{word}=local" if one else word for word, one in zip(args, bare, strict=True)]
+        return super().parse_args(ctx, given)
+
 
 Trust = Annotated[
     bool,
@@ -143,7 +173,7 @@ def check(
             say(line)
 
 
-@app.command(epilog=example("nas search spaces/cifar.yaml --trials 6 --timeout 15m"))
+@app.command(cls=WithRay, epilog=example("nas search spaces/cifar.yaml --trials 6 --timeout 15m"))
 def search(
     space: Space,
     trials: Annotated[
@@ -151,6 +181,10 @@ def search(
     ] = None,
     timeout: Timeout = None,
     workers: Workers = None,
+    workers_per_gpu: WorkersPerGPU = 1,
+    ray: Ray = None,
+    cpus_per_worker: CPUsPerWorker = 1,
+    gpus_per_worker: GPUsPerWorker = 0,
     storage: Storage = STORAGE,
     study: Annotated[
         str | None, typer.Option(help="Name of the study; default: the name of the space.")
@@ -182,6 +216,8 @@ def search(
     loaded = load_space(space, [*(settings or []), *changes])
     seconds = seconds_of(timeout or loaded.search.timeout)
     where: dict[str, Any] = {"storage": storage, "workers": workers}
+    where |= {"workers_per_gpu": workers_per_gpu}
+    where |= {"cluster": cluster_of(ray, workers, cpus_per_worker, gpus_per_worker)}
     where |= {"data_dir": data_dir, "out": out, "trust": trust}
     name = check_study_name(study)
     outcome = run(loaded, trials=trials, timeout=seconds, study=name, extend=extend, **where)
@@ -202,6 +238,7 @@ def search(
 def worker(
     study: StudyName = None,
     workers: Workers = None,
+    workers_per_gpu: WorkersPerGPU = 1,
     timeout: Timeout = None,
     storage: Storage = STORAGE,
     data_dir: DataDir = DATA_DIR,
@@ -215,6 +252,7 @@ def worker(
         study,
         storage=storage,
         workers=workers,
+        workers_per_gpu=workers_per_gpu,
         timeout=seconds_of(timeout),
         data_dir=data_dir,
         out=out,
@@ -294,7 +332,7 @@ def export(
     )
 
 
-@app.command(epilog=example("nas payoff cifar_small --seeds 6 --depths 1,3,5,9"))
+@app.command(cls=WithRay, epilog=example("nas payoff cifar_small --seeds 6 --depths 1,3,5,9"))
 def payoff(
     study: StudyName = None,
     top: Annotated[int | None, typer.Option(min=0, help="Best candidates to take.")] = None,
@@ -307,6 +345,10 @@ def payoff(
     ] = None,
     timeout: Timeout = None,
     workers: Workers = None,
+    workers_per_gpu: WorkersPerGPU = 1,
+    ray: Ray = None,
+    cpus_per_worker: CPUsPerWorker = 1,
+    gpus_per_worker: GPUsPerWorker = 0,
     storage: Storage = STORAGE,
     data_dir: DataDir = DATA_DIR,
     out: Out = OUT,
@@ -325,6 +367,8 @@ def payoff(
         storage=storage,
         timeout=seconds_of(timeout),
         workers=workers,
+        workers_per_gpu=workers_per_gpu,
+        cluster=cluster_of(ray, workers, cpus_per_worker, gpus_per_worker),
         data_dir=data_dir,
         out=out,
         trust=trust,
@@ -360,6 +404,15 @@ def resume_command(storage: str) -> str:
 
     given = [argument.replace(storage, hidden(storage)) for argument in sys.argv[1:]]
     return shlex.join(["nas", *given])
+
+
+def cluster_of(address: str | None, workers: int | None, cpus: float, gpus: float) -> Any:
+    """Where Ray places the workers and what each takes; None without --ray."""
+    from nas.ray_crew import RayCluster
+
+    if address is None:
+        return None
+    return RayCluster(address=address, workers=workers, cpus=cpus, gpus=gpus)
 
 
 def remaining(seconds: float | None, start: float) -> float | None:

@@ -7,6 +7,7 @@ import platform
 import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from itertools import takewhile
 from pathlib import Path
 
 #: bytes a worker should find free: its libraries, the pictures and a small network in training
@@ -47,18 +48,21 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def default_workers() -> int:
-    """Workers this machine has room for: one for each GPU where there are some, else one for each
-    core, and each with memory for itself."""
-    return max(1, min(num_gpus() or num_cores(), available_memory() // WORKER_MEMORY))
+def default_workers(per_gpu: int = 1) -> int:
+    """Workers this machine has room for: so many for each GPU where there are some, else one for
+    each core, and each with memory for itself."""
+    wanted = len(visible_gpus()) * per_gpu or num_cores()
+    return max(1, min(wanted, available_memory() // WORKER_MEMORY))
 
 
-def num_gpus() -> int:
-    """GPUs this process may use, without loading torch."""
+def visible_gpus() -> tuple[str, ...]:
+    """The GPUs this process may use, as CUDA_VISIBLE_DEVICES names them; torch is not loaded."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
-    return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    if visible is None:
+        count = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+        return tuple(map(str, range(count)))
+    names = (name.strip() for name in visible.split(","))
+    return tuple(takewhile(lambda name: name not in ("", "-1"), names))  # as CUDA reads it
 
 
 def memory_share(workers: int) -> int:

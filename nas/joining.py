@@ -12,13 +12,16 @@ from rich.console import Console
 from nas.crew import Crew
 from nas.data import ensure
 from nas.defaults import DATA_DIR, OUT, STORAGE, study_folder
+from nas.environment import visible_gpus
 from nas.errors import StudyError
 from nas.progress import Progress
-from nas.search import POLL, KeepDue, Outcome, make_folder, num_workers, run, speaker, watch
+from nas.search import KeepDue, Outcome, make_folder, num_workers, run, speaker, watch
 from nas.study import NUM_TRIALS, TWINS, hidden, load_study, open_storage, space_of
 from nas.trust import require_trust
 from nas.worker import Job
 
+#: seconds between two looks of one that joined: there may be many of them
+POLL = 2.0
 #: seconds without a trial to run after which those that joined leave the twins of a study
 IDLE = 60.0
 
@@ -28,6 +31,7 @@ def join(
     *,
     storage: str = STORAGE,
     workers: int | None = None,
+    workers_per_gpu: int = 1,
     timeout: float | None = None,
     data_dir: str | Path = DATA_DIR,
     out: str | Path = OUT,
@@ -39,7 +43,7 @@ def join(
     Whoever joins keeps trials due as well, so the process that began the study may be gone.
     """
     console = console or Console()
-    backend = open_storage(storage, say=speaker(console))
+    backend = open_storage(storage, wait=speaker(console))
     study = load_study(backend, name)
     require_trust(study, trust, speaker(console))
     space = space_of(study)
@@ -51,13 +55,18 @@ def join(
     ensure(space.dataset, Path(data_dir))
     folder = study_folder(out, study.study_name)
     make_folder(folder)
-    size = num_workers(workers, space)
+    size = num_workers(workers, space, workers_per_gpu)
     speaker(console)(f"Joined {study.study_name!r} in {hidden(storage)} with {size} workers.")
     job = Job(
-        storage=storage, study=study.study_name, data_dir=Path(data_dir), out=folder, workers=size
+        storage=storage,
+        study=study.study_name,
+        data_dir=Path(data_dir),
+        out=folder,
+        workers=size,
+        gpus=visible_gpus(),
     )
     deadline = None if timeout is None else time.monotonic() + timeout
-    outcome = run(job, backend, study, space, timeout, console)
+    outcome = run(job, backend, study, space, timeout, console, poll=POLL)
     if outcome.how == "finished" and space.section.payoff:
         return join_twins(job, backend, outcome, deadline, console)
     return outcome
@@ -77,7 +86,7 @@ def join_twins(
     left = None if deadline is None else max(1.0, deadline - time.monotonic())
     progress = Progress(console, ["val_accuracy"], len(twins.get_trials(deepcopy=False)))
     crew = Crew(job, job.workers, say=speaker(console))
-    return Outcome(twins, watch(crew, storage, twins, progress, until_quiet(), left))
+    return Outcome(twins, watch(crew, storage, twins, progress, until_quiet(), left, POLL))
 
 
 def until_quiet() -> KeepDue:

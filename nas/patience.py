@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
 
 from nas.errors import StudyError, first_line
 
@@ -81,6 +81,8 @@ def patiently(call: Callable[..., T], say: Say = silent) -> Callable[..., T]:
 def is_away(error: BaseException) -> bool:
     """Whether an error is one of the database and not of what was asked of it."""
     cause = error if isinstance(error, DBAPIError) else error.__cause__
+    if isinstance(cause, PendingRollbackError):  # Optuna tried again in the transaction that broke
+        cause = cause.__context__
     return isinstance(cause, (OperationalError, InterfaceError)) or (
         isinstance(cause, DBAPIError) and cause.connection_invalidated
     )

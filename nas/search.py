@@ -16,12 +16,13 @@ from rich.console import Console
 from nas.crew import Crew, terminated_like_interrupted
 from nas.data import ensure
 from nas.defaults import DATA_DIR, OUT, STORAGE, study_folder
-from nas.environment import default_workers
+from nas.environment import default_workers, visible_gpus
 from nas.errors import StudyError
 from nas.extension import extended
 from nas.failures import Streak
 from nas.patience import Say
 from nas.progress import Progress
+from nas.ray_crew import RayCluster, RayCrew
 from nas.space import SearchSpace
 from nas.study import NUM_TRIALS, create_study, open_storage, supply
 from nas.trust import vouch
@@ -48,6 +49,8 @@ def search(
     trials: int | None = None,
     timeout: float | None = None,
     workers: int | None = None,
+    workers_per_gpu: int = 1,
+    cluster: RayCluster | None = None,
     storage: str = STORAGE,
     study: str | None = None,
     extend: bool = False,
@@ -61,12 +64,12 @@ def search(
     StudyError and DataError are sentences for the user. Ctrl-C ends the search cleanly: trials in
     training become due again. With `extend` a study whose space has changed is gone on with in
     another one, which takes over the trials that still fit. With no `workers` of its own it keeps
-    trials due for those that joined from elsewhere.
+    trials due for those that joined from elsewhere. With a `cluster` Ray places the workers.
     """
     console = console or Console()
     name = study or space.name
     ensure(space.dataset, Path(data_dir))
-    backend = open_storage(storage, create=True, say=speaker(console))
+    backend = open_storage(storage, create=True, wait=speaker(console))
     if extend:
         name = extended(backend, name, space)
     folder = study_folder(out, name)
@@ -74,9 +77,15 @@ def search(
     opened = create_study(backend, name, space)
     vouch(opened, space.dataset, trust, speaker(console))
     opened.set_user_attr(NUM_TRIALS, trials or space.search.trials)
-    size = num_workers(workers, space)
-    job = Job(storage=storage, study=name, data_dir=Path(data_dir), out=folder, workers=size)
-    return run(job, backend, opened, space, timeout, console)
+    job = Job(
+        storage=storage,
+        study=name,
+        data_dir=Path(data_dir),
+        out=folder,
+        workers=num_workers(workers, space, workers_per_gpu),
+        gpus=visible_gpus(),
+    )
+    return run(job, backend, opened, space, timeout, console, cluster)
 
 
 def run(
@@ -86,18 +95,27 @@ def run(
     space: SearchSpace,
     timeout: float | None,
     console: Console,
+    cluster: RayCluster | None = None,
+    poll: float = POLL,
 ) -> Outcome:
     """Keep the trials of a study due and run them until as many are done as were asked for."""
     num_trials = study.user_attrs[NUM_TRIALS]
     progress = Progress(console, space.search.objectives, num_trials)
-    keep_due = supply(study, space, num_trials, 2 * job.workers)
-    crew = Crew(job, min(job.workers, num_trials), say=speaker(console))
-    return Outcome(study, watch(crew, storage, study, progress, keep_due, timeout))
+    keep_due = supply(study, space, num_trials, 2 * max(1, job.workers))
+    crew = crew_of(job, num_trials, cluster, speaker(console))
+    return Outcome(study, watch(crew, storage, study, progress, keep_due, timeout, poll))
 
 
-def num_workers(asked: int | None, space: SearchSpace) -> int:
+def crew_of(job: Job, most: int, cluster: RayCluster | None, say: Say) -> Crew | RayCrew:
+    """The workers of a job, `most` at most: of this machine, or placed by Ray."""
+    if cluster is not None:
+        return RayCrew(job, cluster, most, say)
+    return Crew(job, min(job.workers, most), say)
+
+
+def num_workers(asked: int | None, space: SearchSpace, per_gpu: int = 1) -> int:
     """Worker processes of this machine: as many as asked for, else as it has room for."""
-    return asked if asked is not None else space.search.workers or default_workers()
+    return asked if asked is not None else space.search.workers or default_workers(per_gpu)
 
 
 def speaker(console: Console) -> Say:
@@ -118,26 +136,28 @@ def make_folder(folder: Path) -> None:
 
 
 def watch(
-    crew: Crew,
+    crew: Crew | RayCrew,
     storage: BaseStorage,
     study: Study,
     progress: Progress,
     keep_due: KeepDue,
     timeout: float | None,
+    poll: float = POLL,
 ) -> str:
     """Keep trials due and workers running, and show their progress, to the end; how it ended."""
     deadline = time.monotonic() + timeout if timeout else math.inf
     vigil, streak = Vigil(storage, crew.kill), Streak()
     try:
         with progress, terminated_like_interrupted():
-            while not is_done(study, progress, streak, keep_due):
+            while True:
+                trials = study.get_trials(deepcopy=False)
+                if is_done(trials, progress, streak, keep_due):
+                    return "finished"
                 if time.monotonic() > deadline:
                     return "timeout"
-                trials = study.get_trials(deepcopy=False)
                 crew.check(storage, trials)
                 vigil.look(trials)
-                time.sleep(POLL)
-        return "finished"
+                time.sleep(poll)
     except KeyboardInterrupt:
         return "interrupted"
     finally:
@@ -145,9 +165,10 @@ def watch(
         Vigil(storage).look(study.get_trials(deepcopy=False))
 
 
-def is_done(study: Study, progress: Progress, streak: Streak, keep_due: KeepDue) -> bool:
-    """One look at the study; whether every trial asked for is finished."""
-    trials = study.get_trials(deepcopy=False)
+def is_done(
+    trials: Sequence[FrozenTrial], progress: Progress, streak: Streak, keep_due: KeepDue
+) -> bool:
+    """Show and judge the trials; whether every one asked for is finished."""
     progress.update(trials)
     streak.look(trials)
     return keep_due(trials) and all(trial.state.is_finished() for trial in trials)

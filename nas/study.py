@@ -1,6 +1,5 @@
 """The Optuna study of a search: where it is stored, how it samples, and which trials are due."""
 
-import contextlib
 import copy
 import json
 import warnings
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from filelock import FileLock
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, RDBStorage
@@ -18,10 +16,10 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import make_url
 
-from nas.claims import locked
+from nas.claims import locked, locked_place
 from nas.defaults import STORAGE
 from nas.errors import StudyError, first_line
-from nas.patience import Say, patient, patiently, silent
+from nas.patience import Say, patient, patiently
 from nas.registry import Registry
 from nas.result import LEARNED, OBJECTIVES
 from nas.space import SearchSpace, differences
@@ -62,22 +60,21 @@ PRUNERS.add(
 PRUNERS.add("none", lambda epochs: optuna.pruners.NopPruner())
 
 
-def open_storage(url: str, *, create: bool = False, say: Say = silent) -> BaseStorage:
+def open_storage(url: str, *, create: bool = False, wait: Say | None = None) -> BaseStorage:
     """The storage at a URL; an SQLite file is made only with `create`.
 
-    It is waited for when it is away later, and `say` told of that. SQLite waits for locks.
+    With `wait`, which is told of it, the storage is waited for when it is away later. SQLite waits
+    for locks.
     """
     options: dict[str, Any] = {"pool_pre_ping": True}
-    lock: Any = contextlib.nullcontext()
     try:
         place = make_url(url)
         if place.get_backend_name() == "sqlite":
             options["connect_args"] = {"timeout": 120}
             check_file(place.database or ":memory:", create=create)
-            lock = FileLock(f"{place.database}.lock")
-        with lock:  # two processes may make its tables
+        with locked_place(place):  # two processes may make its tables
             storage = RDBStorage(url, engine_kwargs=options)
-        return optuna.storages.get_storage(patient(storage, say))
+        return optuna.storages.get_storage(patient(storage, wait) if wait else storage)
     except StudyError:
         raise
     except Exception as error:
@@ -111,6 +108,12 @@ def hidden(url: str) -> str:
 
 def create_study(storage: BaseStorage, name: str, space: SearchSpace) -> Study:
     """Make the study of a space, or open the one of that name if its space is the same."""
+    with locked(storage):  # another search may make it at the same time
+        return create_alone(storage, name, space)
+
+
+def create_alone(storage: BaseStorage, name: str, space: SearchSpace) -> Study:
+    """Make or open a study while no other process does."""
     directions = [OBJECTIVES[objective].direction for objective in space.search.objectives]
     study = optuna.create_study(
         study_name=name, storage=storage, directions=directions, load_if_exists=True

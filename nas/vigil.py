@@ -55,15 +55,13 @@ class Vigil:
         return before if before and before[0] == sign else (sign, self.now)
 
     def is_abandoned(self, trial: FrozenTrial) -> bool:
-        """Whether no worker runs a running trial. A silent one that `kill` can end is left to whom
-        it tells of its workers' deaths."""
+        """Whether no worker runs a running trial. One that is dead or silent and that `kill` knows
+        is left to whom it tells of its workers' deaths."""
         worker = trial.user_attrs.get("worker")
         silent = self.now - self.heard[trial.number][1]
         if worker is None:
             return silent > NAMELESS
-        if not is_alive(worker):
-            return True
-        return silent > SILENCE and not self.kill(worker)
+        return (silent > SILENCE or not is_alive(worker)) and not self.kill(worker)
 
 
 def mourn(storage: BaseStorage, trials: Sequence[FrozenTrial], worker: str, ending: str) -> None:

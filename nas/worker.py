@@ -26,10 +26,13 @@ from nas.pulse import Pulse
 from nas.space import SearchSpace
 from nas.study import load_study, open_storage, space_of
 
-#: seconds between two looks for a due trial
-PATIENCE = 0.2
+#: seconds between two looks for a due trial, at first and at most
+PATIENCE, MOST_PATIENCE = 0.2, 5.0
 #: what a new worker process finds already loaded
 PRELOAD = ["nas.worker", "nas.trial", "optuna_dashboard"]
+PRELOAD += ["alembic.command", "alembic.migration", "sqlalchemy.orm"]
+PRELOAD += ["sqlalchemy.dialects.mysql", "sqlalchemy.dialects.postgresql"]
+PRELOAD += ["sqlalchemy.dialects.sqlite", "psycopg"]  # where it is installed
 #: what a worker says when it begins to look for trials
 READY = "ready"
 
@@ -38,7 +41,7 @@ READY = "ready"
 class Job:
     """What a worker needs to know; it reads the rest from the study.
 
-    gpus: numbers of the GPUs that workers share in turn; none where there are none.
+    gpus: names of the GPUs that workers share in turn; none where there are none.
     """
 
     storage: str
@@ -46,7 +49,7 @@ class Job:
     data_dir: Path
     out: Path
     workers: int
-    gpus: tuple[int, ...] = ()
+    gpus: tuple[str, ...] = ()
 
 
 def work(job: Job, index: int, messages: Connection) -> None:
@@ -58,7 +61,7 @@ def work(job: Job, index: int, messages: Connection) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     torch.set_num_threads(1)
     if job.gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(job.gpus[index % len(job.gpus)])
+        os.environ["CUDA_VISIBLE_DEVICES"] = job.gpus[index % len(job.gpus)]
     parent = multiprocessing.parent_process()
 
     def interrupted() -> bool:
@@ -80,7 +83,7 @@ def run_due(job: Job, interrupted: Callable[[], bool], say: Say) -> None:
     """The loop of a worker."""
     from nas.trial import Place, run_trial
 
-    storage = open_storage(job.storage)
+    storage = open_storage(job.storage, wait=say)
     study = load_study(storage, job.study)
     space = space_of(study)
     pulse = Pulse(storage, partial(give_up, storage, space))
@@ -92,13 +95,23 @@ def run_due(job: Job, interrupted: Callable[[], bool], say: Say) -> None:
     )
     forward_remarks(say)
     say(READY)
+    pause = PATIENCE
     while not interrupted():
         claimed = claim(storage, study)
         if claimed is None:
-            time.sleep(PATIENCE)
+            rest(pause, interrupted)
+            pause = min(2 * pause, MOST_PATIENCE)
             continue
+        pause = PATIENCE
         with beating(pulse, claimed._trial_id, space.trial_timeout):
             run_trial(storage, job.study, space, claimed, place)
+
+
+def rest(seconds: float, interrupted: Callable[[], bool]) -> None:
+    """Do nothing for a while, unless interrupted."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not interrupted():
+        time.sleep(PATIENCE)
 
 
 def forward_remarks(say: Say) -> None:

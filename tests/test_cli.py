@@ -83,7 +83,7 @@ def test_the_program_starts_at_once(arguments: list[str]) -> None:
         ["search"],
         ["search", "tiny.yaml", "--trials", "0"],
         ["search", "tiny.yaml", "--trials", "many"],
-        ["search", "tiny.yaml", "--workers", "0"],
+        ["search", "tiny.yaml", "--workers", "-1"],
         ["search", "tiny.yaml", "--seed", "-1"],
         ["search", "tiny.yaml", "--sed", "1"],
         ["search", "tiny.yaml", "--timeout", "soon"],

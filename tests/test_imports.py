@@ -27,6 +27,7 @@ extension
 trial  progress  dashboard  export
 worker
 crew
+ray_crew
 search
 payoff  joining  baseline
 summary  report

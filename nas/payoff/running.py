@@ -15,14 +15,15 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from nas.claims import locked
-from nas.crew import Crew
 from nas.defaults import DATA_DIR, OUT, study_folder
+from nas.environment import visible_gpus
 from nas.errors import StudyError
 from nas.patience import patiently
 from nas.payoff.runs import Factors, Run, first_runs, further_runs, own_runs
 from nas.payoff.twins import MOST_STAGES
 from nas.progress import Progress
-from nas.search import KeepDue, Outcome, num_workers, speaker, watch
+from nas.ray_crew import RayCluster
+from nas.search import KeepDue, Outcome, crew_of, num_workers, speaker, watch
 from nas.settings import Candidate
 from nas.space import SearchSpace
 from nas.space.branches import Walker
@@ -39,6 +40,8 @@ def payoff(
     storage: str,
     timeout: float | None = None,
     workers: int | None = None,
+    workers_per_gpu: int = 1,
+    cluster: RayCluster | None = None,
     data_dir: str | Path = DATA_DIR,
     out: str | Path = OUT,
     trust: bool = False,
@@ -49,7 +52,7 @@ def payoff(
     The comparison that is primary is written to the study of the twins before the first one runs.
     """
     console = console or Console()
-    backend = open_storage(storage, say=speaker(console))
+    backend = open_storage(storage, wait=speaker(console))
     require_trust(study, trust, speaker(console))
     space = space_of(study)
     base = base_candidates(study, space, settings)
@@ -58,13 +61,13 @@ def payoff(
     num_stages = len(base[0].architecture.stages)
     twins = twin_study(backend, name, study, settings, depths, num_stages)
     vouch(twins, base[0].dataset, trust, lambda said: None)
-    size = num_workers(workers, space)
     job = Job(
         storage=storage,
         study=name,
         data_dir=Path(data_dir),
         out=study_folder(out, study.study_name),
-        workers=size,
+        workers=num_workers(workers, space, workers_per_gpu),
+        gpus=visible_gpus(),
     )
     deadline = time.monotonic() + timeout if timeout else math.inf
     phases: list[Callable[[], Iterable[Run]]] = [
@@ -73,7 +76,7 @@ def payoff(
         lambda: further_runs(base, settings, depths),
     ]
     for phase in phases:
-        outcome = run_all(job, backend, twins, phase(), deadline, console)
+        outcome = run_all(job, backend, twins, phase(), deadline, console, cluster)
         if outcome.how != "finished":
             break
     return outcome
@@ -102,13 +105,14 @@ def run_all(
     runs: Iterable[Run],
     deadline: float,
     console: Console,
+    cluster: RayCluster | None = None,
 ) -> Outcome:
     """Train the runs that are not in the study yet."""
     fresh = fresh_runs(twins, runs)
     total = len(twins.get_trials(deepcopy=False)) + len(fresh)
     progress = Progress(console, ["val_accuracy"], total)
-    crew = Crew(job, min(job.workers, total), say=speaker(console))
-    keep_due = supply(twins, fresh, 2 * crew.size)
+    crew = crew_of(job, total, cluster, speaker(console))
+    keep_due = supply(twins, fresh, 2 * max(1, job.workers))
     left = None if deadline == math.inf else max(1.0, deadline - time.monotonic())
     return Outcome(twins, watch(crew, storage, twins, progress, keep_due, left))
 
