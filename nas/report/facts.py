@@ -14,7 +14,15 @@ from nas.errors import UserError
 from nas.payoff.analysis import Payoff, analyse
 from nas.report.rows import Row, read_rows
 from nas.space import SearchSpace
-from nas.study import TWINS, dominates, hidden, load_study, open_storage, space_of
+from nas.study import (
+    TWINS,
+    dominates,
+    hidden,
+    load_study,
+    objective_names,
+    open_storage,
+    space_of,
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,7 @@ def gather(storage: str, name: str | None) -> Facts:
         study=study,
         storage=storage,
         name=study.study_name,
-        objectives=objectives_of(attrs, study),
+        objectives=objective_names(study),
         maximise=[direction == StudyDirection.MAXIMIZE for direction in study.directions],
         rows=rows,
         attrs=attrs,
@@ -99,13 +107,6 @@ def without_twins() -> list[str]:
         "What the search alone shows is observational: its sampler chose the candidates and its "
         "pruner may have cut some short.",
     ]
-
-
-def objectives_of(attrs: dict[str, Any], study: Study) -> list[str]:
-    """The names of the objectives, one for each direction."""
-    known = attrs.get("objectives")
-    names = [str(one) for one in known] if isinstance(known, list) else []
-    return names + [f"objective {index + 1}" for index in range(len(names), len(study.directions))]
 
 
 def readable_space(study: Study) -> SearchSpace | None:
