@@ -179,7 +179,7 @@ def search_of(attrs: Mapping[str, Any]) -> str | None:
 def space_of(study: Study) -> SearchSpace:
     """The space a study was made from."""
     attrs = study.user_attrs
-    if "space" not in attrs:
+    if not isinstance(attrs.get("space"), str):
         raise not_ours(study)
     if attrs.get("format", FORMAT) > FORMAT:
         raise too_new(study)
@@ -190,7 +190,15 @@ def objectives_of(study: Study) -> list[str]:
     """What a search optimises; its space need not be readable any more. Twins optimise nothing."""
     if "space" not in study.user_attrs:
         raise not_ours(study)
-    return list(study.user_attrs.get("objectives", ["val_accuracy"]))
+    return objective_names(study)
+
+
+def objective_names(study: Study) -> list[str]:
+    """A name for each direction of any study, also where another program made it."""
+    known = study.user_attrs.get("objectives")
+    names = [str(one) for one in known] if isinstance(known, list) else []
+    count = len(study.directions)
+    return names[:count] + [f"objective {index + 1}" for index in range(len(names), count)]
 
 
 def too_new(study: Study) -> StudyError:

@@ -294,7 +294,7 @@ def test_lightning_trains_on_a_users_module(user_module: str) -> None:
         ("their_data.Plain", "{}", "not a LightningDataModule"),
         ("their_data.Nothing", "{}", "cannot be imported .*Nothing"),
         ("no_such_file.Data", "{}", "No module named 'no_such_file'.*looked for in"),
-        ("Data", "{}", "cannot be imported"),
+        ("Data", "{}", "not written as package.module.Class"),
         ("their_data.Data", '{"colour": 1}', "does not take .*unexpected keyword"),
     ],
 )

@@ -191,7 +191,7 @@ class Anything:
         ({"x": X, "y": Y - 1}, "label -1; labels count from 0"),
         ({"x": X, "y": Y / 1}, "labels are integers"),
         ({"x": X, "y": np.eye(20)}, "labels are integers"),
-        ({"x": X, "y": np.array([Anything()] * 20)}, "not be loaded|cannot be read"),
+        ({"x": X, "y": np.array([Anything()] * 20)}, "y holds object; numbers are needed"),
         ({"x_train": X, "y_train": Y, "x_test": X, "y_test": Y + 1}, "y_test holds the label 4"),
     ],
 )

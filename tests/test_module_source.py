@@ -10,8 +10,10 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
+from hypothesis import strategies as st
 
 from nas.architecture import Architecture, Named, Stage
 from nas.blocks import (
@@ -365,6 +367,54 @@ def test_foreign_text_stays_in_the_docstring(text):
     assert source.count("injected") == docstring.count("injected") == 3 * text.count("injected")
     assert source.split('"""\n', 1)[1] == export(candidate).split('"""\n', 1)[1]
     assert all(unicodedata.category(c)[0] != "C" for c in source.replace("\n", ""))
+
+
+SNIPPETS = st.sampled_from(
+    [*"\"'\\{}#\n\r\t\0\x85\u2028\u2029\u202e\u2066\ufeff", '"""', "'''", "\\N{DIGIT ONE}", "\\x22"]
+    + ["\\u0022", "\\\n", "\ud800", "injected", PAYLOAD, "word " * 40, "x" * 5000, "__import__"]
+)
+FOREIGN = st.lists(SNIPPETS | st.text(max_size=5), max_size=12).map("".join)
+
+
+@hypothesis.settings(max_examples=400, database=None, deadline=None, derandomize=True)
+@hypothesis.given(FOREIGN, st.lists(FOREIGN, max_size=3))
+def test_no_text_leaves_the_docstring(title, facts):
+    """Whatever a study is called: the same code follows, and nothing invisible is in the file."""
+    source = module_source(CASES["resnext"], title=title, facts=facts)
+    tree, harmless = ast.parse(source.encode("utf-8")), ast.parse(export(CASES["resnext"]))
+    assert ast.dump(ast.Module(tree.body[1:], [])) == ast.dump(ast.Module(harmless.body[1:], []))
+    assert isinstance(tree.body[0].value.value, str)
+    assert all(unicodedata.category(c)[0] != "C" for c in source.replace("\n", ""))
+    assert not re.search(r"^[ \t\f]*#.*coding[:=]", source, re.MULTILINE)
+
+
+NAMES_OF_PARTS = st.sampled_from(["__import__('os').abort()", "conv", "basic", "nn", "1)", "a\nb"])
+
+
+@hypothesis.settings(max_examples=200, database=None, deadline=None, derandomize=True)
+@hypothesis.given(
+    FOREIGN | NAMES_OF_PARTS,
+    st.sampled_from(
+        ["activation", "activation_order", "norm", "stem", "block", "shortcut", "ratio"]
+    ),
+)
+def test_no_name_of_a_part_becomes_code(text, place):
+    """A stored architecture may say anything: it is refused, or the text is not in the module."""
+    one = Stage(depth=1, width=8)
+    candidate = architecture(one)
+    changed = {
+        "norm": {"norm": Named(text)},
+        "stem": {"stem": Named.of(text, width=8)},
+        "block": {"stages": (replace(one, block=Named(text)),)},
+        "shortcut": {"stages": (replace(one, shortcut=text),)},
+        "ratio": {"stages": (replace(one, block=bottleneck(ratio=text)),)},
+    }.get(place, {place: text})
+    try:
+        source = export(replace(candidate, **changed))
+    except ValueError:
+        return
+    assert text in (*BLOCKS, *ORDERS, *ACTIVATIONS, *NORMS, *STEMS, *SAME_SHAPE)
+    compile(source, "best.py", "exec")
 
 
 def test_readable_text_is_kept():

@@ -141,7 +141,7 @@ def test_two_processes_may_make_one_storage(tmp_path: Path) -> None:
 
 
 def test_a_study_keeps_its_space(backend: Any, space: Make) -> None:
-    ours = space("training.epochs=3", "training.optimizer.lr=[1e-05, 1e+16, 0.3]")
+    ours = space("training.epochs=3", "training.optimizer.lr=[1e-05, 1e+06, 0.3]")
     again = space_of(create_study(backend, "x", ours))
     assert again.hash == ours.hash
     assert again.search == ours.search

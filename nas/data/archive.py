@@ -4,7 +4,6 @@ import os
 import shutil
 import tarfile
 import tempfile
-import zlib
 from pathlib import Path, PurePosixPath
 
 from nas.data.pictures import DataError
@@ -19,7 +18,9 @@ def unpack(archive: Path, folder: str) -> Path:
                 for member in tar:
                     _write(tar, member, Path(scratch), archive)
             os.replace(Path(scratch) / folder, destination)
-        except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        except DataError:
+            raise
+        except Exception as error:  # a damaged archive can raise anything
             raise DataError(
                 f"'{archive}' cannot be unpacked ({error}); remove it, and it is downloaded again."
             ) from error

@@ -1,5 +1,6 @@
 """How a folder of pictures is laid out: one sub-folder for each class. Looks at names only."""
 
+import os
 from pathlib import Path
 
 from nas.data.pictures import DataError
@@ -13,7 +14,7 @@ SUFFIXES = frozenset(
 def class_names(path: Path) -> tuple[str, ...]:
     """The sub-folders of `path/train`, or of `path` where there is no `train`, in order of name."""
     root = split_root(path, "train")
-    if not root.is_dir():
+    if not os.path.isdir(root):  # which a path too long does not make fall
         raise DataError(
             f"dataset.path: there is no folder '{path}'. It must hold one sub-folder of pictures "
             "for each class, or 'train' and 'test' with such sub-folders."
@@ -30,7 +31,7 @@ def class_names(path: Path) -> tuple[str, ...]:
 
 def split_root(path: Path, split: str) -> Path:
     """Where the class folders of the "train" or "test" split lie."""
-    if not (path / "train").is_dir():
+    if not os.path.isdir(path / "train"):
         return path
     return path / split if (path / split).is_dir() else path / "train"
 
@@ -53,7 +54,8 @@ def _folders(path: Path) -> tuple[str, ...]:
 
 
 def _files(folder: Path) -> list[Path]:
-    files = [p for p in folder.glob("*") if p.suffix.lower() in SUFFIXES and p.name[0] != "."]
+    named = [p for p in folder.glob("*") if p.suffix.lower() in SUFFIXES and p.name[0] != "."]
+    files = [p for p in named if p.is_file()]
     if not files:
         raise DataError(
             f"'{folder}' holds no pictures ({', '.join(sorted(SUFFIXES))}); every class needs some."

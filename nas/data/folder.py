@@ -11,6 +11,9 @@ from nas.data.pictures import DataError, Pictures
 from nas.data.resize import resize
 from nas.data.splits import held_out_test
 
+#: what the files may be, whatever they are called: pillow gives others to programs that run code
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+
 
 def read_folder(path: Path, split: str, *, image_size: int | None) -> Pictures:
     """The pictures of one split; without `test/`, a fixed fifth of each class is the test split."""
@@ -45,11 +48,11 @@ def _decode(file: Path, image: ModuleType, image_size: int | None) -> np.ndarray
     from PIL.ImageOps import exif_transpose
 
     try:
-        with image.open(file) as picture:
+        with image.open(file, formats=FORMATS) as picture:
             if picture.mode.startswith(("I", "F")):
                 raise ValueError("more than 8 bits for each channel")
             pixels = np.array(exif_transpose(picture).convert("RGB")).transpose(2, 0, 1)
-    except (OSError, ValueError, SyntaxError, image.DecompressionBombError) as error:
+    except Exception as error:  # a damaged picture can raise anything
         raise DataError(
             f"'{file}' cannot be read as a picture ({error}); mend or remove it."
         ) from error

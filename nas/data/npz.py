@@ -1,7 +1,8 @@
 """Pictures and labels in one `.npz` file: x_train, y_train, x_test, y_test, or x and y."""
 
+import math
+import os
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -9,22 +10,18 @@ from numpy.lib import format as npy
 
 from nas.data.pictures import DataError, Pictures
 from nas.data.splits import held_out_test
+from nas.environment import available_memory
 
 SPLIT_NAMES = ("x_train", "y_train", "x_test", "y_test")
 WHOLE_NAMES = ("x", "y")
+LARGEST_LABEL = 2**31
 
 
 def peek(path: Path) -> tuple[tuple[int, int, int], int]:
     """((channels, height, width), classes), from the header of the pictures and from the labels."""
     x_name, y_name = _names(path)[:2]
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(f"{x_name}.npy") as member:
-            version = npy.read_magic(member)
-            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-            shape = read(member)[0]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise _damaged(path, error) from error
-    return _nchw_shape(path, x_name, shape)[1:], _num_classes(path, y_name, _load(path, y_name))
+    image_shape = _nchw_shape(path, x_name, _header(path, x_name)[0])[1:]
+    return image_shape, _num_classes(path, y_name, _load(path, y_name))
 
 
 def read_npz(path: Path, split: str) -> Pictures:
@@ -52,27 +49,47 @@ def read_npz(path: Path, split: str) -> Pictures:
 
 def _names(path: Path) -> tuple[str, ...]:
     """The arrays to read, after a look at what there is."""
-    if not path.is_file():
+    if not os.path.isfile(path):  # which a path too long does not make fall
         raise DataError(f"dataset.path: there is no file '{path}' to read pictures from.")
     try:
         with zipfile.ZipFile(path) as archive:
-            there = {name.removesuffix(".npy") for name in archive.namelist()}
-    except (OSError, zipfile.BadZipFile) as error:
+            files = [name for name in archive.namelist() if name.endswith(".npy")]
+    except Exception as error:  # a damaged archive can raise anything
         raise _damaged(path, error) from error
+    there = {name.removesuffix(".npy") for name in files}
     for names in (SPLIT_NAMES, WHOLE_NAMES):
         if there.issuperset(names):
             return names
     raise DataError(
-        f"'{path}' holds {', '.join(sorted(there)) or 'nothing'}; needed are the arrays "
+        f"'{path}' holds {', '.join(sorted(there))[:200] or 'no arrays'}; needed are the arrays "
         f"{', '.join(SPLIT_NAMES)}, or {' and '.join(WHOLE_NAMES)}."
     )
 
 
 def _load(path: Path, name: str) -> np.ndarray:
+    """An array of plain numbers that fits into memory."""
+    shape, dtype = _header(path, name)
+    if dtype.hasobject or dtype.kind not in "biuf":
+        raise DataError(f"'{path}': {name} holds {dtype}; numbers are needed.")
+    size = math.prod(shape) * dtype.itemsize
+    if size > available_memory() * 3 // 4:
+        raise DataError(f"'{path}': {name} needs {size:,} bytes, more than the memory has free.")
     try:
         with np.load(path, allow_pickle=False) as archive:
             return archive[name]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except Exception as error:  # a damaged archive can raise anything
+        raise _damaged(path, error) from error
+
+
+def _header(path: Path, name: str) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of an array, without reading it."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
+            version = npy.read_magic(member)
+            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+            shape, _, dtype = read(member)
+            return shape, dtype
+    except Exception as error:  # a damaged archive can raise anything
         raise _damaged(path, error) from error
 
 
@@ -104,7 +121,7 @@ def _pixels(path: Path, name: str, values: np.ndarray) -> np.ndarray:
 def _as_bytes(path: Path, name: str, values: np.ndarray) -> np.ndarray:
     if values.dtype == np.uint8:
         return values
-    is_float = np.issubdtype(values.dtype, np.floating)
+    is_float = values.dtype.kind == "f"
     if not is_float or not (values.min() >= 0 and values.max() <= 1):  # also true of NaN
         raise DataError(
             f"'{path}': {name} holds {values.dtype} from {values.min()} to {values.max()}; pixels "
@@ -122,8 +139,9 @@ def _labels(path: Path, name: str, values: np.ndarray) -> np.ndarray:
             f"'{path}': {name} holds {values.dtype} of shape {values.shape}; labels are integers, "
             "one for each picture."
         )
-    if values.min() < 0:
-        raise DataError(f"'{path}': {name} holds the label {values.min()}; labels count from 0.")
+    if values.min() < 0 or values.max() > LARGEST_LABEL:
+        wrong = values.min() if values.min() < 0 else values.max()
+        raise DataError(f"'{path}': {name} holds the label {wrong}; labels count from 0.")
     return values.astype(np.int64)
 
 

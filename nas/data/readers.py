@@ -20,6 +20,7 @@ from nas.data.unpickle import load_arrays
 
 CIFAR_SHAPE = (3, 32, 32)
 CIFAR_PIXELS = 3 * 32 * 32
+MOST_BYTES = 2**28  # of an IDX file: five times Fashion-MNIST
 IDX_MAGIC = {1: 2049, 3: 2051}  # unsigned bytes, by number of dimensions
 
 
@@ -118,6 +119,7 @@ def _read_pickle(path: Path, count: int, layout: Layout) -> tuple[np.ndarray, np
         not isinstance(pixels, np.ndarray)
         or pixels.dtype != np.uint8
         or not isinstance(labels, list)
+        or not all(type(label) is int and 0 <= label < 1000 for label in labels)
     ):
         raise DataError(f"'{path}' holds no arrays of a CIFAR batch; get the file anew.")
     if pixels.shape != (count, CIFAR_PIXELS) or len(labels) != count:
@@ -140,23 +142,23 @@ def _read_idx_of(folder: Path, name: str, shape: tuple[int, ...]) -> tuple[np.nd
 
 def read_idx(path: Path, ndim: int) -> np.ndarray:
     """The array of unsigned bytes in an IDX file: big-endian magic number, sizes, then values."""
+    opened = gzip.open if path.suffix == ".gz" else open
+    start = 4 * (1 + ndim)
     try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
+        with opened(path, "rb") as stream:
+            head = stream.read(start).ljust(start, b"\0")
+            magic, *shape = struct.unpack(f">{1 + ndim}I", head)
+            content = stream.read(min(math.prod(shape), MOST_BYTES) + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"'{path}' is damaged ({error}); get the file anew.") from error
-    start = 4 * (1 + ndim)
-    magic, *shape = struct.unpack(f">{1 + ndim}I", content[:start].ljust(start, b"\0"))
     if magic != IDX_MAGIC[ndim]:
         raise DataError(f"'{path}' is not an IDX file of {ndim} dimensions; get the file anew.")
-    expected = start + math.prod(shape)
-    if len(content) != expected:
+    if len(content) != math.prod(shape):
         raise DataError(
-            f"'{path}' has {len(content):,} bytes unpacked, and {expected:,} were expected; "
-            "it is incomplete, get the file anew."
+            f"'{path}' does not hold the {math.prod(shape):,} values that it promises, unpacked; "
+            "it is incomplete or another file, get it anew."
         )
-    return np.frombuffer(bytearray(content), dtype=np.uint8)[start:].reshape(shape)
+    return np.frombuffer(bytearray(content), dtype=np.uint8).reshape(shape)
 
 
 def _check_labels(path: Path, labels: np.ndarray, num_classes: int) -> None:

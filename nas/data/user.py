@@ -122,6 +122,11 @@ def _check_batch(batch: Any, dataset: Dataset) -> None:
             "is needed."
         )
     x, y = batch
+    if not (isinstance(x, Tensor) and isinstance(y, Tensor) and x.dim() and len(x)):
+        raise DataError(
+            f"{dataset.class_path} yields a pair of {type(x).__name__} and {type(y).__name__}, and "
+            "tensors of one picture or more are needed."
+        )
     if tuple(x.shape[1:]) != dataset.image_shape or not x.is_floating_point():
         raise DataError(
             f"{dataset.class_path} yields pictures {tuple(x.shape[1:])} of {x.dtype}; "
@@ -132,7 +137,7 @@ def _check_batch(batch: Any, dataset: Dataset) -> None:
             f"{dataset.class_path} yields labels {tuple(y.shape)} of {y.dtype}; one int64 for each "
             "picture is needed."
         )
-    if y.min() < 0 or y.max() >= dataset.num_classes:
+    if y.min() < 0 or y.max() >= (dataset.num_classes or 0):
         raise DataError(
             f"{dataset.class_path} yields labels from {y.min()} to {y.max()}; dataset.num_classes "
             f"promises 0 to {(dataset.num_classes or 0) - 1}."
@@ -159,9 +164,10 @@ def _import_class(class_path: str) -> type[LightningDataModule]:
         sys.path.append(os.getcwd())  # a user's own file beside the space
     try:
         kind = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # the user's module can raise anything
+        why = f"{type(error).__name__}: {error}"
         raise DataError(
-            f"dataset.class_path: {class_path!r} cannot be imported ({error}); it was looked for "
+            f"dataset.class_path: {class_path!r} cannot be imported ({why}); it was looked for "
             f"in '{os.getcwd()}' and the installed packages."
         ) from error
     if not inspect.isclass(kind) or not issubclass(kind, LightningDataModule):

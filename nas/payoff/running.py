@@ -217,7 +217,8 @@ def fresh_runs(study: Study, runs: Iterable[Run]) -> list[dict[str, Any]]:
     One training may serve several comparisons: its further places are noted at it.
     """
     known = {run_key(trial): trial for trial in study.get_trials(deepcopy=False)}
-    base_seed = study.user_attrs.get("seed") or 0
+    seed = study.user_attrs.get("seed")
+    base_seed = seed if isinstance(seed, int) else 0
     fresh: dict[tuple[str, int], dict[str, Any]] = {}
     for run in runs:
         key = (run.candidate.hash, base_seed + run.cell.seed)

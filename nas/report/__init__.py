@@ -73,7 +73,7 @@ def publish(study: "Study", drawings: Sequence["Drawing"], verdict: Sequence[str
     from optuna_dashboard import save_plotly_graph_object
 
     from nas.notes import study_note
-    from nas.report.markdown import MOST_SENTENCES, escaped, listing
+    from nas.report.markdown import MOST_SENTENCES, escaped, listing, quoted
     from nas.report.style import counted
 
     for drawing in drawings:
@@ -82,6 +82,6 @@ def publish(study: "Study", drawings: Sequence["Drawing"], verdict: Sequence[str
         figure.update_layout(title=title, margin={"t": 80, "b": 20}, height=PLOT_HEIGHT)
         save_plotly_graph_object(study, figure, graph_object_id=f"nas-{drawing.name}")
     head, shown, more = verdict[0], verdict[1 : MOST_SENTENCES + 1], verdict[MOST_SENTENCES + 1 :]
-    end = f"`nas report {study.study_name}` writes the whole report"
+    end = f"{quoted(f'nas report {study.study_name}')} writes the whole report"
     end += f", with {counted(len(more), 'more sentence')}." if more else "."
     study_note(study, "\n\n".join(["## Verdict", f"**{escaped(head)}**", *listing(shown), end]))

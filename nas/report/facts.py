@@ -20,6 +20,7 @@ from nas.study import (
     dominates,
     hidden,
     load_study,
+    objective_names,
     open_storage,
     search_of,
     space_of,
@@ -72,7 +73,7 @@ def gather(storage: str, name: str | None) -> Facts:
         study=study,
         storage=storage,
         name=study.study_name,
-        objectives=objectives_of(attrs, study),
+        objectives=objective_names(study),
         maximise=[direction == StudyDirection.MAXIMIZE for direction in study.directions],
         rows=rows,
         attrs=attrs,
@@ -121,13 +122,6 @@ def without_twins() -> list[str]:
         "What the search alone shows is observational: its sampler chose the candidates and its "
         "pruner may have cut some short.",
     ]
-
-
-def objectives_of(attrs: dict[str, Any], study: Study) -> list[str]:
-    """The names of the objectives, one for each direction."""
-    known = attrs.get("objectives")
-    names = [str(one) for one in known] if isinstance(known, list) else []
-    return names + [f"objective {index + 1}" for index in range(len(names), len(study.directions))]
 
 
 def readable_space(study: Study) -> SearchSpace | None:

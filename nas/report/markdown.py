@@ -27,8 +27,8 @@ def literal(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Code, without what would end it or the cell of a table it stands in."""
-    return f"`{re.sub('[`|]', '?', text)}`"
+    """Code on one line, without what would end it or the cell of a table it stands in."""
+    return f"`{re.sub('[`|]|[^ -~]', '?', ' '.join(text.split()))}`"
 
 
 def markdown(
