@@ -44,7 +44,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            env=os.environ | QUIET,
+            env=os.environ | QUIET | {"RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")},
         )
         started.append(process)
         return process
@@ -57,10 +57,11 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     """A head and two more nodes, each with room for one worker."""
     for name, value in QUIET.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 1, "include_dashboard": False}
