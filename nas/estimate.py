@@ -54,6 +54,7 @@ def estimate(space: SearchSpace, data_dir: Path) -> list[str]:
         f"{trials} trials with {workers} workers: about "
         f"{duration(seconds * trials / min(workers, trials))} if none is pruned."
         + (" The random baseline takes as long again." if space.search.baseline else "")
+        + (" Twins come on top." if space.section.payoff else "")
     )
     return lines
 

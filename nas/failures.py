@@ -42,6 +42,11 @@ def fail(storage: BaseStorage, trial_id: int, cause: str, details: str = "") -> 
         storage.set_trial_state_values(trial_id, state=TrialState.FAIL)
 
 
+def cause(trial: FrozenTrial) -> str:
+    """What a failed trial failed of; the whole message is its attribute `error`."""
+    return str(trial.user_attrs.get("cause", "unknown"))
+
+
 def blame(storage: BaseStorage, trial: FrozenTrial, ending: str) -> bool:
     """Note that a trial lost its worker; True where it did so too often and is given up now."""
     died, epoch = trial.system_attrs.get(DIED, (0, 0))
@@ -78,7 +83,7 @@ class Streak:
             self.seen.add(number)
             trial = ended[number]
             failed = trial.state == TrialState.FAIL
-            self.causes.append(trial.user_attrs.get("cause", "unknown") if failed else None)
+            self.causes.append(cause(trial) if failed else None)
         alike = {kind(cause) for cause in self.causes[-IN_A_ROW:]}
         if len(self.causes) >= IN_A_ROW and len(alike) == 1 and None not in alike:
             raise StudyError(

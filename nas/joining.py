@@ -43,7 +43,7 @@ def join(
     Whoever joins keeps trials due as well, so the process that began the study may be gone.
     """
     console = console or Console()
-    backend = open_storage(storage, say=speaker(console))
+    backend = open_storage(storage, wait=speaker(console))
     study = load_study(backend, name)
     require_trust(study, trust, speaker(console))
     space = space_of(study)

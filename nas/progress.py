@@ -10,6 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from nas.failures import cause
 from nas.result import OBJECTIVES
 from nas.settings import Candidate
 from nas.study import counts
@@ -81,8 +82,7 @@ class Progress:
     def outcome(self, trial: FrozenTrial) -> str:
         """How a trial ended."""
         if trial.state == TrialState.FAIL:
-            error = str(trial.user_attrs.get("error", "unknown"))
-            return f"failed: {error.strip().splitlines()[-1]}"
+            return f"failed: {cause(trial)}"
         shown = self.values(trial)
         if trial.user_attrs.get("pruned"):
             shown += f", pruned after epoch {trial.last_step}"

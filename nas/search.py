@@ -69,7 +69,7 @@ def search(
     console = console or Console()
     name = study or space.name
     ensure(space.dataset, Path(data_dir))
-    backend = open_storage(storage, create=True, say=speaker(console))
+    backend = open_storage(storage, create=True, wait=speaker(console))
     if extend:
         name = extended(backend, name, space)
     folder = study_folder(out, name)

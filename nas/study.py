@@ -19,7 +19,7 @@ from sqlalchemy import make_url
 from nas.claims import locked, locked_place
 from nas.defaults import STORAGE
 from nas.errors import StudyError, first_line
-from nas.patience import Say, patient, patiently, silent
+from nas.patience import Say, patient, patiently
 from nas.registry import Registry
 from nas.result import LEARNED, OBJECTIVES
 from nas.space import SearchSpace, differences
@@ -60,10 +60,11 @@ PRUNERS.add(
 PRUNERS.add("none", lambda epochs: optuna.pruners.NopPruner())
 
 
-def open_storage(url: str, *, create: bool = False, say: Say = silent) -> BaseStorage:
+def open_storage(url: str, *, create: bool = False, wait: Say | None = None) -> BaseStorage:
     """The storage at a URL; an SQLite file is made only with `create`.
 
-    It is waited for when it is away later, and `say` told of that. SQLite waits for locks.
+    With `wait`, which is told of it, the storage is waited for when it is away later. SQLite waits
+    for locks.
     """
     options: dict[str, Any] = {"pool_pre_ping": True}
     try:
@@ -73,7 +74,7 @@ def open_storage(url: str, *, create: bool = False, say: Say = silent) -> BaseSt
             check_file(place.database or ":memory:", create=create)
         with locked_place(place):  # two processes may make its tables
             storage = RDBStorage(url, engine_kwargs=options)
-        return optuna.storages.get_storage(patient(storage, say))
+        return optuna.storages.get_storage(patient(storage, wait) if wait else storage)
     except StudyError:
         raise
     except Exception as error:

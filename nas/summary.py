@@ -6,6 +6,7 @@ from optuna.study import Study
 from optuna.trial import TrialState
 
 from nas.defaults import STORAGE
+from nas.failures import cause
 from nas.progress import described
 from nas.search import Outcome
 from nas.study import (
@@ -28,8 +29,8 @@ def status_lines(storage: str, name: str | None) -> list[str]:
     lines = [f"study {study.study_name} in {hidden(storage)}"]
     counted = ", ".join(f"{count} {word}" for word, count in states.items())
     lines.append(f"  {counted or 'no trials yet'}")
-    if states["failed"]:
-        lines.append("  why trials failed stands in their attribute `error`: see nas dashboard")
+    causes = Counter(cause(trial) for trial in trials if trial.state == TrialState.FAIL)
+    lines += [f"  {count} failed of: {reason}" for reason, count in causes.most_common()]
     if rejected:
         lines.append(f"  {rejected} candidates rejected by the constraints before training")
     objectives = objectives_of(study)

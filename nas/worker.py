@@ -83,7 +83,7 @@ def run_due(job: Job, interrupted: Callable[[], bool], say: Say) -> None:
     """The loop of a worker."""
     from nas.trial import Place, run_trial
 
-    storage = open_storage(job.storage)
+    storage = open_storage(job.storage, wait=say)
     study = load_study(storage, job.study)
     space = space_of(study)
     pulse = Pulse(storage, partial(give_up, storage, space))

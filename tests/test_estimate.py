@@ -26,6 +26,12 @@ def test_it_says_sizes_and_times(space: Make, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / "space.yaml"]
 
 
+def test_it_says_what_comes_on_top(space: Make, tmp_path: Path) -> None:
+    assert estimate(space(), tmp_path)[-1].endswith("if none is pruned.")
+    more = estimate(space("search.baseline=random", "payoff={top: 1}"), tmp_path)[-1]
+    assert more.endswith("The random baseline takes as long again. Twins come on top.")
+
+
 @pytest.mark.parametrize(
     ("settings", "factor"),
     [

@@ -10,6 +10,7 @@ import typer
 
 from nas.cli import app
 from nas.space import SearchSpace, bundled_spaces
+from nas.space.schema import PayoffSection
 from nas.space.source import Source
 
 ROOT = Path(__file__).parents[1]
@@ -136,6 +137,15 @@ def test_every_bundled_space_is_in_the_tables() -> None:
 def test_the_space_shown_is_a_space() -> None:
     space = SearchSpace.parse(Source("README.md", fenced("yaml")))
     assert space.parameters()
+
+
+def test_every_key_of_payoff_is_told_with_what_it_stands_at_when_left_out() -> None:
+    section = SearchSpace.parse(Source("README.md", fenced("yaml"))).section.payoff
+    assert section is not None
+    assert section.model_fields_set == set(PayoffSection.model_fields)
+    told = section.model_dump()
+    standing = PayoffSection().model_dump(exclude_none=True)
+    assert {key: told[key] for key in standing} == standing
 
 
 def test_every_environment_variable_is_named() -> None:

@@ -40,9 +40,12 @@ CUT = """() => [...document.querySelectorAll(".plot")]
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Reports with twins, with two objectives, and with a hostile name."""
+    """Reports with twins and random search, with two objectives, and with a hostile name."""
     storage, out = InMemoryStorage(), tmp_path_factory.mktemp("reports")
-    make_twins(make_study(storage, "twins", trials=60), depths=[1, 2, 5], seeds=3)
+    study = make_study(storage, "twins", trials=60)
+    make_twins(study, depths=[1, 2, 5], seeds=3, blocks=("bottleneck",), widths=(2,))
+    random = make_study(storage, "twins-random", trials=30, seed=1)
+    random.set_user_attr("baseline_of", "twins")
     make_study(storage, "front", trials=40, objectives=("val_accuracy", "parameters"))
     make_study(storage, "hostile", trials=30).set_user_attr("objectives", [HOSTILE])
     with pytest.MonkeyPatch.context() as patch:

@@ -361,7 +361,7 @@ def test_a_candidate_that_fails_does_not_end_the_search(
     lines = status_lines(f"sqlite:///{fast}/nas.db", "study")
     assert lines[1:3] == [
         "  3 complete, 1 failed",
-        "  why trials failed stands in their attribute `error`: see nas dashboard",
+        "  1 failed of: RuntimeError: no luck [today]",
     ]
 
 
@@ -412,7 +412,7 @@ def test_every_finished_trial_is_told_in_one_line(space: Make) -> None:
     study.add_trial(add(value=0.5))
     study.add_trial(add(value=0.25, user_attrs={"candidate": ours, "diverged": True}))
     study.add_trial(add(value=0.5, user_attrs={"candidate": ours, "reused_from": 0}))
-    study.add_trial(add(state=TrialState.FAIL, user_attrs={"error": "x\nValueError: [/b] [red]"}))
+    study.add_trial(add(state=TrialState.FAIL, user_attrs={"cause": "ValueError: [/b] [red]"}))
     pruned = {"candidate": ours, "pruned": True, "val_accuracy": 0.125}
     study.add_trial(add(state=TrialState.PRUNED, user_attrs=pruned, intermediate_values={3: 0.125}))
     study.add_trial(add(state=TrialState.PRUNED, user_attrs={"rejected": "depth"}))

@@ -20,15 +20,11 @@ ENDINGS = {
 
 def faulty(folder: Path, trials: int, faults: list[str]) -> Watched:
     """A study whose first trainings meet these faults, in alphabetical order of their names."""
-    study = Watched(
-        folder,
-        trials,
-        (f"dataset.init_args={{faults: {folder}}}",),
-        space=SPACE,
-    )
+    given = folder / "faults"
+    given.mkdir()
     for number, fault in enumerate(faults):
-        (folder / f"{fault}.{number}").touch()
-    return study
+        (given / f"{fault}.{number}").touch()
+    return Watched(folder, trials, (f"dataset.init_args={{faults: {given}}}",), space=SPACE)
 
 
 def bad_candidates(folder: Path, faults: list[str]) -> Row:

@@ -16,7 +16,7 @@ class Faulty(LightningDataModule):
 
     def __init__(self, faults: str, batch_size: int = 64) -> None:
         super().__init__()
-        self.faults, self.batch_size = Path(faults), batch_size
+        self.faults, self.batch_size, self.is_set_up = Path(faults), batch_size, False
         digits = load_digits()
         pictures = torch.from_numpy(digits.images).float().div_(16)[:, None]
         labels = torch.from_numpy(digits.target).long()
@@ -24,7 +24,10 @@ class Faulty(LightningDataModule):
         self.val_set = TensorDataset(pictures[512:640], labels[512:640])
 
     def setup(self, stage: str) -> None:
-        """Let one fault happen, if one is left."""
+        """Let one fault happen, if one is left; a training sets up more than once."""
+        if self.is_set_up:
+            return
+        self.is_set_up = True
         for file in sorted(self.faults.glob("*.*")):
             try:
                 file.unlink()

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from experiments.faults.watched import Row, Watched
@@ -63,21 +63,15 @@ def storage_full(folder: Path, seconds: float) -> Row:
 
 def fill(file: Path) -> None:
     """Take all the room there is."""
-    with file.open("wb") as filler:
-        try:
-            while True:
-                filler.write(b"0" * 1024)
-                filler.flush()
-        except OSError:
-            return
+    with file.open("wb", buffering=0) as filler, suppress(OSError):
+        while True:
+            filler.write(b"0" * 1024)
 
 
 def results_full(folder: Path) -> Row:
     """No room for weights and checkpoints: only these are missing in the end."""
     with small_disk(folder / "out", 16) as disk:
         study = Watched(folder, trials=8)
-        fill(disk / "filler")
-        (disk / "filler").write_bytes(b"")
         fill(disk / "filler")
         process = study.start()
         study.finish(process)

@@ -29,7 +29,7 @@ SHORT: dict[str, Scenario] = {
         candidates.bad_candidates, faults=["hang", "memory", "raise", "kill", "nan"]
     ),
     "in-a-row": candidates.three_in_a_row,
-    "storage-full": partial(places.storage_full, seconds=3),
+    "storage-full": partial(places.storage_full, seconds=15),
     "results-full": places.results_full,
     "read-only": places.read_only_results,
     "version": places.other_version,

@@ -12,9 +12,9 @@ from nas.payoff.twins import CONTROL
 
 #: what a verdict across budgets means
 MEANING = {
-    "accuracy": "the gains are gains of accuracy",
-    "speed": "the gains are gains of speed, not of accuracy",
-    "not resolved": "whether the gains are gains of accuracy or of speed is not resolved",
+    "accuracy": "the order of the arms is one of accuracy",
+    "speed": "the order of the arms is one of speed, not of accuracy",
+    "not resolved": "whether the order of the arms is one of accuracy or of speed is not resolved",
 }
 
 

@@ -52,7 +52,7 @@ def payoff(
     The comparison that is primary is written to the study of the twins before the first one runs.
     """
     console = console or Console()
-    backend = open_storage(storage, say=speaker(console))
+    backend = open_storage(storage, wait=speaker(console))
     require_trust(study, trust, speaker(console))
     space = space_of(study)
     base = base_candidates(study, space, settings)

@@ -90,12 +90,16 @@ def headline(payoff: Payoff, one: Contrast) -> str:
     deepest, effect = max(gains), gains[max(gains)]
     place = f"({one.order}, {rate(one)}, {budget_of(payoff)})"
     worse, better = called(payoff.vary, one.reference), called(payoff.vary, one.arm)
+    claim = claim_of(payoff, one)
     if one.onset is None or one.onset.depth is None:
+        size = f"surely above {payoff.smallest_effect:g} points"
+        if claim is not None and claim.status == "resolved":
+            told = degradation(payoff, one)
+            return f"{told[0].upper()}{told[1:]}; at no single depth is the gain {size} {place}."
         return (
-            f"No sure gain of {better} over {worse} was found from {min(gains)} to {deepest} "
+            f"No gain of {better} over {worse} {size} was found from {min(gains)} to {deepest} "
             f"layers with {counted(effect.n, 'pair')} {place}."
         )
-    claim = claim_of(payoff, one)
     if claim is None or claim.status != "resolved":
         return (
             f"Whether depth costs {worse} more than {better} is not resolved"

@@ -3,10 +3,12 @@
 import html
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.defaults import OUT, study_folder
+from nas.errors import StudyError
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -38,10 +40,18 @@ def write_report(storage: str, study_name: str | None, out: str | Path = OUT) ->
 
 
 def write(path: Path, text: str) -> Path:
-    """Write a file in one go, so that nobody reads half of it."""
+    """Write a file in one go, so that nobody reads half of it; StudyError on a full disk."""
     part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise StudyError(
+            f"the report {path} cannot be written: {error.strerror}. Make room, or give another "
+            "folder with --out DIR, and run `nas report`; the study itself is whole."
+        ) from error
     return path
 
 
