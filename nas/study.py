@@ -263,11 +263,11 @@ def supply(
 
 
 def num_wanted(trials: Sequence[FrozenTrial], ahead: int) -> int:
-    """How many trials to add so that `ahead` are due, or twice as many as run: other machines may
-    have joined."""
+    """How many trials to add so that `ahead` are due, or more where more run, as other machines
+    may have joined: twice as many, or half as many where they are many, as all read them all."""
     waiting = sum(trial.state == TrialState.WAITING for trial in trials)
     running = sum(trial.state == TrialState.RUNNING for trial in trials)
-    return max(0, max(ahead, 2 * running) - waiting)
+    return max(0, max(ahead, min(2 * running, running // 2 + 8)) - waiting)
 
 
 def refuse_hopeless(rejected: int, total: int) -> None:

@@ -44,7 +44,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            env=os.environ | QUIET,
+            env=os.environ | QUIET | {"RAY_AUTH_TOKEN_PATH": str(tmp_path / "token")},
         )
         started.append(process)
         return process
@@ -57,10 +57,11 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     """A head and two more nodes, each with room for one worker."""
     for name, value in QUIET.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 1, "include_dashboard": False}
@@ -119,10 +120,10 @@ def test_a_cluster_loses_a_worker_and_a_node_and_the_study_nothing(
         trial = in_training(url, "short", node)
         return trial is not None and not victims.append(trial)
 
-    wait_for(lambda: found(cluster.head_node))
+    wait_for(lambda: found(cluster.head_node), 240)
     os.kill(pid_of(victims[0]), signal.SIGKILL)
     doomed = next(node for node in (cluster.second, cluster.third) if not has_mailbox(node))
-    wait_for(lambda: found(doomed))
+    wait_for(lambda: found(doomed), 120)
     for pid in process_tree(raylet(doomed)):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -152,7 +153,7 @@ def test_ctrl_c_leaves_trials_due_and_no_ray_behind(
             return {trial.state.name for trial in trials if trial.last_step or not trial.params}
         return set()
 
-    wait_for(lambda: "RUNNING" in states())
+    wait_for(lambda: "RUNNING" in states(), 240)
     rays = {pid for pid in process_tree(process.pid) if pid != process.pid}
     assert rays
     os.killpg(process.pid, signal.SIGINT)
