@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from conftest import TINY
 from optuna.trial import FrozenTrial, TrialState
-from postgres import PASSWORD, Postgres, programs
 from test_search import LONG, only_zombies, wait_for
 
+from experiments.faults.postgres import PASSWORD, Postgres, programs
 from nas.errors import StudyError
 from nas.space import SearchSpace
 from nas.study import NUM_TRIALS, create_study, load_study, open_storage

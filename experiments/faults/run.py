@@ -14,7 +14,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from experiments.faults import candidates, crowds, kills, places
+from experiments.faults import candidates, crowds, engines, kills, places
 from experiments.faults.places import NotPermittedError
 from experiments.faults.watched import Row
 
@@ -51,6 +51,8 @@ LONG: dict[str, Scenario] = SHORT | {
     "damaged": places.damaged,
     "eight-workers": partial(crowds.eight_workers, trials=200),
     "joined": partial(crowds.joined_and_killed, times=5),
+    "postgresql": partial(engines.server_restarted, trials=60, seconds=120),
+    "ray": partial(engines.node_lost, trials=24),
 }
 HEAD = ("fault", "injected", "before", "after", "asked", "lost", "duplicated", "hung", "seconds")
 
