@@ -10,7 +10,6 @@ import importlib.util
 import json
 import multiprocessing
 import os
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -21,6 +20,7 @@ import optuna
 from optuna.trial import Trial, TrialState
 from sqlalchemy import Engine, event
 
+from experiments.faults.postgres import Postgres, free_port
 from nas.claims import claim, engine_of, is_ours, this_worker
 from nas.environment import num_cores
 from nas.pulse import BEAT, INTERVAL
@@ -29,10 +29,6 @@ from nas.study import create_study, for_trial, load_study, open_storage, space_o
 from nas.trial import Place, run_trial
 
 HERE = Path(__file__).parent
-sys.path.append(str(HERE.parents[1] / "tests"))
-
-from postgres import Postgres, free_port  # noqa: E402
-
 WORKERS = 10_000
 #: seconds each rate is measured for
 SECONDS = 10.0
