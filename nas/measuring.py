@@ -35,8 +35,8 @@ class Probes(Callback):
         self, trainer: Trainer, module: Any, batch: Any, batch_index: int
     ) -> None:
         """Probe where the number of steps made is one of those wanted."""
-        if trainer.global_step in PROBE_STEPS:
-            self.take(str(trainer.global_step))
+        if module.step in PROBE_STEPS:
+            self.take(str(module.step))
 
     def on_train_end(self, trainer: Trainer, module: Any) -> None:
         """Probe the trained network."""

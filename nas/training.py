@@ -16,6 +16,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
+from nas.checkpoint import Checkpoint, Resuming
 from nas.cost import Cost
 from nas.data import open_data
 from nas.environment import memory_share, return_memory
@@ -56,6 +57,11 @@ class Learner(LightningModule):
         self.losses: list[Tensor] = []
         self.seen: dict[str, list[Tensor]] = {"train": [], "val": []}
 
+    @property
+    def step(self) -> int:
+        """Steps made; Lightning does not count those before a resumption."""
+        return len(self.losses)
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The optimiser named by the settings."""
         optimizer = self.settings.optimizer
@@ -63,9 +69,8 @@ class Learner(LightningModule):
 
     def on_train_batch_start(self, batch: Any, batch_index: int) -> None:
         """Set the learning rate of this step."""
-        factor = self.settings.factor(
-            self.global_step, int(self.trainer.estimated_stepping_batches)
-        )
+        num_steps = self.settings.epochs * int(self.trainer.num_training_batches)
+        factor = self.settings.factor(self.step, num_steps)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
@@ -84,9 +89,9 @@ class Learner(LightningModule):
         logits = self.network(pictures.to(memory_format=torch.channels_last))
         self.seen["val"].append(scores(logits, labels))
 
-    def record(self) -> dict[str, float]:
+    def record(self, epoch: int) -> dict[str, float]:
         """The record of the epoch that ended: mean loss and accuracy over its pictures."""
-        record = {"epoch": float(self.current_epoch + 1)}
+        record = {"epoch": float(epoch)}
         for split, seen in self.seen.items():
             loss, hits, count = torch.stack(seen).sum(0).tolist()
             record |= {f"{split}_loss": loss / count, f"{split}_accuracy": hits / count}
@@ -113,12 +118,16 @@ class Watch(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:
         """Runs after the validation of the epoch."""
-        record = module.record()
+        record = module.record(len(self.curve) + 1)
         self.curve.append(record)
         self.diverged = not math.isfinite(record["train_loss"])
-        last = len(self.curve) == trainer.max_epochs
-        self.pruned = self.on_epoch(record) and not last and not self.diverged
+        stop = self.on_epoch(record)
+        self.pruned = stop and not self.is_last(module) and not self.diverged
         trainer.should_stop = self.pruned or self.diverged
+
+    def is_last(self, module: Any) -> bool:
+        """Whether no epoch is left."""
+        return len(self.curve) == module.settings.epochs
 
 
 def train(
@@ -132,12 +141,19 @@ def train(
     measure_latency: bool = False,
     probes: Sequence[str] = (),
     memory: int | None = None,
+    checkpoint: Path | None = None,
 ) -> Trained:
     """Train a candidate from its initial weights; DataError where the pictures cannot be had.
 
     Blocks are recomputed in the backward pass where they would take more than `memory` bytes
     (default: the share of one worker). Probes, named as in nas.trainability.MEASURES, change
     nothing of the training. The same seed gives the same bits on the same kind of machine.
+
+    The state is saved at `checkpoint` after an epoch, every CHECKPOINT_SECONDS, and a file of this
+    very training is resumed from: to the same bits, without `on_epoch` for epochs that are done. A
+    user's own data module keeps to that where its batches depend on torch's generator alone: not
+    with persistent workers, random numbers from elsewhere, or a look at `trainer.current_epoch`,
+    which counts from the resumption. The caller removes the file once the result is kept.
     """
     settings = candidate.training
     data = open_data(
@@ -151,12 +167,14 @@ def train(
     network = build_network(candidate, spent, seed, memory)
     learner, watch = Learner(network, settings), Watch(on_epoch, interrupted)
     initial = initial_hash(network)
-    probing = [Probes(network, data, seed, probes)] if probes else []
-    start = time.perf_counter()
-    fit(learner, [watch, *probing], data, settings, seed)
-    result = build_result(watch, spent, seed, time.perf_counter() - start)
+    probing = Probes(network, data, seed, probes) if probes else None
+    belongs = {"candidate": candidate.hash, "seed": seed, "whole": train_on_validation}
+    kept = Checkpoint(checkpoint, belongs | {"probes": list(probes)})
+    resuming = Resuming(kept, watch, probing)
+    fit(learner, [watch, *([probing] if probing else []), resuming], data, seed, len(watch.curve))
+    result = build_result(watch, spent, seed, resuming.seconds())
     result.initial_hash = initial
-    result.probes = probing[0].readings if probing else {}
+    result.probes = probing.readings if probing else {}
     add_measures(result, learner, network, data)
     result.latency = latency(network) if measure_latency else None
     return Trained(network, result, data)
@@ -184,21 +202,21 @@ def add_measures(result: Result, learner: Learner, network: Network, data: Any) 
     result.diverged = bool(result.measures["diverged"])
 
 
-def fit(
-    learner: Learner, callbacks: list[Callback], data: Any, settings: Training, seed: int
-) -> None:
-    """Run the Lightning trainer, without the parts a search has no use for."""
+def fit(learner: Learner, callbacks: list[Callback], data: Any, seed: int, done: int) -> None:
+    """Run the epochs that are not done with Lightning, without what a search has no use for."""
     trainer = Trainer(
-        max_epochs=settings.epochs,
+        max_epochs=learner.settings.epochs - done,
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=1,
         barebones=True,
-        gradient_clip_val=settings.gradient_clip or None,
+        gradient_clip_val=learner.settings.gradient_clip or None,
         callbacks=callbacks,
     )
+    data.first_epoch = done
     with isolate_rng():
         torch.manual_seed(seed)
         trainer.fit(learner, datamodule=data)
+    data.first_epoch = 0
 
 
 def build_result(watch: Watch, spent: Cost, seed: int, seconds: float) -> Result:

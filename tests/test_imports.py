@@ -15,7 +15,7 @@ plan
 cost  network  source_text
 data  trainability  result  module_source
 settings
-measuring  notes  space
+checkpoint  measuring  notes  space
 training  study  estimate
 trial  progress  dashboard  export
 worker

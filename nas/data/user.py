@@ -74,7 +74,7 @@ class UserData(LightningDataModule):
         return self.train_dataloader()
 
     def val_dataloader(self) -> "IsolatedBatches":
-        return self._isolated("fit", "val_dataloader")
+        return self._isolated("fit", "val_dataloader", epoch=self.first_epoch)
 
     def test_dataloader(self) -> "IsolatedBatches":
         return self._isolated("test", "test_dataloader")
