@@ -20,7 +20,7 @@ from rich.console import Console
 from nas.claims import release_abandoned
 from nas.data import ensure
 from nas.defaults import DATA_DIR, OUT, STORAGE
-from nas.environment import num_cores
+from nas.environment import num_cores, use_huge_pages
 from nas.errors import StudyError
 from nas.progress import Progress
 from nas.space import SearchSpace
@@ -53,6 +53,7 @@ class Crew:
     def start(self) -> None:
         """Start all workers; Ctrl-C is for this process alone, also while they load libraries."""
         self.context.set_forkserver_preload(PRELOAD)
+        use_huge_pages()
         with ignored_interrupt():
             forkserver.ensure_running()
         for _ in range(self.size):
