@@ -14,6 +14,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from nas.claims import process_start, this_machine
+from nas.environment import use_huge_pages
 from nas.errors import StudyError
 from nas.failures import ending_of
 from nas.patience import Say, silent
@@ -50,6 +51,7 @@ class Crew:
     def start(self) -> None:
         """Start all workers; libraries are loaded once, for all of them."""
         self.context.set_forkserver_preload(PRELOAD)
+        use_huge_pages()
         with held_interrupt():
             forkserver.ensure_running()
         for index in range(self.size):

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from nas.checkpoint import Checkpoint, Resuming
 from nas.cost import Cost
 from nas.data import open_data
-from nas.environment import memory_share, return_memory
-from nas.measuring import Probes, clean_error, initial_hash, scores, thinned
+from nas.environment import keep_memory, memory_share, return_memory
+from nas.measuring import Probes, clean_error, initial_hash, num_hits, thinned
 from nas.network import Network, channels_last
 from nas.result import Result
 from nas.settings import OPTIMIZERS, Candidate, Training
@@ -52,10 +52,11 @@ class Learner(LightningModule):
 
     def __init__(self, network: nn.Module, training: Training) -> None:
         super().__init__()
+        self.automatic_optimization = False  # of Lightning's: half a millisecond for every step
         self.network = network
         self.settings = training
         self.losses: list[Tensor] = []
-        self.seen: dict[str, list[Tensor]] = {"train": [], "val": []}
+        self.seen: dict[str, list[tuple[Tensor, Tensor, int]]] = {"train": [], "val": []}
 
     @property
     def step(self) -> int:
@@ -67,34 +68,46 @@ class Learner(LightningModule):
         optimizer = self.settings.optimizer
         return OPTIMIZERS[optimizer.name](self.network.parameters(), **optimizer.arguments)
 
-    def on_train_batch_start(self, batch: Any, batch_index: int) -> None:
-        """Set the learning rate of this step."""
-        num_steps = self.settings.epochs * int(self.trainer.num_training_batches)
-        factor = self.settings.factor(self.step, num_steps)
-        for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
-
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
-        """Loss of a batch, with the settings' label smoothing."""
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
+        """One step down the loss of a batch, with the settings' label smoothing."""
         pictures, labels = batch
         logits = self.network(pictures.to(memory_format=torch.channels_last))
         loss = F.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
+        loss.backward()
+        self.move(self.trainer.optimizers[0])
         self.losses.append(loss.detach())
-        self.seen["train"].append(scores(logits.detach(), labels))
-        return loss
+        plain = F.cross_entropy(logits, labels) if self.settings.label_smoothing else loss
+        self.see("train", plain.detach(), logits, labels)
+
+    def move(self, optimizer: torch.optim.Optimizer) -> None:
+        """Change the weights, at the learning rate of this step."""
+        num_steps = self.settings.epochs * int(self.trainer.num_training_batches)
+        factor = self.settings.factor(self.step, num_steps)
+        for group in optimizer.param_groups:
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+        if self.settings.gradient_clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
+        optimizer.step()
+        optimizer.zero_grad()
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
         """Loss and hits of a batch."""
         pictures, labels = batch
         logits = self.network(pictures.to(memory_format=torch.channels_last))
-        self.seen["val"].append(scores(logits, labels))
+        self.see("val", F.cross_entropy(logits, labels), logits, labels)
+
+    def see(self, split: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Keep the mean loss, the hits and the number of pictures of a batch."""
+        self.seen[split].append((loss, num_hits(logits, labels), len(labels)))
 
     def record(self, epoch: int) -> dict[str, float]:
         """The record of the epoch that ended: mean loss and accuracy over its pictures."""
         record = {"epoch": float(epoch)}
         for split, seen in self.seen.items():
-            loss, hits, count = torch.stack(seen).sum(0).tolist()
-            record |= {f"{split}_loss": loss / count, f"{split}_accuracy": hits / count}
+            losses, hits, counts = zip(*seen, strict=True)
+            shares = torch.tensor(counts, dtype=torch.float64) / sum(counts)
+            record[f"{split}_loss"] = (torch.stack(losses).double().cpu() @ shares).item()
+            record[f"{split}_accuracy"] = torch.stack(hits).sum().item() / sum(counts)
             seen.clear()
         return record
 
@@ -183,8 +196,7 @@ def train(
 def build_network(candidate: Candidate, spent: Cost, seed: int, memory: int | None) -> Network:
     """The network as it is trained; blocks are recomputed where they would not fit in memory."""
     checkpointing = spent.memory > (memory or memory_share(1))
-    if checkpointing:
-        return_memory()
+    (return_memory if checkpointing else keep_memory)()
     return channels_last(Network(candidate.architecture, seed=seed, checkpointing=checkpointing))
 
 
@@ -209,7 +221,6 @@ def fit(learner: Learner, callbacks: list[Callback], data: Any, seed: int, done:
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=1,
         barebones=True,
-        gradient_clip_val=learner.settings.gradient_clip or None,
         callbacks=callbacks,
     )
     data.first_epoch = done

@@ -68,7 +68,8 @@ class Batches:
         crop, flip = "crop" in self.augment, "flip" in self.augment
         if crop or flip:
             pixels = crop_and_flip(pixels, generator, crop=crop, flip=flip)
-        x = pixels.float().mul_(self._scale).add_(self._shift)
+        x = pixels.to(torch.float32, memory_format=torch.channels_last)
+        x.mul_(self._scale).add_(self._shift)
         if "cutout" in self.augment:
             n, _, height, width = x.shape
             x.masked_fill_(cutout(n, height, width, generator).to(x.device), 0.0)  # the mean

@@ -1,5 +1,6 @@
-"""Splits of data sets held in memory as bytes, one copy for each process."""
+"""Splits of data sets held in memory as bytes, large ones once for all processes of a machine."""
 
+import hashlib
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -8,8 +9,11 @@ import torch
 from torch import Tensor
 
 from nas.data.catalog import FROM_PATH, Dataset, source_path
+from nas.data.locate import CIFAR, cifar, fashion_mnist
+from nas.data.pictures import Pictures
 from nas.data.readers import read
 from nas.data.resize import resize
+from nas.data.shared import shared
 
 KEPT = 4  # splits, e.g. training and test pictures at two sizes
 CHUNK = 256  # pictures looked at together
@@ -27,27 +31,45 @@ def resident(dataset: Dataset, data_dir: Path, split: str, device: str) -> Resid
     """The "train" or "test" split at the size asked for, decoded once in this process."""
     path = str(source_path(dataset).resolve()) if dataset.name in FROM_PATH else None
     source = Dataset(name=dataset.name, path=path, image_size=dataset.image_size)
-    return _load(source, data_dir.resolve(), split, device, _stamp(source))
+    data_dir = data_dir.resolve()
+    return _load(source, data_dir, split, device, _stamp(source, data_dir))
 
 
 @lru_cache(maxsize=KEPT)
-def _load(source: Dataset, data_dir: Path, split: str, device: str, stamp: int) -> Resident:
-    pictures = read(source, data_dir, split)
-    pixels = torch.from_numpy(pictures.pixels)
-    if source.image_size is not None:
-        pixels = resize(pixels, source.image_size)
+def _load(source: Dataset, data_dir: Path, split: str, device: str, stamp: str) -> Resident:
+    key = hashlib.sha256(source.to_json().encode()).hexdigest()[:16]
+    folder = data_dir / "decoded" / f"{source.name}-{split}-{key}" / stamp
+    pixels, labels, classes = shared(folder, lambda: _decoded(source, data_dir, split))
     return Resident(
-        pixels.to(device), torch.from_numpy(pictures.labels).to(device), pictures.classes
+        torch.from_numpy(pixels).to(device), torch.from_numpy(labels).to(device), classes
     )
 
 
-def _stamp(source: Dataset) -> int:
-    """Changes when a user's file or folder does, so that the old pictures are not served."""
-    if source.name not in FROM_PATH:
-        return 0
-    path = source_path(source)
-    places = [path, *path.glob("*"), *path.glob("*/*/")] if path.is_dir() else [path]
-    return max((place.stat().st_mtime_ns for place in places if place.exists()), default=0)
+def _decoded(source: Dataset, data_dir: Path, split: str) -> Pictures:
+    pictures = read(source, data_dir, split)
+    if source.image_size is None:
+        return pictures
+    pixels = resize(torch.from_numpy(pictures.pixels), source.image_size)
+    return pictures._replace(pixels=pixels.numpy())
+
+
+def _stamp(source: Dataset, data_dir: Path) -> str:
+    """Changes when the files do, so that the old pictures are not served."""
+    if source.name in FROM_PATH:
+        path = source_path(source)
+        places = [path, *path.glob("*"), *path.glob("*/*/")] if path.is_dir() else [path]
+    else:
+        folder = _folder(source.name, data_dir)
+        places = [place for place in folder.glob("*") if place.is_file()] if folder else []
+    seen = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in places if p.exists()]
+    return hashlib.sha256(repr(sorted(seen)).encode()).hexdigest()[:16]
+
+
+def _folder(name: str, data_dir: Path) -> Path | None:
+    """Where the files of a built-in data set lie; None for digits."""
+    if name in CIFAR:
+        return cifar(name, data_dir)[0]
+    return fashion_mnist(data_dir) if name == "fashion_mnist" else None
 
 
 def channel_statistics(pixels: Tensor, rows: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -1,13 +1,10 @@
 """What the probes cost: time of all five against time of the training they accompany, on one core.
 
-    python experiments/speed/probe_cost.py [--steps 60]
-
 Each case trains a network with SGD and takes the default probes after steps 0, 1, 10, 50 and the
-last, in turns, so that both meet the same machine. Runs are cut at --steps; the ratio is for the
+last, in turns, so that both meet the same machine. Runs are cut at STEPS; the ratio is for the
 whole run, whose steps cost the same. Processor time, pictures of noise, bare loop.
 """
 
-import argparse
 import time
 from statistics import fmean
 from typing import NamedTuple
@@ -15,6 +12,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
+from experiments.speed.table import Row
 from nas.architecture import Architecture, Named, Stage
 from nas.network import Network
 from nas.trainability import PROBE_STEPS
@@ -30,6 +28,9 @@ class Case(NamedTuple):
     batch_size: int
     num_steps: int
 
+
+#: steps measured of a case, at most
+STEPS = 52
 
 CASES = [
     Case(depth=3, width=16, size=32, batch_size=128, num_steps=8 * 45),
@@ -81,28 +82,23 @@ def seconds(action) -> float:
     return time.process_time() - start
 
 
-def line(case: Case, step: float, one: float) -> str:
-    """The result in words."""
+def row(case: Case, step: float, one: float) -> Row:
+    """The cost of all probes of a run, as a share of its steps."""
     num_probes = len(PROBE_STEPS) + 1
-    return (
-        f"{6 * case.depth + 2} layers, width {case.width}, {case.size}x{case.size}, "
-        f"batch {case.batch_size}: step {1e3 * step:.1f} ms, probe {1e3 * one:.1f} ms, "
-        f"{num_probes} probes cost {num_probes * one / (step * case.num_steps):.1%} "
-        f"of {case.num_steps} steps"
+    return Row(
+        what=f"{num_probes} probes in {case.num_steps} steps, {6 * case.depth + 2} layers of width "
+        f"{case.width}, {case.size}x{case.size}, batch {case.batch_size}",
+        found=f"{num_probes * one / (step * case.num_steps):.1%} of the steps",
+        note=f"a probe takes {one / step:.1f} steps",
     )
 
 
-def main() -> None:
-    """Print one line for each case."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=60, help="steps measured of a case, at most")
-    limit = parser.parse_args().steps
+def measure() -> list[Row]:
+    """One row for each case."""
     torch.set_num_threads(1)
     times(CASES[1], 5)  # the first calls of a process are slow
+    rows = []
     for case in CASES:
-        steps, probes = times(case, min(limit, case.num_steps))
-        print(line(case, fmean(steps), fmean(probes)), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+        steps, probes = times(case, min(STEPS, case.num_steps))
+        rows.append(row(case, fmean(steps), fmean(probes)))
+    return rows
