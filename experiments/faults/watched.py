@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -144,6 +145,8 @@ class Watched:
         lost = sum(number not in now for number in self.seen)
         twice = sum(number in now and now[number] != was for number, was in self.seen.items())
         unfinished = len(final) - len(now)
+        states = Counter(state.lower() for state, _ in now.values())
+        told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         return Row(
             fault=fault,
             injected=injected,
@@ -154,7 +157,7 @@ class Watched:
             duplicated=twice + max(0, len(final) - self.trials),
             hung=self.overrun + unfinished,
             seconds=round(time.monotonic() - self.started, 1),
-            note=note,
+            note=f"{told}; {note}" if note else told,
         )
 
 
