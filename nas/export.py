@@ -5,9 +5,12 @@ import multiprocessing
 import runpy
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from pickle import UnpicklingError
 from statistics import mean, stdev
 from typing import Any
 
@@ -17,7 +20,7 @@ from optuna.trial import FrozenTrial
 
 from nas.defaults import DATA_DIR, OUT, study_folder
 from nas.environment import git_commit, library_version, memory_share, num_cores
-from nas.errors import ExportError
+from nas.errors import ExportError, first_line
 from nas.measuring import accuracy
 from nas.module_source import module_source
 from nas.network import Network
@@ -25,6 +28,9 @@ from nas.settings import Candidate
 from nas.study import best_trials
 from nas.training import train as train_candidate
 from nas.trust import require_trust
+
+#: what torch raises for files that are no weights, or those of another network
+DAMAGED = (RuntimeError, ValueError, EOFError, UnpicklingError, AttributeError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -118,8 +124,20 @@ def retrained(
     train_one = partial(
         retrain, candidate, folder=folder, data_dir=data_dir, memory=memory_share(size)
     )
-    with context.Pool(size, initializer=become_worker) as pool:
-        yield from pool.imap(train_one, range(first_seed, first_seed + seeds))
+    pool = ProcessPoolExecutor(size, mp_context=context, initializer=become_worker)
+    try:
+        yield from pool.map(train_one, range(first_seed, first_seed + seeds))
+    except BrokenProcessPool as error:
+        raise ExportError(
+            "a training was killed, as when memory runs out. Run the same command again: seeds "
+            "that are done are kept."
+        ) from error
+    except BaseException:  # Ctrl-C among them: nobody waits for trainings that run
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def become_worker() -> None:
@@ -132,8 +150,8 @@ def retrain(candidate: Candidate, seed: int, folder: Path, data_dir: Path, memor
     """Train on all but the test split with one seed, test once and keep both, or read them."""
     kept = folder / "export" / f"{candidate.hash}-seed-{seed}.json"
     weights = kept.with_suffix(".pt")
-    if kept.exists() and weights.exists():
-        return Run(**json.loads(kept.read_text(encoding="utf-8")) | {"weights": weights})
+    if run := done_before(candidate, kept, weights):
+        return run
     trained = train_candidate(
         candidate, seed=seed, data_dir=data_dir, train_on_validation=True, memory=memory
     )
@@ -146,9 +164,49 @@ def retrain(candidate: Candidate, seed: int, folder: Path, data_dir: Path, memor
         std=[round(value, 4) for value in data.std],
     )
     kept.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(trained.network.state_dict(), weights)
+    save(trained.network.state_dict(), weights)
     kept.write_text(json.dumps(vars(run) | {"weights": weights.name}), encoding="utf-8")
     return run
+
+
+def done_before(candidate: Candidate, kept: Path, weights: Path) -> Run | None:
+    """A run that was kept; None where there is none, or one that cannot be read."""
+    try:
+        load(candidate, weights)
+        return Run(**json.loads(kept.read_text(encoding="utf-8")) | {"weights": weights})
+    except (OSError, ExportError, ValueError, TypeError):
+        return None
+
+
+def load(candidate: Candidate, weights: Path) -> dict[str, Any]:
+    """The weights in a file; ExportError where it is damaged or of another network."""
+    try:
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+        Network(candidate.architecture).load_state_dict(state)
+    except (
+        RuntimeError,
+        ValueError,
+        EOFError,
+        UnpicklingError,
+        AttributeError,
+        TypeError,
+    ) as error:
+        raise ExportError(
+            f"the weights {weights} are damaged or of another network ({first_line(error)}): leave "
+            "out --no-train to train them again."
+        ) from error
+    return state
+
+
+def save(state: dict[str, Any], path: Path) -> None:
+    """Write weights in one go; ExportError on a full disk, which torch tells in its own way."""
+    part = path.with_name(path.name + ".part")
+    try:
+        torch.save(state, part)
+        part.replace(path)
+    except (OSError, RuntimeError) as error:
+        part.unlink(missing_ok=True)
+        raise ExportError(f"{path} cannot be written: {first_line(error)}.") from error
 
 
 def measured(runs: list[Run]) -> list[str]:
@@ -184,10 +242,10 @@ def write(
             f"Made by nas {library_version('nas')}{f' (commit {commit})' if commit else ''}.",
         ],
     )
-    state = torch.load(weights, map_location="cpu", weights_only=True)
+    state = load(candidate, weights)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(source, encoding="utf-8")
-    torch.save(state, output.with_suffix(".pt"))
+    save(state, output.with_suffix(".pt"))
     compare(candidate, output, state)
 
 

@@ -15,7 +15,7 @@ from nas.errors import StudyError, first_line
 #: failures of one cause in a row that stop a search
 IN_A_ROW = 3
 #: times a trial may lose its worker without one more epoch before it is given up
-DEATHS = 5
+DEATHS = 10
 #: the attribute with the number of deaths, and the epoch it had reached
 DIED = "nas:died"
 #: what errors say when memory runs out: the processor's allocator, and the GPU's

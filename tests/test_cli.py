@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from conftest import TINY
 
 from nas.cli import app, main
@@ -312,6 +313,34 @@ def test_weights_that_are_gone_are_told(nas: Run) -> None:
     assert status == 2
     assert "leave out --no-train" in errors
     assert not Path("best.py").exists()
+
+
+@pytest.mark.usefixtures("after")
+@pytest.mark.parametrize("damage", ["cut", "text", "empty", "another"])
+def test_damaged_weights_are_told(damage: str, nas: Run) -> None:
+    for file in Path("runs/tiny/weights").glob("*.pt"):
+        whole = file.read_bytes()
+        file.write_bytes({"cut": whole[: len(whole) // 2], "text": b"none"}.get(damage, b""))
+        if damage == "another":
+            torch.save({"weight": torch.zeros(2)}, file)
+    status, _, errors = nas("export", "--no-train")
+    assert status == 2
+    assert "are damaged or of another network" in errors
+    assert "Traceback" not in errors
+    assert not Path("best.py").exists() or not Path("best.pt").exists()
+
+
+@pytest.mark.usefixtures("after")
+def test_a_damaged_run_of_an_export_is_trained_again(nas: Run) -> None:
+    assert nas("export", "--seeds", "1")[0] == 0
+    whole = Path("best.pt").read_bytes()
+    (kept,) = Path("runs/tiny/export").glob("*.json")
+    for file in (kept, kept.with_suffix(".pt")):
+        file.write_bytes(file.read_bytes()[:100])
+        status, output, errors = nas("export", "--seeds", "1")
+        assert status == 0, errors
+        assert "test accuracy" in output
+        assert Path("best.pt").read_bytes() == whole
 
 
 @pytest.mark.usefixtures("after")

@@ -13,7 +13,7 @@ def workers_killed(folder: Path, times: int) -> Row:
     study, chance = Watched(folder, trials=max(8, times)), random.Random(0)
     process, injected, before = study.start(), 0, 0
     study.wait_until(lambda: workers_of(process))
-    while injected < times and study.run_for(chance.uniform(1.0, 4.0), process):
+    while injected < times and study.run_for(chance.uniform(1.0, 5.0), process):
         if workers := workers_of(process):
             before = study.look()
             os.kill(chance.choice(workers), signal.SIGKILL)
