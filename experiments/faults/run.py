@@ -39,10 +39,10 @@ SHORT: dict[str, Scenario] = {
 }
 LONG: dict[str, Scenario] = SHORT | {
     "workers": partial(kills.workers_killed, times=50),
-    "coordinator": partial(kills.coordinator_killed, times=10),
-    "power": partial(kills.power_lost, times=10),
-    "ctrl-c": partial(kills.interrupted, times=10, number=signal.SIGINT),
-    "sigterm": partial(kills.interrupted, times=10, number=signal.SIGTERM),
+    "coordinator": partial(kills.coordinator_killed, times=5),
+    "power": partial(kills.power_lost, times=5),
+    "ctrl-c": partial(kills.interrupted, times=5, number=signal.SIGINT),
+    "sigterm": partial(kills.interrupted, times=5, number=signal.SIGTERM),
     "candidates": partial(
         candidates.bad_candidates, faults=["hang", "hang", "memory", "raise", "kill", "stop", "nan"]
     ),
@@ -61,22 +61,32 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="the form the tests run")
+    parser.add_argument("--table", action="store_true", help="only print the kept results")
     parser.add_argument("names", nargs="*", help=f"some of {', '.join(LONG)}")
     options = parser.parse_args()
     scenarios = SHORT if options.short else LONG
-    rows = []
-    for name in options.names or scenarios:
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                rows.append(scenarios[name](Path(folder)))
-            except NotPermittedError as error:
-                print(f"{name}: left out, {error}", file=sys.stderr)
-                continue
-        print(line(rows[-1]), flush=True)
-    print("\n" + table(rows))
-    if not options.names and not options.short:
-        RESULT.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
-    sys.exit(not all(row.clean for row in rows))
+    kept = {} if options.short or not RESULT.exists() else json.loads(RESULT.read_text())
+    found = {name: Row(**row) for name, row in kept.items()}
+    for name in [] if options.table else options.names or scenarios:
+        row = injected(name, scenarios[name])
+        if row is not None:
+            found[name] = row
+            print(line(row), flush=True)
+        if not options.short:
+            rows = {name: asdict(found[name]) for name in LONG if name in found}
+            RESULT.write_text(json.dumps(rows, indent=1) + "\n")
+    print("\n" + table([found[name] for name in LONG if name in found]))
+    sys.exit(not all(row.clean for row in found.values()))
+
+
+def injected(name: str, scenario: Scenario) -> Row | None:
+    """The balance of one scenario; None, and why, where it cannot be had here."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return scenario(Path(folder))
+        except NotPermittedError as error:
+            print(f"{name}: left out, {error}", file=sys.stderr)
+            return None
 
 
 def line(row: Row) -> str:
