@@ -3,7 +3,6 @@
 from itertools import groupby
 
 from optuna.study import Study
-from optuna.trial import Trial
 
 from nas.architecture import Architecture, BlockRecord
 from nas.result import Result
@@ -13,27 +12,20 @@ from nas.settings import Candidate
 ROWS = 12
 
 
-def trial_note(trial: Trial, candidate: Candidate, result: Result) -> None:
-    """Write the note of a trial: architecture, cost and curve."""
-    from optuna_dashboard import save_note
-
-    save_note(
-        trial,
-        "\n\n".join(
-            [
-                architecture_table(candidate.architecture),
-                summary(candidate, result),
-                curve_table(result),
-            ]
-        ),
+def trial_text(candidate: Candidate, result: Result) -> str:
+    """Architecture, cost and curve in Markdown."""
+    return "\n\n".join(
+        [
+            architecture_table(candidate.architecture),
+            summary(candidate, result),
+            curve_table(result),
+        ]
     )
 
 
-def untrained_note(trial: Trial, candidate: Candidate, why: str) -> None:
-    """Write the note of a trial that was not trained: architecture and reason."""
-    from optuna_dashboard import save_note
-
-    save_note(trial, f"{architecture_table(candidate.architecture)}\n\n{why}")
+def untrained_text(candidate: Candidate, why: str) -> str:
+    """Architecture and reason of a trial that was not trained, in Markdown."""
+    return f"{architecture_table(candidate.architecture)}\n\n{why}"
 
 
 def study_note(study: Study, body: str) -> None:

@@ -24,6 +24,7 @@ from nas.registry import Registry
 from nas.result import LEARNED, OBJECTIVES
 from nas.space import SearchSpace, differences
 from nas.space.source import Source
+from nas.window import WindowedTPE
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
@@ -41,9 +42,7 @@ SAMPLERS: Registry[Callable[[int], BaseSampler]] = Registry("sampler")
 PRUNERS: Registry[Callable[[int], BasePruner]] = Registry("pruner")
 
 
-SAMPLERS.add(
-    "tpe", lambda seed: optuna.samplers.TPESampler(seed=seed, group=True, multivariate=True)
-)
+SAMPLERS.add("tpe", lambda seed: WindowedTPE(seed=seed, group=True, multivariate=True))
 SAMPLERS.add("random", lambda seed: optuna.samplers.RandomSampler(seed=seed))
 SAMPLERS.add("grid", lambda seed: optuna.samplers.RandomSampler(seed=seed))
 SAMPLERS.add("nsga2", lambda seed: optuna.samplers.NSGAIISampler(seed=seed))
@@ -155,14 +154,23 @@ def refuse_changes(study: Study, identity: dict[str, Any], space: SearchSpace) -
 
 def load_study(storage: BaseStorage, name: str | None) -> Study:
     """An existing study; without a name the newest one."""
-    names = optuna.get_all_study_names(storage)
-    if not names:
-        raise StudyError("there is no study here yet: start one with `nas search digits`.")
-    if name is None:
-        name = newest(storage)
-    if name not in names:
+    if name is None or not has_study(storage, name):
+        names = optuna.get_all_study_names(storage)
+        if not names:
+            raise StudyError("there is no study here yet: start one with `nas search digits`.")
+        name = newest(storage) if name is None else name
+    if not has_study(storage, name):
         raise StudyError(f"there is no study {name!r}; there is {', '.join(sorted(names))}.")
     return optuna.load_study(study_name=name, storage=storage)
+
+
+def has_study(storage: BaseStorage, name: str) -> bool:
+    """Whether there is a study of that name; a list would come with all their notes."""
+    try:
+        storage.get_study_id_from_name(name)
+    except KeyError:
+        return False
+    return True
 
 
 def newest(storage: BaseStorage) -> str:
@@ -319,22 +327,43 @@ def should_prune(study: Study, trial_id: int, objective: str, epoch: int) -> boo
 
 def best_trials(study: Study) -> list[FrozenTrial]:
     """The best trial trained to its end, or with several objectives the Pareto front."""
-    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    trained = [trial for trial in done if not trial.user_attrs.get("pruned")]
-    signs = [1 if direction.name == "MAXIMIZE" else -1 for direction in study.directions]
+    signs = signs_of(study)
     front: list[FrozenTrial] = []
-    for trial in trained:
-        if not any(dominates(other, trial, signs) for other in trained):
+    # by falling objectives no later one dominates an earlier one
+    for trial in sorted(trained_to_end(study), key=lambda one: ranked(one, signs), reverse=True):
+        if not any(dominates(other, trial, signs) for other in front):
             front.append(trial)
-    return front
+    return sorted(front, key=lambda trial: trial.number)
+
+
+def is_among_best(study: Study, number: int) -> bool:
+    """Whether a trial trained to its end is one of the best, at the cost of one look at each."""
+    trained, signs = trained_to_end(study), signs_of(study)
+    own = next(trial for trial in trained if trial.number == number)
+    return not any(dominates(other, own, signs) for other in trained)
+
+
+def trained_to_end(study: Study) -> list[FrozenTrial]:
+    """The complete trials that were not pruned."""
+    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return [trial for trial in done if not trial.user_attrs.get("pruned")]
+
+
+def signs_of(study: Study) -> list[int]:
+    """What makes more of each objective better."""
+    return [1 if direction.name == "MAXIMIZE" else -1 for direction in study.directions]
+
+
+def ranked(trial: FrozenTrial, signs: list[int]) -> tuple[list[float], int]:
+    """What is greater for a trial that may dominate another."""
+    values = [sign * value for sign, value in zip(signs, trial.values, strict=True)]
+    return values, -trial.number
 
 
 def best_first(study: Study) -> list[FrozenTrial]:
     """The trials trained to their end, best first by the first objective."""
-    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    sign = -1 if study.directions[0].name == "MAXIMIZE" else 1
-    trained = [trial for trial in done if not trial.user_attrs.get("pruned")]
-    return sorted(trained, key=lambda trial: (sign * trial.values[0], trial.number))
+    sign = -signs_of(study)[0]
+    return sorted(trained_to_end(study), key=lambda trial: (sign * trial.values[0], trial.number))
 
 
 def dominates(one: FrozenTrial, other: FrozenTrial, signs: list[int]) -> bool:

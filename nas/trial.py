@@ -19,19 +19,20 @@ from nas.claims import release, this_worker
 from nas.environment import provenance
 from nas.errors import Remark, UserError, first_line
 from nas.failures import fail_with
-from nas.notes import trial_note, untrained_note
+from nas.notes import trial_text, untrained_text
 from nas.result import OBJECTIVES, Result
 from nas.settings import Candidate
 from nas.space import SearchSpace
 from nas.study import (
     DONE,
-    best_trials,
     for_trial,
+    is_among_best,
     learned_objective,
     should_prune,
 )
 from nas.trainability import PROBE_MEASURES
 from nas.training import StoppedError, Trained, train
+from nas.writing import write
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,25 +143,26 @@ def reject(study: Study, trial: Trial, candidate: Candidate, excess: dict[str, f
             trial.set_constraint(key, value)
     broken = [key for key, value in excess.items() if value > 0]
     if broken:
-        trial.set_user_attr("rejected", ", ".join(broken))
-        untrained_note(trial, candidate, f"Rejected by the constraints: {', '.join(broken)}.")
+        why = f"Rejected by the constraints: {', '.join(broken)}."
+        attributes = {"rejected": ", ".join(broken)}
+        write(study, trial._trial_id, attributes, untrained_text(candidate, why))
         study.tell(trial, state=TrialState.PRUNED)
     return bool(broken)
 
 
 def same_candidates(study: Study, candidate: Candidate) -> list[FrozenTrial]:
     """Finished trials of the same candidate, in order."""
-    done = study.get_trials(deepcopy=False, states=DONE)
-    return [trial for trial in done if trial.user_attrs.get("candidate_hash") == candidate.hash]
+    done, wanted = study.get_trials(deepcopy=False, states=DONE), candidate.hash
+    return [trial for trial in done if trial.user_attrs.get("candidate_hash") == wanted]
 
 
 def copy(study: Study, trial: Trial, candidate: Candidate, twin: FrozenTrial) -> None:
     """End a trial with what its twin measured; the same seed would give the same numbers."""
-    for key, value in twin.user_attrs.items():
-        if key not in ("worker", "candidate"):
-            trial.set_user_attr(key, value)
-    trial.set_user_attr("reused_from", twin.number)
-    untrained_note(trial, candidate, f"The same as trial {twin.number}, which see.")
+    own = ("worker", "candidate")
+    attributes = {key: value for key, value in twin.user_attrs.items() if key not in own}
+    attributes["reused_from"] = twin.number
+    note = untrained_text(candidate, f"The same as trial {twin.number}, which see.")
+    write(study, trial._trial_id, attributes, note)
     for step, value in twin.intermediate_values.items():
         study._storage.set_trial_intermediate_value(trial._trial_id, step, value)
     values = None if twin.state == TrialState.PRUNED else twin.values
@@ -175,6 +177,12 @@ def finite(value: float, objective: str) -> float:
 
 def record(trial: Trial, candidate: Candidate, result: Result) -> None:
     """Write down all that was measured, before the trial ends."""
+    note = trial_text(candidate, result)
+    write(trial.study, trial._trial_id, measured(candidate, result), note)
+
+
+def measured(candidate: Candidate, result: Result) -> dict[str, Any]:
+    """All that was measured, as attributes of a trial; a number that is not finite as None."""
     attributes: dict[str, Any] = {
         "candidate_hash": candidate.hash,
         "architecture_hash": candidate.architecture.hash,
@@ -191,11 +199,10 @@ def record(trial: Trial, candidate: Candidate, result: Result) -> None:
         "diverged": result.diverged,
         "pruned": result.pruned,
     }
-    for key, value in attributes.items():
-        trial.set_user_attr(
-            key, None if isinstance(value, float) and not math.isfinite(value) else value
-        )
-    trial_note(trial, candidate, result)
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in attributes.items()
+    }
 
 
 def stored(result: Result) -> dict[str, str]:
@@ -227,7 +234,7 @@ def tell(study: Study, trial: Trial, space: SearchSpace, result: Result) -> None
 
 def keep_weights(study: Study, trial: Trial, trained: Trained, place: Place) -> None:
     """Keep the weights of a trial that is, for now, among the best; a full disk costs no more."""
-    if trained.result.pruned or trial.number not in {best.number for best in best_trials(study)}:
+    if trained.result.pruned or not is_among_best(study, trial.number):
         return
     part = place.out / "weights" / f"trial-{trial.number}.part"
     try:

@@ -13,14 +13,14 @@ errors
 registry  defaults  environment  durations  architecture  statistics
 patience
 claims
-failures  pulse
+failures  pulse  writing
 vigil
 blocks
 plan
 cost  network  source_text
 data  trainability  result  module_source
 settings
-checkpoint  measuring  notes  space
+checkpoint  measuring  notes  space  window
 training  study  estimate
 trust
 extension

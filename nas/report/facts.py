@@ -12,12 +12,14 @@ from optuna.study import Study, StudyDirection
 from nas.defaults import STORAGE
 from nas.errors import UserError
 from nas.payoff.analysis import Payoff, analyse
+from nas.report.reading import trials_of
 from nas.report.rows import Row, read_rows
 from nas.space import SearchSpace
 from nas.study import (
     BASELINE,
     TWINS,
     dominates,
+    has_study,
     hidden,
     load_study,
     objective_names,
@@ -25,6 +27,10 @@ from nas.study import (
     search_of,
     space_of,
 )
+from nas.trainability import PROBE_STEPS
+
+#: readings that are shown of twins alone
+UNSEEN = tuple(f"probes_{step}" for step in PROBE_STEPS if step)
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ def gather(storage: str, name: str | None) -> Facts:
     if beside := search_of(attrs):
         study = load_study(backend, beside)
         attrs = study.user_attrs
-    rows = read_rows(study.get_trials(deepcopy=False))
+    rows = read_rows(trials_of(study, UNSEEN))
     twins, payoff, verdict = read_twins(backend, study.study_name)
     return Facts(
         study=study,
@@ -87,18 +93,18 @@ def gather(storage: str, name: str | None) -> Facts:
 
 def read_baseline(backend: BaseStorage, name: str) -> list[Row]:
     """The trials of random search beside a study; none where it was not run."""
-    if name + BASELINE not in optuna.get_all_study_names(backend):
+    if not has_study(backend, name + BASELINE):
         return []
     beside = optuna.load_study(study_name=name + BASELINE, storage=backend)
-    return read_rows(beside.get_trials(deepcopy=False))
+    return read_rows(trials_of(beside, UNSEEN))
 
 
 def read_twins(backend: BaseStorage, name: str) -> tuple[dict[int, Row], Payoff | None, list[str]]:
     """Rows, analysis and verdict of the twins; nothing where there are none."""
-    if name + TWINS not in optuna.get_all_study_names(backend):
+    if not has_study(backend, name + TWINS):
         return {}, None, []
     study = optuna.load_study(study_name=name + TWINS, storage=backend)
-    rows = {row.number: row for row in read_rows(study.get_trials(deepcopy=False))}
+    rows = {row.number: row for row in read_rows(trials_of(study))}
     try:
         payoff = analyse(study)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:

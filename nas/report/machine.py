@@ -87,7 +87,7 @@ def record(row: Row, objectives: Sequence[str]) -> dict[str, Any]:
         key: plain(attrs.get(key))
         for key in ("layers", "parameters", "multiply_adds", "seconds", "seed")
     }
-    found["epochs"] = len(row.curve) or None
+    found["epochs"] = row.epochs or None
     found["diverged"] = plain(attrs.get("diverged"))
     found |= described(row)
     found |= {m.name: plain(row.measures.get(m.name)) for m in RUN_MEASURES if m.name != "diverged"}

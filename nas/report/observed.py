@@ -94,7 +94,7 @@ def built(name: str, row: Row) -> str | None:
     return " and ".join(kinds) if kinds else None
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16384)
 def kinds_built(architecture: Architecture, stage: int | None) -> list[str]:
     """The kinds of the blocks that keep their shape; where there are none the transition `only`."""
     kept: list[str] = []

@@ -44,7 +44,7 @@ class Row:
         """The architecture, where it can be read."""
         return self.candidate.architecture if self.candidate else None
 
-    @cached_property
+    @property
     def result(self) -> dict[str, Any]:
         """What the training gave; empty where it cannot be read."""
         return mapping(self.trial.user_attrs.get("result"))
@@ -52,18 +52,24 @@ class Row:
     @property
     def curve(self) -> list[dict[str, Any]]:
         """One record for each epoch."""
-        curve = self.result.get("curve")
-        return (
-            [record for record in curve if isinstance(record, dict)]
-            if isinstance(curve, list)
-            else []
-        )
+        return curve_in(self.result)
 
     @property
     def measures(self) -> dict[str, Any]:
         """Measures of the run by name."""
-        measures = self.result.get("measures")
-        return measures if isinstance(measures, dict) else {}
+        return self.brief[0]
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were trained."""
+        return self.brief[1]
+
+    @cached_property
+    def brief(self) -> tuple[dict[str, Any], int]:
+        """Measures and epochs, kept while the rest of the result is not: that is much."""
+        result = self.result
+        measures = result.get("measures")
+        return measures if isinstance(measures, dict) else {}, len(curve_in(result))
 
     def probes(self, step: str) -> dict[str, Any]:
         """Measure -> value at a step of training."""
@@ -105,6 +111,14 @@ class Row:
         )
 
 
+def curve_in(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """The records of the epochs; none where they cannot be read."""
+    curve = result.get("curve")
+    return (
+        [record for record in curve if isinstance(record, dict)] if isinstance(curve, list) else []
+    )
+
+
 def read_rows(trials: Iterable[FrozenTrial]) -> list[Row]:
     """The rows of a study, by number."""
     return sorted((Row(trial, outcome(trial)) for trial in trials), key=lambda row: row.number)
@@ -124,7 +138,7 @@ def outcome(trial: FrozenTrial) -> str:
     return "pruned" if trial.state == TrialState.PRUNED or attrs.get("pruned") else "trained"
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16384)
 def candidate(text: str) -> Candidate | None:
     """A candidate from its JSON; None where another version wrote it otherwise."""
     try:

@@ -1,0 +1,132 @@
+"""What a trial costs outside of its training in long studies, and what their report costs.
+
+Studies of 1,000 and 10,000 finished trials of 10 epochs lie in SQLite; trials then run as a worker
+runs them, with a training that takes no time. Seconds of processor time, in which the machine's
+other work shows too: Optuna's own TPE, on the same trials in memory, is told beside.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import optuna
+import torch
+from optuna.study import Study
+from optuna.trial import TrialState, create_trial
+
+from experiments.speed.studies import fill, result_of
+from experiments.speed.table import Row
+from nas import trial as trials
+from nas.claims import claim
+from nas.space import SearchSpace
+from nas.study import create_study, load_study, open_storage
+from nas.training import Trained
+
+#: trials -> milliseconds of one trial, seconds and MiB of one report
+GOALS = {1_000: 20, 10_000: 50}
+REPORT_SECONDS, REPORT_MIB = 5, 400
+REPEATS = 9
+REPORT = """
+import resource, sys, time
+from nas.report import write_report
+write_report(*sys.argv[1:])
+print(time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def measure() -> list[Row]:
+    """Two rows for each length."""
+    space = SearchSpace.load("cifar", ["training.epochs=10"])
+    found = []
+    for count, goal in GOALS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            url = f"sqlite:///{folder}/nas.db"
+            fill(create_study(open_storage(url, create=True), "cifar", space), space, count)
+            found += [report_row(url, count, Path(folder)), trial_row(url, count, goal, space)]
+    return found
+
+
+def report_row(url: str, count: int, folder: Path) -> Row:
+    """`nas report`, in a process of its own."""
+    command = [sys.executable, "-c", REPORT, url, "cifar", str(folder)]
+    seconds, mib = map(float, subprocess.check_output(command, text=True).split()[-2:])
+    return Row(
+        what=f"processor time and peak memory of `nas report`, {count:,} trials",
+        goal=f"at most {REPORT_SECONDS} s and {REPORT_MIB} MiB",
+        found=f"{seconds:.1f} s, {mib:.0f} MiB",
+        reached=seconds <= REPORT_SECONDS and mib <= REPORT_MIB,
+        note=f"page of {(folder / 'cifar/report.html').stat().st_size / 2**20:.1f} MiB",
+    )
+
+
+def trial_row(url: str, count: int, goal: float, space: SearchSpace) -> Row:
+    """One trial without its epochs, and one epoch, as a worker runs them."""
+    storage = open_storage(url)
+    study = load_study(storage, "cifar")
+    short = seconds(lambda: run_one(study, space, epochs=0))
+    long = seconds(lambda: run_one(study, space, epochs=10))
+    alone = seconds(optuna_alone(study, space))
+    return Row(
+        what=f"suggestion and bookkeeping of one trial, {count:,} trials",
+        goal=f"at most {goal} ms",
+        found=f"{1000 * short:.0f} ms",
+        reached=1000 * short <= goal,
+        note=f"and {100 * (long - short):.1f} ms for each epoch; Optuna's TPE alone suggests in "
+        f"{1000 * alone:.0f} ms here",
+    )
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """Processor time of doing something once: the median, the first time left out."""
+    taken = []
+    for _ in range(REPEATS + 1):
+        start = time.process_time()
+        work()
+        taken.append(time.process_time() - start)
+    return median(taken[1:])
+
+
+def run_one(study: Study, space: SearchSpace, epochs: int) -> None:
+    """A trial from its claim to its end."""
+
+    def train(candidate: Any, *, seed: int, on_epoch: Callable[..., Any], **_: Any) -> Trained:
+        result = result_of(candidate, 3 * seed)
+        for record in result.curve[:epochs]:
+            on_epoch(record)
+        return Trained(network=torch.nn.Linear(1, 1), result=result, data=None)
+
+    trials.train = train
+    study.add_trial(create_trial(state=TrialState.WAITING))
+    claimed = claim(study._storage, study)
+    assert claimed is not None
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        place = trials.Place(data_dir=out, out=out, interrupted=lambda: False)
+        trials.run_trial(study._storage, study.study_name, space, claimed, place)
+
+
+def optuna_alone(study: Study, space: SearchSpace) -> Callable[[], Any]:
+    """What Optuna's TPE as it comes takes to suggest, after the same trials."""
+    beside = optuna.create_study(direction="maximize")
+    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    beside.add_trials(
+        [
+            create_trial(
+                state=t.state, value=t.values[0], params=t.params, distributions=t.distributions
+            )
+            for t in done
+            if t.values
+        ]
+    )
+
+    def suggest() -> None:
+        trial = beside.ask()
+        space.candidate(trial)
+        beside.tell(trial, state=TrialState.FAIL)
+
+    return suggest

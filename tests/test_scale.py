@@ -1,0 +1,146 @@
+"""What keeps a study of thousands of trials as quick as a short one; nothing here is timed."""
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.storages import BaseStorage
+from optuna.trial import Trial, TrialState, create_trial
+from optuna_dashboard import get_note, save_note
+
+from nas.study import SAMPLERS, best_trials, is_among_best, open_storage
+from nas.window import WINDOW, WindowedTPE, chosen
+from nas.writing import write
+
+
+def drawn(trial: Trial) -> float:
+    """A small space with a parameter that only one choice has."""
+    value = trial.suggest_float("x", -1, 1) ** 2
+    if trial.suggest_categorical("kind", ["plain", "wide"]) == "wide":
+        value += trial.suggest_float("y", 0, 1)
+    return value
+
+
+def study_of(count: int, directions: int = 1) -> optuna.Study:
+    """A study with so many trials drawn at random, every fifth pruned."""
+    study = optuna.create_study(
+        directions=["minimize"] * directions, sampler=optuna.samplers.RandomSampler(seed=0)
+    )
+    for number in range(count):
+        trial = study.ask()
+        values = [drawn(trial)] * directions
+        pruned = number % 5 == 4
+        if pruned:
+            study.tell(trial, state=TrialState.PRUNED)
+        else:
+            study.tell(trial, values)
+    return study
+
+
+def next_params(study: optuna.Study, sampler: optuna.samplers.BaseSampler) -> dict[str, Any]:
+    """What a sampler draws next; the trial leaves no trace in what samplers see."""
+    study.sampler = sampler
+    trial = study.ask()
+    drawn(trial)
+    study.tell(trial, state=TrialState.FAIL)
+    return trial.params
+
+
+@pytest.mark.parametrize("directions", [1, 2])
+def test_up_to_the_window_tpe_draws_what_it_draws_without_one(directions: int) -> None:
+    study = study_of(WINDOW, directions)
+    for seed in range(5):
+        plain = optuna.samplers.TPESampler(seed=seed, group=True, multivariate=True)
+        assert next_params(study, SAMPLERS["tpe"](seed)) == next_params(study, plain)
+
+
+@pytest.mark.parametrize("directions", [1, 2])
+def test_a_long_study_is_seen_through_its_best_and_a_sample_that_the_number_fixes(
+    directions: int,
+) -> None:
+    study = study_of(2 * WINDOW, directions)
+    trials = study.get_trials(deepcopy=False)
+    first = [trial.number for trial in chosen(study, trials, 7)]
+    assert first == [trial.number for trial in chosen(study, trials, 7)]
+    other = [trial.number for trial in chosen(study, trials, 8)]
+    assert len(first) == len(other) == WINDOW
+    assert first != other
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    best = {trial.number for trial in sorted(complete, key=lambda trial: trial.values)[:25]}
+    assert best <= set(first) & set(other)
+
+
+def test_a_draw_looks_at_no_more_than_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = study_of(2 * WINDOW)
+    seen: list[int] = []
+    original = WindowedTPE._build_parzen_estimator
+
+    def spied(self, study, search_space, trials, **options):
+        seen.append(len(trials))
+        return original(self, study, search_space, trials, **options)
+
+    monkeypatch.setattr(WindowedTPE, "_build_parzen_estimator", spied)
+    next_params(study, SAMPLERS["tpe"](0))
+    assert seen
+    assert max(seen) < WINDOW
+    assert sum(seen[:2]) == WINDOW
+
+
+def test_running_trials_are_always_seen() -> None:
+    study = study_of(2 * WINDOW)
+    running = study.ask()
+    trials = study.get_trials(deepcopy=False)
+    assert running.number in {trial.number for trial in chosen(study, trials, 0)}
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> BaseStorage:
+    """A database."""
+    return open_storage(f"sqlite:///{tmp_path}/nas.db", create=True)
+
+
+def test_a_note_is_written_without_reading_the_others(
+    stored: BaseStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = optuna.create_study(storage=stored)
+    one, other = study.ask(), study.ask()
+    save_note(other, "another")
+
+    def read(*_: object) -> dict[str, Any]:
+        raise AssertionError("the attributes of the study were read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stored._backend, "get_study_system_attrs", read)  # type: ignore[attr-defined]
+        write(study, one._trial_id, {"layers": 8, "seed": None}, "a" * 3000)
+    assert get_note(one) == "a" * 3000
+    assert get_note(other) == "another"
+    assert study.trials[one.number].user_attrs == {"layers": 8, "seed": None}
+
+
+def test_a_trial_that_runs_again_replaces_what_it_wrote(stored: BaseStorage) -> None:
+    study = optuna.create_study(storage=stored)
+    trial = study.ask()
+    trial.set_user_attr("candidate", "kept")
+    write(study, trial._trial_id, {"layers": 8}, "a" * 3000)
+    write(study, trial._trial_id, {"layers": 9}, "short")
+    assert get_note(trial) == "short"
+    assert study.trials[0].user_attrs == {"candidate": "kept", "layers": 9}
+
+
+def test_of_a_trial_that_has_ended_nothing_is_written(stored: BaseStorage) -> None:
+    study = optuna.create_study(storage=stored)
+    trial = study.ask()
+    study.tell(trial, 1.0)
+    with pytest.raises(optuna.exceptions.UpdateFinishedTrialError):
+        write(study, trial._trial_id, {"layers": 8}, "a note")
+    assert "layers" not in study.trials[0].user_attrs
+    assert get_note(trial) == ""
+
+
+def test_the_best_trials_are_those_that_none_dominates() -> None:
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    points = [(1, 5), (3, 5), (2, 2), (3, 5), (1, 1), (2, 3), (3, 6), (0, 1)]
+    study.add_trials([create_trial(values=list(map(float, point))) for point in points])
+    assert [trial.number for trial in best_trials(study)] == [1, 2, 4]
+    assert [n for n in range(len(points)) if is_among_best(study, n)] == [1, 2, 4]
