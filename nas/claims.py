@@ -20,6 +20,18 @@ from sqlalchemy.exc import DBAPIError
 
 from nas.patience import patiently
 
+#: how to connect: SQLite waits for locks, PostgreSQL sees within a minute that a peer is dead
+CONNECT: dict[str, dict[str, int]] = {
+    "sqlite": {"timeout": 120},
+    "postgresql": {
+        "connect_timeout": 10,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 60_000,
+    },
+}
+
 
 def claim(storage: BaseStorage, study: Study) -> FrozenTrial | None:
     """Take one due trial for this process, so that no other does; None where none is due."""
@@ -84,10 +96,15 @@ def file_locked(storage: BaseStorage) -> contextlib.AbstractContextManager[Any]:
 def locked_place(url: URL) -> contextlib.AbstractContextManager[Any]:
     """The same lock where the database is not open yet; errors pass through."""
     if url.get_backend_name() == "postgresql":
-        return contextlib.closing(take_lock(create_engine(url, poolclass=NullPool)))
+        return contextlib.closing(take_lock(lock_engine(url)))
     if url.get_backend_name() == "sqlite":
         return FileLock(f"{url.database}.lock")
     return contextlib.nullcontext()
+
+
+def lock_engine(url: URL) -> Engine:
+    """Connections for a lock alone."""
+    return create_engine(url, poolclass=NullPool, connect_args=CONNECT["postgresql"])
 
 
 def engine_of(storage: BaseStorage) -> Engine | None:
@@ -110,6 +127,7 @@ def take_lock(engine: Engine) -> Connection:
     """A connection in whose transaction the lock is held."""
     key = int.from_bytes(sha256(b"nas").digest()[:7], "big")
     connection = engine.connect()
+    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '60s'"))
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
     return connection
 

@@ -1,6 +1,7 @@
 """The worker processes of one machine: started, watched, started again when they die."""
 
 import multiprocessing
+import os
 import signal
 import threading
 import time
@@ -13,7 +14,7 @@ from typing import Any
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
-from nas.claims import process_start, this_machine
+from nas.claims import is_alive, process_start, this_machine
 from nas.environment import use_huge_pages
 from nas.errors import StudyError
 from nas.failures import ending_of
@@ -77,6 +78,8 @@ class Crew:
                 self.stillborn += 1
                 if self.stillborn > STILLBORN:
                     raise StudyError(f"workers die as soon as they start: {ending_of(status)}.")
+                if is_alive(member.name):  # the fork server died, and not the worker
+                    os.kill(member.process.pid, signal.SIGKILL)
                 mourn(storage, trials, member.name, ending_of(status))
                 self.members[index] = self.start_one(index)
 
@@ -106,12 +109,15 @@ class Crew:
         for member in self.members:
             member.process.terminate()
         deadline = time.monotonic() + GRACE
-        for member in self.members:
-            member.process.join(max(0.0, deadline - time.monotonic()))
-            if member.process.is_alive():
+        try:
+            for member in self.members:
+                member.process.join(max(0.0, deadline - time.monotonic()))
+        finally:  # also where a second Ctrl-C ends the waiting
+            for member in self.members:
                 member.process.kill()
+            for member in self.members:
                 member.process.join()
-        self.members = []
+            self.members = []
 
 
 @contextmanager

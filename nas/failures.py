@@ -82,6 +82,8 @@ class Streak:
         for number in sorted(set(ended) - self.seen):
             self.seen.add(number)
             trial = ended[number]
+            if "rejected" in trial.user_attrs or "reused_from" in trial.user_attrs:
+                continue  # nothing was trained
             failed = trial.state == TrialState.FAIL
             self.causes.append(cause(trial) if failed else None)
         alike = {kind(cause) for cause in self.causes[-IN_A_ROW:]}

@@ -14,7 +14,7 @@ from nas.data import ensure
 from nas.defaults import DATA_DIR, OUT, STORAGE, study_folder
 from nas.environment import visible_gpus
 from nas.errors import StudyError
-from nas.progress import Progress
+from nas.progress import Progress, lasting_console
 from nas.search import KeepDue, Outcome, make_folder, num_workers, run, speaker, watch
 from nas.study import NUM_TRIALS, TWINS, hidden, load_study, open_storage, space_of
 from nas.trust import require_trust
@@ -42,7 +42,7 @@ def join(
 
     Whoever joins keeps trials due as well, so the process that began the study may be gone.
     """
-    console = console or Console()
+    console = console or lasting_console()
     backend = open_storage(storage, wait=speaker(console))
     study = load_study(backend, name)
     require_trust(study, trust, speaker(console))
@@ -68,12 +68,17 @@ def join(
     deadline = None if timeout is None else time.monotonic() + timeout
     outcome = run(job, backend, study, space, timeout, console, poll=POLL)
     if outcome.how == "finished" and space.section.payoff:
-        return join_twins(job, backend, outcome, deadline, console)
+        return join_twins(job, backend, outcome, deadline, console, trust)
     return outcome
 
 
 def join_twins(
-    job: Job, storage: BaseStorage, outcome: Outcome, deadline: float | None, console: Console
+    job: Job,
+    storage: BaseStorage,
+    outcome: Outcome,
+    deadline: float | None,
+    console: Console,
+    trust: bool,
 ) -> Outcome:
     """Run the twins that another process lays down, until it has none for a while."""
     name, start = job.study + TWINS, time.monotonic()
@@ -82,6 +87,7 @@ def join_twins(
             return outcome
         time.sleep(POLL)
     twins = load_study(storage, name)
+    require_trust(twins, trust, speaker(console))
     job = Job(**vars(job) | {"study": name})
     left = None if deadline is None else max(1.0, deadline - time.monotonic())
     progress = Progress(console, ["val_accuracy"], len(twins.get_trials(deepcopy=False)))

@@ -1,4 +1,7 @@
-"""Waiting for a database that is away: a restarted server, a broken network, a full disk."""
+"""Waiting for a database that is away: a restarted server, a broken network, a full disk.
+
+Databases that cannot be written, and studies that were deleted, are told at once.
+"""
 
 import time
 from collections.abc import Callable
@@ -38,6 +41,11 @@ REPEATABLE = (
     "_set_trial_param",
 )
 
+#: calls that look for something that need not be there
+LOOK_UPS = ("get_study_id_from_name", "get_trial_id_from_study_id_trial_number")
+GONE = "the study is not there any more: somebody deleted it, as the dashboard can."
+KEPT = "Nothing that finished is lost; run the same command again when it does."
+
 Say = Callable[[str], None]
 
 
@@ -45,19 +53,44 @@ def silent(text: str) -> None:
     """Say nothing."""
 
 
-def patient(storage: RDBStorage, say: Say = silent) -> RDBStorage:
-    """The storage, its repeatable calls made again while its database is away."""
+def patient(storage: RDBStorage, say: Say | None) -> RDBStorage:
+    """The storage, its repeatable calls made again while its database is away; without `say` a
+    database that is away is a StudyError at once."""
     for name in REPEATABLE:
-        setattr(storage, name, patiently(getattr(storage, name), say))
+        call = getattr(storage, name)
+        call = call if name in LOOK_UPS else told_when_gone(call)
+        setattr(storage, name, patiently(call, say or silent, PATIENCE if say else 0.0))
     return storage
 
 
-def patiently(call: Callable[..., T], say: Say = silent) -> Callable[..., T]:
-    """The call, made again while the database is away; StudyError after PATIENCE seconds."""
+def told_when_gone(call: Callable[..., T]) -> Callable[..., T]:
+    """The call, with a StudyError where what it is about was deleted."""
+
+    @wraps(call)
+    def told(*arguments: Any, **options: Any) -> T:
+        try:
+            return call(*arguments, **options)
+        except KeyError as error:
+            raise StudyError(GONE) from error
+
+    return told
+
+
+def impatient(storage: Any) -> None:
+    """Wait for a storage no more, as nobody waits for what is done with it now."""
+    backend = getattr(storage, "_backend", storage)
+    for name in REPEATABLE:
+        vars(backend).pop(name, None)
+
+
+def patiently(
+    call: Callable[..., T], say: Say = silent, patience: float = PATIENCE
+) -> Callable[..., T]:
+    """The call, made again while the database is away; StudyError after so many seconds."""
 
     @wraps(call)
     def again(*arguments: Any, **options: Any) -> T:
-        deadline, pause = time.monotonic() + PATIENCE, FIRST_PAUSE
+        deadline, pause = time.monotonic() + patience, FIRST_PAUSE
         while True:
             try:
                 return call(*arguments, **options)
@@ -65,11 +98,8 @@ def patiently(call: Callable[..., T], say: Say = silent) -> Callable[..., T]:
                 if not is_away(error):
                     raise
                 reason = first_line(error)
-                if time.monotonic() > deadline:
-                    raise StudyError(
-                        f"the storage did not answer for {PATIENCE / 60:.0f} minutes: {reason}. "
-                        "Nothing that finished is lost; run the same command again when it does."
-                    ) from error
+                if time.monotonic() >= deadline or "readonly" in reason:
+                    raise StudyError(f"the storage does not answer: {reason}. {KEPT}") from error
             if pause == FIRST_PAUSE:
                 say(f"The storage does not answer ({reason}); waiting for it.")
             time.sleep(pause)

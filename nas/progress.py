@@ -1,7 +1,10 @@
 """What a running search shows: a live table in a terminal, plain lines elsewhere."""
 
+import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console, Group
@@ -37,6 +40,33 @@ def described(trial: FrozenTrial) -> str:
     """The candidate of a trial in a few words; nothing before it is drawn."""
     candidate = candidate_of(trial)
     return describe(candidate) if candidate else ""
+
+
+class Lasting:
+    """A stream that goes on when what it leads to is gone: a closed terminal, a full disk, a pipe
+    that nobody reads. A search of days is worth more than its lines."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with suppress(OSError, ValueError):
+            self.stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what can be flushed."""
+        with suppress(OSError, ValueError):
+            self.stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def lasting_console() -> Console:
+    """A console on the standard output, whatever becomes of that."""
+    return Console(file=cast(TextIO, Lasting(sys.stdout)))
 
 
 class Progress:

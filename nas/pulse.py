@@ -16,20 +16,29 @@ from nas.errors import StudyError
 BEAT = "nas:beat"
 #: seconds between two beats
 INTERVAL = 15.0
-#: exit status of a worker whose trial took too long
+#: exit status of a worker whose trial took too long, or would not stop when it was told to
 TIMED_OUT = 70
+#: seconds a trial may go on after it was told to stop
+GRACE = 30.0
 
 
 class Pulse:
-    """Beats for the trial of this process; ends the process when the trial takes too long.
+    """Beats for the trial of this process; ends the process when the trial takes too long, or goes
+    on although it was interrupted, as one that hangs while its coordinator is gone.
 
     A thread, so that it goes on while a candidate hangs. `lost` tells whether the trial was given
     to another worker meanwhile, as when this one was cut off from the storage.
     """
 
-    def __init__(self, storage: BaseStorage, too_long: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        storage: BaseStorage,
+        too_long: Callable[[int], None],
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.storage = storage
         self.too_long = too_long
+        self.interrupted = interrupted
         self.trial_id: int | None = None
         self.deadline = float("inf")
         self.lost = False
@@ -50,23 +59,34 @@ class Pulse:
 
     def run(self) -> None:
         """The loop of the thread."""
-        count = 0
+        count, told = 0, float("inf")
         while True:
             with self.wake:
                 while self.trial_id is None:
+                    told = float("inf")
                     self.wake.wait()
                 self.wake.wait(max(0.0, min(INTERVAL, self.deadline - time.monotonic())))
                 trial_id, late = self.trial_id, time.monotonic() > self.deadline
             if trial_id is None:
                 continue
             if late:
-                self.too_long(trial_id)
+                self.end(trial_id)
+            told = min(told, time.monotonic()) if self.interrupted() else float("inf")
+            if time.monotonic() > told + GRACE:
                 os._exit(TIMED_OUT)
             count += 1
             self.beat(trial_id, count)
 
+    def end(self, trial_id: int) -> None:
+        """End this process, the trial told of as one that took too long."""
+        try:
+            self.too_long(trial_id)
+        finally:
+            os._exit(TIMED_OUT)
+
     def beat(self, trial_id: int, count: int) -> None:
         """Move the counter on, and see whether the trial is still ours."""
+        start = time.monotonic()
         try:
             mine = is_ours(self.storage.get_trial(trial_id), this_worker())
             if mine:
@@ -76,6 +96,7 @@ class Pulse:
         with self.wake:
             if self.trial_id == trial_id:
                 self.lost = not mine
+                self.deadline += time.monotonic() - start  # a storage that was away
 
 
 def beat_of(trial: Any) -> int:

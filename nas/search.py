@@ -4,10 +4,12 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial
@@ -20,8 +22,8 @@ from nas.environment import default_workers, visible_gpus
 from nas.errors import StudyError
 from nas.extension import extended
 from nas.failures import Streak
-from nas.patience import Say
-from nas.progress import Progress
+from nas.patience import Say, impatient
+from nas.progress import Progress, lasting_console
 from nas.ray_crew import RayCluster, RayCrew
 from nas.space import SearchSpace
 from nas.study import NUM_TRIALS, create_study, open_storage, supply
@@ -66,7 +68,7 @@ def search(
     another one, which takes over the trials that still fit. With no `workers` of its own it keeps
     trials due for those that joined from elsewhere. With a `cluster` Ray places the workers.
     """
-    console = console or Console()
+    console = console or lasting_console()
     name = study or space.name
     ensure(space.dataset, Path(data_dir))
     backend = open_storage(storage, create=True, wait=speaker(console))
@@ -159,10 +161,15 @@ def watch(
                 vigil.look(trials)
                 time.sleep(poll)
     except KeyboardInterrupt:
+        impatient(storage)
         return "interrupted"
+    except StudyError:
+        impatient(storage)
+        raise
     finally:
         crew.leave()
-        Vigil(storage).look(study.get_trials(deepcopy=False))
+        with suppress(StudyError, StorageInternalError, KeyError):
+            Vigil(storage).look(study.get_trials(deepcopy=False))
 
 
 def is_done(

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import warnings
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +15,9 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 
-from nas.claims import locked, locked_place
+from nas.claims import CONNECT, locked, locked_place
 from nas.defaults import STORAGE
 from nas.errors import StudyError, first_line
 from nas.patience import Say, patient, patiently
@@ -59,21 +60,20 @@ PRUNERS.add(
 PRUNERS.add("none", lambda epochs: optuna.pruners.NopPruner())
 
 
-def open_storage(url: str, *, create: bool = False, wait: Say | None = None) -> BaseStorage:
+def open_storage(
+    url: str, *, create: bool = False, wait: Say | None = None, known: bool = False
+) -> BaseStorage:
     """The storage at a URL; an SQLite file is made only with `create`.
 
-    With `wait`, which is told of it, the storage is waited for when it is away later. SQLite waits
-    for locks.
+    With `wait`, which is told of it, the storage is waited for when it is away later; one that is
+    known to be right also when it is away now. SQLite waits for locks.
     """
-    options: dict[str, Any] = {"pool_pre_ping": True}
+    make = patiently(made, wait) if wait and known else made
     try:
         place = make_url(url)
         if place.get_backend_name() == "sqlite":
-            options["connect_args"] = {"timeout": 120}
             check_file(place.database or ":memory:", create=create)
-        with locked_place(place):  # two processes may make its tables
-            storage = RDBStorage(url, engine_kwargs=options)
-        return optuna.storages.get_storage(patient(storage, wait) if wait else storage)
+        return optuna.storages.get_storage(patient(make(url, place), wait))
     except StudyError:
         raise
     except Exception as error:
@@ -81,6 +81,13 @@ def open_storage(url: str, *, create: bool = False, wait: Say | None = None) -> 
             f"the storage {hidden(url)} cannot be opened: {first_line(error)}. "
             f"Write it as {STORAGE} or postgresql://user@host/database."
         ) from error
+
+
+def made(url: str, place: URL) -> RDBStorage:
+    """The storage, its tables made where they are missing."""
+    options = {"pool_pre_ping": True, "connect_args": CONNECT.get(place.get_backend_name(), {})}
+    with locked_place(place):  # two processes may make its tables
+        return RDBStorage(url, engine_kwargs=options)
 
 
 def check_file(file: str, *, create: bool) -> None:
@@ -98,10 +105,13 @@ def check_file(file: str, *, create: bool) -> None:
 def hidden(url: str) -> str:
     """A storage URL without its password."""
     scheme, separator, rest = url.partition("://")
+    rest = re.sub(r"([?&](?:password|passfile)=)[^&]*", r"\1***", rest)
     credentials, at, host = rest.rpartition("@")
     user = credentials.partition(":")[0]
     return (
-        f"{scheme}{separator}{user}{':***' if ':' in credentials else ''}{at}{host}" if at else url
+        f"{scheme}{separator}{user}{':***' if ':' in credentials else ''}{at}{host}"
+        if at
+        else scheme + separator + rest
     )
 
 
@@ -114,9 +124,10 @@ def create_study(storage: BaseStorage, name: str, space: SearchSpace) -> Study:
 def create_alone(storage: BaseStorage, name: str, space: SearchSpace) -> Study:
     """Make or open a study while no other process does."""
     directions = [OBJECTIVES[objective].direction for objective in space.search.objectives]
-    study = optuna.create_study(
-        study_name=name, storage=storage, directions=directions, load_if_exists=True
-    )
+    if name in optuna.get_all_study_names(storage):  # a full disk is no reason not to look
+        study = optuna.load_study(study_name=name, storage=storage)
+    else:
+        study = optuna.create_study(study_name=name, storage=storage, directions=directions)
     identity = {
         "space_hash": space.hash,
         "seed": space.search.seed,

@@ -15,9 +15,10 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from nas.claims import release, this_worker
+from nas.claims import is_ours, release, this_worker
+from nas.data.catalog import Dataset
 from nas.environment import provenance
-from nas.errors import Remark, UserError, first_line
+from nas.errors import Remark, StudyError, UserError, first_line
 from nas.failures import fail_with
 from nas.notes import trial_text, untrained_text
 from nas.result import OBJECTIVES, Result
@@ -61,7 +62,14 @@ def run_trial(
     except UpdateFinishedTrialError:
         pass  # finished by a process that took this one for dead
     except Exception as error:
+        now = storage.get_trial(claimed._trial_id)
+        if not now.state.is_finished() and not is_ours(now, this_worker()):
+            return  # another's by now, with its checkpoint
         fail_with(storage, claimed._trial_id, error)
+        if "CUDA error" in str(error):
+            raise SystemExit(
+                "CUDA does not recover in a process: another one is started"
+            ) from error
     with contextlib.suppress(OSError):
         checkpoint.unlink()
 
@@ -109,6 +117,8 @@ def attempt_twin(
 ) -> None:
     """Train a twin as it was laid down: its own seed, its full budget, never pruned."""
     candidate = Candidate.from_json(trial.user_attrs["candidate"])
+    if code_of(candidate.dataset) != code_of(space.dataset):
+        raise StudyError(f"twin {trial.number} names other code than its space: it is not run.")
 
     def on_epoch(record: dict[str, float]) -> bool:
         study._storage.set_trial_intermediate_value(
@@ -128,6 +138,11 @@ def attempt_twin(
     )
     record(trial, candidate, trained.result)
     study.tell(trial, trained.result.final["val_accuracy"])
+
+
+def code_of(dataset: Dataset) -> tuple[str | None, str]:
+    """What of a data set is run."""
+    return dataset.class_path, dataset.init_args
 
 
 def probe_names(space: SearchSpace) -> list[str]:

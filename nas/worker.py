@@ -17,7 +17,7 @@ from typing import TextIO
 
 from optuna.storages import BaseStorage
 
-from nas.claims import claim
+from nas.claims import claim, is_ours, this_worker
 from nas.environment import memory_share
 from nas.errors import Remark, UserError
 from nas.failures import fail
@@ -83,10 +83,10 @@ def run_due(job: Job, interrupted: Callable[[], bool], say: Say) -> None:
     """The loop of a worker."""
     from nas.trial import Place, run_trial
 
-    storage = open_storage(job.storage, wait=say)
+    storage = open_storage(job.storage, wait=say, known=True)
     study = load_study(storage, job.study)
     space = space_of(study)
-    pulse = Pulse(storage, partial(give_up, storage, space))
+    pulse = Pulse(storage, partial(give_up, storage, space), interrupted)
     place = Place(
         data_dir=job.data_dir,
         out=job.out,
@@ -149,5 +149,7 @@ def beating(pulse: Pulse, trial_id: int, limit: float | None) -> Iterator[None]:
 
 
 def give_up(storage: BaseStorage, space: SearchSpace, trial_id: int) -> None:
-    """End a trial that took too long as failed."""
-    fail(storage, trial_id, f"it took longer than search.trial_timeout, {space.trial_timeout:g} s")
+    """End a trial that took too long as failed, if it is ours still."""
+    if is_ours(storage.get_trial(trial_id), this_worker()):
+        cause = f"it took longer than search.trial_timeout, {space.trial_timeout:g} s"
+        fail(storage, trial_id, cause)

@@ -21,7 +21,7 @@ from nas.errors import StudyError
 from nas.patience import patiently
 from nas.payoff.runs import Factors, Run, first_runs, further_runs, own_runs
 from nas.payoff.twins import MOST_STAGES
-from nas.progress import Progress
+from nas.progress import Progress, lasting_console
 from nas.ray_crew import RayCluster
 from nas.search import KeepDue, Outcome, crew_of, num_workers, speaker, watch
 from nas.settings import Candidate
@@ -51,7 +51,7 @@ def payoff(
 
     The comparison that is primary is written to the study of the twins before the first one runs.
     """
-    console = console or Console()
+    console = console or lasting_console()
     backend = open_storage(storage, wait=speaker(console))
     require_trust(study, trust, speaker(console))
     space = space_of(study)
@@ -123,7 +123,7 @@ def supply(twins: Study, fresh: list[dict[str, Any]], ahead: int) -> KeepDue:
 
     def add(number: int) -> None:
         with locked(twins._storage):  # another process may add the same runs
-            known = {run_key(trial) for trial in twins.get_trials(deepcopy=False)}
+            known = set(known_runs(twins))
             for attrs in left[:number]:
                 if (attrs["candidate_hash"], attrs["seed"]) not in known:
                     due = optuna.trial.create_trial(state=TrialState.WAITING, user_attrs=attrs)
@@ -216,7 +216,7 @@ def fresh_runs(study: Study, runs: Iterable[Run]) -> list[dict[str, Any]]:
 
     One training may serve several comparisons: its further places are noted at it.
     """
-    known = {run_key(trial): trial for trial in study.get_trials(deepcopy=False)}
+    known = known_runs(study)
     seed = study.user_attrs.get("seed")
     base_seed = seed if isinstance(seed, int) else 0
     fresh: dict[tuple[str, int], dict[str, Any]] = {}
@@ -237,6 +237,12 @@ def fresh_runs(study: Study, runs: Iterable[Run]) -> list[dict[str, Any]]:
                 "depth": run.cell.depth,
             }
     return list(fresh.values())
+
+
+def known_runs(twins: Study) -> dict[tuple[str, int], FrozenTrial]:
+    """The runs in the study; one that failed is to be run again when its cause is mended."""
+    trials = twins.get_trials(deepcopy=False)
+    return {run_key(trial): trial for trial in trials if trial.state != TrialState.FAIL}
 
 
 def run_key(trial: FrozenTrial) -> tuple[str, int]:

@@ -61,7 +61,7 @@ def try_to_publish(study: "Study", drawings: Sequence["Drawing"], verdict: Seque
 
     try:
         publish(study, drawings, verdict)
-    except StorageInternalError as error:
+    except (StorageInternalError, StudyError) as error:
         logging.getLogger("nas").warning(
             "the storage cannot be written to, so the dashboard shows no report: %s", error
         )
