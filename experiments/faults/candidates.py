@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from experiments.faults.watched import Row, Watched
+from experiments.faults.watched import Row, Watched, left_behind
 
 SPACE = Path(__file__).with_name("faulty.yaml")
 #: what befalls a candidate -> how its trial ends, and the cause it names
@@ -59,3 +59,17 @@ def three_in_a_row(folder: Path) -> Row:
     study.finish(study.start("--workers", "1"))
     note = f"exit status {status}, cause {'told' if told else 'NOT told'}"
     return study.row("three failures in a row", 3, before, note)
+
+
+def orphaned(folder: Path) -> Row:
+    """A candidate hangs, its coordinator is killed: its worker ends itself, the study goes on."""
+    study = faulty(folder, 4, ["hang"])
+    study.settings += ("search.trial_timeout=1h",)
+    process = study.start("--workers", "1")
+    study.wait_until(lambda: not any((folder / "faults").iterdir()))
+    process.kill()
+    process.wait()
+    study.wait_until(lambda: not left_behind(process), 120)
+    before = study.look()
+    study.finish(study.start())
+    return study.row("a hung candidate whose coordinator is killed", 2, before)

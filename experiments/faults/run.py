@@ -46,6 +46,7 @@ LONG: dict[str, Scenario] = SHORT | {
     "candidates": partial(
         candidates.bad_candidates, faults=["hang", "hang", "memory", "raise", "kill", "stop", "nan"]
     ),
+    "orphans": candidates.orphaned,
     "storage-locked": partial(places.storage_locked, seconds=150),
     "storage-full": partial(places.storage_full, seconds=120),
     "damaged": places.damaged,

@@ -1,0 +1,229 @@
+"""What a search bears: storages that are away, output that breaks, trials that are another's."""
+
+import io
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.exceptions import StorageInternalError
+from optuna.trial import TrialState
+from rich.console import Console
+from sqlalchemy.exc import OperationalError
+
+import nas.patience
+import nas.trial
+from nas.claims import claim, release, this_worker
+from nas.errors import StudyError
+from nas.extension import TAKEN_FROM, extended
+from nas.failures import DEATHS, Streak, blame, cause_of
+from nas.patience import impatient, patiently
+from nas.progress import Lasting
+from nas.space import SearchSpace
+from nas.study import create_study, hidden, open_storage, supply
+from nas.trial import Place, run_trial
+
+Make = Callable[..., SearchSpace]
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def backend(fast: Path) -> Any:
+    return open_storage(f"sqlite:///{fast}/nas.db", create=True, wait=lambda text: None)
+
+
+def storage_error(text: str) -> StorageInternalError:
+    error = StorageInternalError("An exception is raised during the commit.")
+    error.__cause__ = OperationalError("SELECT", {}, Exception(text))
+    error.__cause__.__cause__ = Exception(text)
+    return error
+
+
+class Away:
+    """A call that fails a few times."""
+
+    __name__ = "get_trial"
+
+    def __init__(self, times: int, error: Exception) -> None:
+        self.left, self.error = times, error
+
+    def __call__(self) -> str:
+        if self.left:
+            self.left -= 1
+            raise self.error
+        return "here"
+
+
+# Storages that are away.
+
+
+def test_a_storage_that_comes_back_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nas.patience, "FIRST_PAUSE", 0.01)
+    said: list[str] = []
+    assert patiently(Away(3, storage_error("server closed")), said.append)() == "here"
+    assert said == ["The storage does not answer (server closed); waiting for it."]
+
+
+def test_where_nobody_waits_and_where_nothing_helps_it_is_told_at_once() -> None:
+    with pytest.raises(StudyError, match="does not answer: server closed"):
+        patiently(Away(1, storage_error("server closed")), patience=0.0)()
+    with pytest.raises(StudyError, match="readonly"):
+        patiently(Away(1, storage_error("attempt to write a readonly database")))()
+    with pytest.raises(StorageInternalError):
+        patiently(Away(1, StorageInternalError("too long a name")))()
+
+
+def test_a_study_that_was_deleted_is_told(backend: Any, space: Make) -> None:
+    study = create_study(backend, "x", space())
+    supply(study, space(), 1, 1)(study.get_trials(deepcopy=False))
+    optuna.delete_study(study_name="x", storage=str(backend._backend.url))
+    with pytest.raises(StudyError, match="somebody deleted it"):
+        study.get_trials(deepcopy=False)
+    with pytest.raises(StudyError, match="somebody deleted it"):
+        claim(backend, study)
+
+
+def test_at_the_end_nobody_waits(backend: Any) -> None:
+    assert "get_trial" in vars(backend._backend)
+    impatient(backend)
+    assert "get_trial" not in vars(backend._backend)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://host/db?user=u&password=s3cret",
+        "postgresql://u:s3cret@host/db?passfile=s3cret&x=1",
+        "postgresql://u:p@s3cret@host/db",
+    ],
+)
+def test_passwords_are_hidden_wherever_they_stand(url: str) -> None:
+    assert "s3cret" not in hidden(url)
+    assert hidden(url).startswith("postgresql://")
+
+
+# Output that breaks.
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_search_outlives_its_output() -> None:
+    with suppress(OSError), open("/dev/full", "w", buffering=1, encoding="utf-8") as full:
+        console = Console(file=Lasting(full))  # type: ignore[arg-type]
+        console.print("a line")
+        closed = io.StringIO()
+        closed.close()
+        Console(file=Lasting(closed)).print("another")  # type: ignore[arg-type]
+        with pytest.raises(OSError, match="No space left") as without:
+            Console(file=full).print("without")
+    assert without
+
+
+# Trials that are another's.
+
+
+def test_a_worker_that_lost_its_trial_does_not_end_it(
+    backend: Any, space: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = create_study(backend, "x", space())
+    supply(study, space(), 1, 1)(study.get_trials(deepcopy=False))
+    claimed = claim(backend, study)
+    checkpoint = tmp_path / "checkpoints" / "x-0.pt"
+    checkpoint.parent.mkdir()
+    checkpoint.touch()
+
+    def lost(*arguments: Any, **options: Any) -> Any:
+        assert release(backend, claimed._trial_id, this_worker())
+        raise RuntimeError("what happens to those who were cut off")
+
+    monkeypatch.setattr(nas.trial, "train", lost)
+    place = Place(data_dir=tmp_path, out=tmp_path, interrupted=lambda: False)
+    run_trial(backend, "x", space(), claimed, place)
+    assert study.get_trials()[0].state == TrialState.WAITING
+    assert checkpoint.exists(), "it belongs to whoever takes the trial now"
+
+
+def test_a_trial_is_given_up_when_it_loses_worker_after_worker(backend: Any, space: Make) -> None:
+    study = create_study(backend, "x", space())
+    supply(study, space(), 1, 1)(study.get_trials(deepcopy=False))
+    trial_id = claim(backend, study)._trial_id
+    for epoch in (1, 2, 2):  # an epoch more, and the count begins anew
+        backend.set_trial_intermediate_value(trial_id, epoch, 0.5)
+        assert not blame(backend, backend.get_trial(trial_id), "killed by SIGKILL")
+    for _ in range(DEATHS - 3):
+        assert not blame(backend, backend.get_trial(trial_id), "killed by SIGKILL")
+    assert blame(backend, backend.get_trial(trial_id), "killed by SIGKILL")
+    (trial,) = study.get_trials()
+    assert trial.state == TrialState.FAIL
+    assert trial.user_attrs["cause"] == f"its worker was killed by SIGKILL each of {DEATHS} times"
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (MemoryError(), "out of memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 1 bytes"), "out of memory"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "out of memory"),
+        (ValueError("no\nsuch thing"), "ValueError: no"),
+    ],
+)
+def test_causes(error: Exception, cause: str) -> None:
+    assert cause_of(error) == cause
+
+
+def ended(number: int, cause: str | None, **attrs: Any) -> Any:
+    state = TrialState.FAIL if cause else TrialState.PRUNED
+    trial = optuna.trial.create_trial(state=state, user_attrs={"cause": cause, **attrs})
+    trial.number = number
+    return trial
+
+
+def test_three_failures_of_one_cause_in_a_row_stop_a_search() -> None:
+    streak = Streak()
+    trials = [ended(n, "E: 1") for n in range(3)]
+    streak.look(trials)  # from before: the cause may be mended
+    trials += [ended(3, "E: 7"), ended(4, "F"), ended(5, "E: 8"), ended(6, None, rejected="depth")]
+    streak.look(trials)
+    trials.append(ended(7, "E: 9"))
+    streak.look(trials)
+    trials.append(ended(8, "E: 10"))
+    with pytest.raises(StudyError, match="3 trials in a row failed of one cause: E: 10"):
+        streak.look(trials)
+
+
+# Spaces that have changed.
+
+
+def test_a_changed_space_takes_over_what_fits(space: Make, search_here: Run, fast: Path) -> None:
+    old = space("search.duplicates=new_seed")
+    study = search_here(old, 6, name="x")
+    backend = open_storage(f"sqlite:///{fast}/nas.db")
+    assert extended(backend, "x", old) == "x"
+    wider = space("architecture.depth=[1, 2, 3]")
+    assert extended(backend, "x", wider) == "x-2"
+    taken = optuna.load_study(study_name="x-2", storage=backend).get_trials()
+    assert [trial.params for trial in taken] == [trial.params for trial in study.trials]
+    assert [trial.values for trial in taken] == [trial.values for trial in study.trials]
+    assert extended(backend, "x", wider) == "x-2", "the same command goes on there"
+    assert len(optuna.load_study(study_name="x-2", storage=backend).trials) == 6
+    narrower = space("architecture.depth=[1]")
+    assert extended(backend, "x", narrower) == "x-3"
+    third = optuna.load_study(study_name="x-3", storage=backend).get_trials()
+    assert third == [], "a depth that is not drawn any more is another candidate's parameter"
+    assert len(study.get_trials()) == 6, "the old study stays"
+
+
+def test_what_breaks_new_constraints_or_has_other_objectives_is_not_taken(
+    space: Make, search_here: Run, fast: Path
+) -> None:
+    study = search_here(space(), 4, name="x")
+    backend = open_storage(f"sqlite:///{fast}/nas.db")
+    sizes = sorted({trial.user_attrs["parameters"] for trial in study.trials})
+    bounded = space(f"constraints={{parameters: {{max: {sizes[0]}}}}}")
+    name = extended(backend, "x", bounded)
+    kept = optuna.load_study(study_name=name, storage=backend).get_trials()
+    assert {trial.user_attrs["parameters"] for trial in kept} == {sizes[0]}
+    assert all(trial.user_attrs[TAKEN_FROM][0] == "x" for trial in kept)
+    with pytest.raises(StudyError, match="other objectives"):
+        extended(backend, "x", space("training.epochs=3", "search.objectives=[val_loss]"))
