@@ -1,0 +1,1 @@
+"""One benchmark in each file: a function `measure() -> list[Row]`."""
