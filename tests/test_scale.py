@@ -8,7 +8,9 @@ import pytest
 from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState, create_trial
 from optuna_dashboard import get_note, save_note
+from report_studies import make_study
 
+from nas.report.reading import trials_of
 from nas.study import SAMPLERS, best_trials, is_among_best, open_storage
 from nas.window import WINDOW, WindowedTPE, chosen
 from nas.writing import write
@@ -144,3 +146,22 @@ def test_the_best_trials_are_those_that_none_dominates() -> None:
     study.add_trials([create_trial(values=list(map(float, point))) for point in points])
     assert [trial.number for trial in best_trials(study)] == [1, 2, 4]
     assert [n for n in range(len(points)) if is_among_best(study, n)] == [1, 2, 4]
+
+
+def test_a_report_reads_what_optuna_reads_but_for_what_it_does_not_show(
+    stored: BaseStorage,
+) -> None:
+    study = make_study(stored, trials=25)
+    make_study(stored, "beside", trials=3)
+    whole = open_storage(str(stored._backend.engine.url)).get_all_trials(  # type: ignore[attr-defined]
+        study._study_id
+    )
+    found = trials_of(study, ["probes_1"])
+    assert [trial.number for trial in found] == [trial.number for trial in whole]
+    for one, other in zip(found, whole, strict=True):
+        kept = {key: value for key, value in other.user_attrs.items() if key != "probes_1"}
+        assert one.user_attrs == kept
+        for name in ("state", "values", "params", "distributions", "intermediate_values"):
+            assert getattr(one, name) == getattr(other, name)
+        assert one.datetime_complete == other.datetime_complete
+    assert any("probes_1" in trial.user_attrs for trial in whole)
