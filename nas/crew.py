@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from typing import Any
 
 from optuna.storages import BaseStorage
@@ -53,6 +53,7 @@ class Crew:
         """Start all workers; libraries are loaded once, for all of them."""
         self.context.set_forkserver_preload(PRELOAD)
         use_huge_pages()
+        resource_tracker.ensure_running()  # before, as it lets Ctrl-C through when it starts
         with held_interrupt():
             forkserver.ensure_running()
         for index in range(self.size):
