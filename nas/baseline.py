@@ -6,7 +6,8 @@ from optuna.study import Study
 
 from nas.search import Outcome, search
 from nas.space import SearchSpace
-from nas.study import BASELINE, counts, create_study, open_storage, space_of
+from nas.storage import open_storage
+from nas.study import BASELINE, counts, create_study, space_of
 
 #: added to the seed of the search: candidates, weights and batches are drawn anew
 OTHER_SEED = 1_000_000

@@ -316,7 +316,8 @@ def export(
 ) -> None:
     """Train the best architecture on all but the test split and write it as a Python module."""
     from nas.export import export as run
-    from nas.study import load_study, open_storage
+    from nas.storage import open_storage
+    from nas.study import load_study
 
     opened = load_study(open_storage(storage), study)
     run(
@@ -357,7 +358,8 @@ def payoff(
     """Train twins that differ in one choice, or resume them, and say where shortcuts pay off."""
     from nas.payoff.running import payoff as run
     from nas.payoff.running import settings_of
-    from nas.study import load_study, open_storage
+    from nas.storage import open_storage
+    from nas.study import load_study
 
     opened = load_study(open_storage(storage), study)
     settings = settings_of(opened, {"top": top, "seeds": seeds, "depths": depths, "vary": vary})
@@ -400,7 +402,7 @@ def end(outcome: Any, storage: str, out: Path) -> None:
 
 def resume_command(storage: str) -> str:
     """The command line as it was given, without a password in it."""
-    from nas.study import hidden
+    from nas.storage import hidden
 
     given = [argument.replace(storage, hidden(storage)) for argument in sys.argv[1:]]
     return shlex.join(["nas", *given])

@@ -9,7 +9,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from optuna import get_all_study_names
 
 from nas.errors import StudyError, shown
-from nas.study import hidden, load_study, open_storage
+from nas.storage import hidden, open_storage
+from nas.study import load_study
 
 
 class Server(ThreadingMixIn, WSGIServer):

@@ -16,7 +16,8 @@ from nas.environment import visible_gpus
 from nas.errors import StudyError
 from nas.progress import Progress, lasting_console
 from nas.search import KeepDue, Outcome, make_folder, num_workers, run, speaker, watch
-from nas.study import NUM_TRIALS, TWINS, hidden, load_study, open_storage, space_of
+from nas.storage import hidden, open_storage
+from nas.study import NUM_TRIALS, TWINS, load_study, space_of
 from nas.trust import require_trust
 from nas.worker import Job
 

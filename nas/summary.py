@@ -9,15 +9,8 @@ from nas.defaults import STORAGE
 from nas.failures import cause
 from nas.progress import described
 from nas.search import Outcome
-from nas.study import (
-    best_trials,
-    counts,
-    hidden,
-    load_study,
-    objectives_of,
-    open_storage,
-    search_of,
-)
+from nas.storage import hidden, open_storage
+from nas.study import best_trials, counts, load_study, objectives_of, search_of
 
 
 def status_lines(storage: str, name: str | None) -> list[str]:

@@ -24,7 +24,8 @@ from nas.failures import fail
 from nas.patience import Say
 from nas.pulse import Pulse
 from nas.space import SearchSpace
-from nas.study import load_study, open_storage, space_of
+from nas.storage import open_storage
+from nas.study import load_study, space_of
 
 #: seconds between two looks for a due trial, at first and at most
 PATIENCE, MOST_PATIENCE = 0.2, 5.0

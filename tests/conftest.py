@@ -152,7 +152,8 @@ def search_here(tmp_path: Path, fast: Path) -> Callable[..., Any]:
 
     def run(space: SearchSpace, trials: int | None = None, *, name: str = "study") -> Any:
         from nas.claims import claim
-        from nas.study import create_study, open_storage, supply
+        from nas.storage import open_storage
+        from nas.study import create_study, supply
         from nas.trial import Place, run_trial
 
         backend = open_storage(f"sqlite:///{fast}/nas.db", create=True)

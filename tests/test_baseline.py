@@ -14,7 +14,8 @@ from nas.baseline import OTHER_SEED, at_random, run_baseline
 from nas.report import facts, write_report
 from nas.report.facts import gather
 from nas.space import SearchSpace
-from nas.study import load_study, open_storage
+from nas.storage import open_storage
+from nas.study import load_study
 from nas.summary import status_lines
 
 

@@ -13,7 +13,7 @@ errors
 registry  defaults  environment  durations  architecture  statistics
 patience
 claims
-failures  pulse  writing
+failures  pulse  storage  writing
 vigil
 blocks
 plan

@@ -19,7 +19,8 @@ from test_search import LONG, only_zombies, wait_for
 from experiments.faults.postgres import PASSWORD, Postgres, programs
 from nas.errors import StudyError
 from nas.space import SearchSpace
-from nas.study import NUM_TRIALS, create_study, load_study, open_storage
+from nas.storage import open_storage
+from nas.study import NUM_TRIALS, create_study, load_study
 from nas.vigil import SILENCE, Vigil
 
 pytestmark = pytest.mark.skipif(programs() is None, reason="PostgreSQL's initdb is not installed")

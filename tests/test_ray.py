@@ -20,7 +20,8 @@ from nas.cli import app
 from nas.errors import StudyError
 from nas.failures import DIED
 from nas.ray_crew import RayCluster, refuse_files, refuse_secrets
-from nas.study import load_study, open_storage
+from nas.storage import open_storage
+from nas.study import load_study
 
 NAS = Path(sys.executable).with_name("nas")
 #: Ray's words for no usage statistics, and for the loopback address alone

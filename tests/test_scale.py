@@ -11,7 +11,8 @@ from optuna_dashboard import get_note, save_note
 from report_studies import make_study
 
 from nas.report.reading import trials_of
-from nas.study import SAMPLERS, best_trials, is_among_best, open_storage
+from nas.storage import open_storage
+from nas.study import SAMPLERS, best_trials, is_among_best
 from nas.window import WINDOW, WindowedTPE, chosen
 from nas.writing import write
 

@@ -30,7 +30,8 @@ from nas.result import Result
 from nas.search import search
 from nas.settings import Candidate
 from nas.space import SearchSpace
-from nas.study import PRUNERS, SAMPLERS, best_trials, load_study, open_storage
+from nas.storage import open_storage
+from nas.study import PRUNERS, SAMPLERS, best_trials, load_study
 from nas.summary import status_lines
 from nas.training import Trained
 

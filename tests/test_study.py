@@ -18,6 +18,7 @@ from nas.claims import claim, is_alive, process_start, release, this_machine, th
 from nas.errors import StudyError
 from nas.pulse import BEAT
 from nas.space import SearchSpace
+from nas.storage import hidden, open_storage
 from nas.study import (
     PRUNERS,
     SAMPLERS,
@@ -25,9 +26,7 @@ from nas.study import (
     best_trials,
     create_study,
     for_trial,
-    hidden,
     load_study,
-    open_storage,
     should_prune,
     space_of,
     supply,

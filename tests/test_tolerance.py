@@ -22,7 +22,8 @@ from nas.failures import DEATHS, Streak, blame, cause_of
 from nas.patience import impatient, patiently
 from nas.progress import Lasting
 from nas.space import SearchSpace
-from nas.study import create_study, hidden, open_storage, supply
+from nas.storage import hidden, open_storage
+from nas.study import create_study, supply
 from nas.trial import Place, run_trial
 
 Make = Callable[..., SearchSpace]

@@ -17,7 +17,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from nas.study import load_study, open_storage
+from nas.storage import open_storage
+from nas.study import load_study
 
 NAS = str(Path(sys.executable).with_name("nas"))
 SPACE = Path(__file__).with_name("faults.yaml")

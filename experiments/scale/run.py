@@ -25,7 +25,8 @@ from nas.claims import claim, engine_of, is_ours, this_worker
 from nas.environment import num_cores
 from nas.pulse import BEAT, INTERVAL
 from nas.space import SearchSpace
-from nas.study import create_study, for_trial, load_study, open_storage, space_of
+from nas.storage import open_storage
+from nas.study import create_study, for_trial, load_study, space_of
 from nas.trial import Place, run_trial
 
 HERE = Path(__file__).parent

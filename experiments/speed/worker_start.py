@@ -12,7 +12,8 @@ from pathlib import Path
 
 from nas.crew import Crew
 from nas.space import SearchSpace
-from nas.study import create_study, open_storage
+from nas.storage import open_storage
+from nas.study import create_study
 from nas.worker import Job
 
 

@@ -28,7 +28,8 @@ from nas.settings import Candidate
 from nas.space import SearchSpace
 from nas.space.branches import Walker
 from nas.space.schema import PayoffSection
-from nas.study import TWINS, best_first, num_wanted, open_storage, space_of
+from nas.storage import open_storage
+from nas.study import TWINS, best_first, num_wanted, space_of
 from nas.trust import require_trust, vouch
 from nas.worker import Job
 

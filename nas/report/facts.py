@@ -15,15 +15,14 @@ from nas.payoff.analysis import Payoff, analyse
 from nas.report.reading import trials_of
 from nas.report.rows import Row, read_rows
 from nas.space import SearchSpace
+from nas.storage import hidden, open_storage
 from nas.study import (
     BASELINE,
     TWINS,
     dominates,
     has_study,
-    hidden,
     load_study,
     objective_names,
-    open_storage,
     search_of,
     space_of,
 )

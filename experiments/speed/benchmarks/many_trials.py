@@ -24,7 +24,8 @@ from experiments.speed.table import Row
 from nas import trial as trials
 from nas.claims import claim
 from nas.space import SearchSpace
-from nas.study import create_study, load_study, open_storage
+from nas.storage import open_storage
+from nas.study import create_study, load_study
 from nas.training import Trained
 
 #: trials -> milliseconds of one trial, seconds and MiB of one report

@@ -12,7 +12,8 @@ from optuna.trial import TrialState
 from experiments.speed.sizes import data_dir
 from experiments.speed.table import Row
 from nas.space import SearchSpace
-from nas.study import load_study, open_storage
+from nas.storage import open_storage
+from nas.study import load_study
 
 SPACE = """
 name: memory
