@@ -118,7 +118,7 @@ def test_a_password_is_not_shown_when_the_server_is_not_there() -> None:
 
 def test_two_processes_may_make_one_storage(tmp_path: Path) -> None:
     code = (
-        "import sys\nfrom nas.study import open_storage, create_study\n"
+        "import sys\nfrom nas.storage import open_storage\nfrom nas.study import create_study\n"
         "from nas.space import SearchSpace\n"
         "space = SearchSpace.load('digits')\ninput()\n"
         "create_study(open_storage(sys.argv[1], create=True), 'x', space)"
