@@ -58,7 +58,8 @@ def interrupted(folder: Path, times: int, number: signal.Signals) -> Row:
     before, statuses = 0, []
     for _ in range(times):
         process = study.start()
-        study.run_for(chance.uniform(3.0, 12.0), process)
+        if not study.run_for(chance.uniform(3.0, 9.0), process):
+            break  # the study is at its end
         before = study.look()
         if number == signal.SIGINT:
             os.killpg(process.pid, number)
@@ -68,4 +69,5 @@ def interrupted(folder: Path, times: int, number: signal.Signals) -> Row:
         study.wait_until(lambda process=process: not left_behind(process), 30)
     study.finish(study.start())
     name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
-    return study.row(name, times, before, f"exit statuses {sorted(set(map(str, statuses)))}")
+    told = f"exit statuses {sorted(set(map(str, statuses)))}"
+    return study.row(name, len(statuses), before, told)
