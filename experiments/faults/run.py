@@ -65,6 +65,7 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="only print the kept results")
     parser.add_argument("names", nargs="*", help=f"some of {', '.join(LONG)}")
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background jobs
     scenarios = SHORT if options.short else LONG
     kept = {} if options.short or not RESULT.exists() else json.loads(RESULT.read_text())
     found = {name: Row(**row) for name, row in kept.items()}
