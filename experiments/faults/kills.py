@@ -33,7 +33,7 @@ def coordinator_killed(folder: Path, times: int) -> Row:
         before = study.look()
         process.kill()
         process.wait()
-        study.wait_until(lambda process=process: not left_behind(process), 60)
+        study.wait_until(lambda process=process: not left_behind(process), 120)
     study.finish(study.start())
     return study.row("kill -9 of the coordinator", times, before)
 
@@ -66,7 +66,7 @@ def interrupted(folder: Path, times: int, number: signal.Signals) -> Row:
         else:
             process.send_signal(number)
         statuses.append(study.finish(process, 60))
-        study.wait_until(lambda process=process: not left_behind(process), 30)
+        study.wait_until(lambda process=process: not left_behind(process), 120)
     study.finish(study.start())
     name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
     told = f"exit statuses {sorted(set(map(str, statuses)))}"
