@@ -3,7 +3,7 @@
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -69,20 +69,34 @@ def release(storage: BaseStorage, trial_id: int, worker: str | None) -> bool:
 
     False where the worker does not run it any more.
     """
-    with contextlib.suppress(UpdateFinishedTrialError), locked(storage):
+    return patiently(release_once)(storage, trial_id, worker)
+
+
+def release_once(storage: BaseStorage, trial_id: int, worker: str | None) -> bool:
+    """One try, given up where the lock was lost."""
+    with contextlib.suppress(UpdateFinishedTrialError), locked(storage) as hold:
         if is_ours(storage.get_trial(trial_id), worker):
+            hold()
             storage.set_trial_user_attr(trial_id, "worker", None)
             return storage.set_trial_state_values(trial_id, state=TrialState.WAITING)
     return False
 
 
-def locked(storage: BaseStorage) -> contextlib.AbstractContextManager[Any]:
+@contextlib.contextmanager
+def locked(storage: BaseStorage) -> Iterator[Callable[[], object]]:
     """One process at a time for all that use a storage: a file lock beside SQLite, an advisory one
-    of PostgreSQL. Other servers have none: two searches of one study may add a trial too many."""
+    of PostgreSQL. Other servers have none: two searches of one study may add a trial too many.
+
+    A server that restarts forgets its locks: what it yields raises where that happened, and is to
+    be called between what was read and what is written of it.
+    """
     engine = engine_of(storage)
     if engine is not None and engine.url.get_backend_name() == "postgresql":
-        return server_lock(engine)
-    return file_locked(storage)
+        with server_lock(engine) as hold:
+            yield hold
+    else:
+        with file_locked(storage):
+            yield lambda: None
 
 
 def file_locked(storage: BaseStorage) -> contextlib.AbstractContextManager[Any]:
@@ -113,11 +127,11 @@ def engine_of(storage: BaseStorage) -> Engine | None:
 
 
 @contextlib.contextmanager
-def server_lock(engine: Engine) -> Iterator[None]:
+def server_lock(engine: Engine) -> Iterator[Callable[[], object]]:
     """A lock of the server, held until its connection is given back."""
     connection = patiently(take_lock)(engine)
     try:
-        yield
+        yield lambda: connection.execute(text("SELECT 1"))
     finally:
         with contextlib.suppress(DBAPIError):
             connection.close()

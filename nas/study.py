@@ -207,8 +207,9 @@ def supply(
         return range(counted, min(total, counted + num_wanted(trials, ahead)))
 
     def add_missing() -> None:
-        with locked(study._storage):  # another search of the study may add at the same time
+        with locked(study._storage) as hold:  # another search of the study may add at the same time
             for index in missing(study.get_trials(deepcopy=False)):
+                hold()
                 if grid is None:
                     study.add_trial(optuna.trial.create_trial(state=TrialState.WAITING))
                 else:

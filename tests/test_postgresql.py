@@ -16,7 +16,7 @@ from conftest import TINY
 from optuna.trial import FrozenTrial, TrialState
 from test_search import LONG, only_zombies, wait_for
 
-from experiments.faults.postgres import PASSWORD, Postgres, programs
+from experiments.faults.postgres import Postgres, programs
 from nas.errors import StudyError
 from nas.space import SearchSpace
 from nas.storage import open_storage
@@ -112,7 +112,7 @@ def test_eight_workers_outlive_a_restart_of_the_server_and_tell_no_password(
         ]
         wait_for(lambda: len({t.user_attrs.get("worker") for t in trials_of(url, "short")}) >= 8)
         typed = {coordinator.pid, joined[0].pid}
-        told = {pid for pid, line in command_lines().items() if PASSWORD in line}
+        told = {pid for pid, line in command_lines().items() if server.password in line}
         assert told == typed, "a password in the command line of a process nobody typed it for"
         server.stop("immediate")
         time.sleep(4)
@@ -131,10 +131,10 @@ def test_eight_workers_outlive_a_restart_of_the_server_and_tell_no_password(
     assert sorted(map(int, finished)) == list(range(32)), "each told once, none twice"
     assert any("The storage does not answer" in output for output in said)
     assert not any("Traceback" in output for output in said)
-    assert PASSWORD not in f"{said} {attributes}"
+    assert server.password not in f"{said} {attributes}"
     files = [file for file in (tmp_path / "out").rglob("*") if file.is_file()]
     assert {"report.html", "report.md"} <= {file.name for file in files}
-    assert [file for file in files if PASSWORD.encode() in file.read_bytes()] == []
+    assert [file for file in files if server.password.encode() in file.read_bytes()] == []
 
 
 def test_two_searches_of_one_study_at_once_make_what_was_asked_for(

@@ -1,13 +1,14 @@
 """A real PostgreSQL server of one's own: made in a temporary folder, stopped, started again."""
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
-USER, PASSWORD = "nas", "s3cret-w0rd"
+USER = "nas"
 #: the system's user that runs the server where we are root, which it refuses to be
 SERVER_USER = "postgres"
 
@@ -37,12 +38,12 @@ class Postgres:
         self.programs = programs_folder
         self.folder = Path(tempfile.mkdtemp(prefix="nas-postgres-"))
         self.data = self.folder / "data"
-        self.port = free_port()
-        self.url = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/postgres"
+        self.port, self.password = free_port(), secrets.token_hex(8)
+        self.url = f"postgresql://{USER}:{self.password}@127.0.0.1:{self.port}/postgres"
         self.options = [f"port={self.port}", "listen_addresses=127.0.0.1", *settings]
         self.options.append(f"unix_socket_directories={self.folder}")
         word = self.folder / "word"
-        word.write_text(PASSWORD)
+        word.write_text(self.password)
         if os.getuid() == 0:
             for path in (self.folder, word):
                 shutil.chown(path, SERVER_USER)

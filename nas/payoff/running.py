@@ -123,9 +123,10 @@ def supply(twins: Study, fresh: list[dict[str, Any]], ahead: int) -> KeepDue:
     left = list(fresh)
 
     def add(number: int) -> None:
-        with locked(twins._storage):  # another process may add the same runs
+        with locked(twins._storage) as hold:  # another process may add the same runs
             known = set(known_runs(twins))
             for attrs in left[:number]:
+                hold()
                 if (attrs["candidate_hash"], attrs["seed"]) not in known:
                     due = optuna.trial.create_trial(state=TrialState.WAITING, user_attrs=attrs)
                     twins.add_trial(due)
