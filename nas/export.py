@@ -30,7 +30,7 @@ from nas.training import train as train_candidate
 from nas.trust import require_trust
 
 #: what torch raises for files that are no weights, or those of another network
-DAMAGED = (RuntimeError, ValueError, EOFError, UnpicklingError, AttributeError, TypeError)
+DAMAGED = (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, AttributeError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -183,14 +183,7 @@ def load(candidate: Candidate, weights: Path) -> dict[str, Any]:
     try:
         state = torch.load(weights, map_location="cpu", weights_only=True)
         Network(candidate.architecture).load_state_dict(state)
-    except (
-        RuntimeError,
-        ValueError,
-        EOFError,
-        UnpicklingError,
-        AttributeError,
-        TypeError,
-    ) as error:
+    except DAMAGED as error:
         raise ExportError(
             f"the weights {weights} are damaged or of another network ({first_line(error)}): leave "
             "out --no-train to train them again."

@@ -17,7 +17,7 @@ from nas.cli import main
 from nas.errors import UserError
 from nas.network import Network
 from nas.payoff.running import default_depths
-from nas.payoff.twins import first_runs, further_runs
+from nas.payoff.runs import first_runs, further_runs
 from nas.settings import Candidate
 from nas.space import SearchSpace
 

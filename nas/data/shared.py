@@ -69,6 +69,7 @@ def whole(folder: Path) -> bool:
 
 def kept(folder: Path) -> Pictures:
     """What is in the folder; one of UNUSABLE where it is not there or not whole."""
-    pixels = np.load(folder / "pixels.npy", mmap_mode="c")
-    labels = np.load(folder / "labels.npy")
-    return Pictures(pixels, labels, tuple(np.load(folder / "classes.npy").tolist()))
+    pixels = np.load(folder / "pixels.npy", mmap_mode="c", allow_pickle=False)
+    labels = np.load(folder / "labels.npy", allow_pickle=False)
+    classes = np.load(folder / "classes.npy", allow_pickle=False)
+    return Pictures(pixels, labels, tuple(classes.tolist()))
