@@ -147,8 +147,13 @@ def take_lock(engine: Engine) -> Connection:
 
 
 def this_worker() -> str:
-    """machine:pid:start of this process."""
-    return f"{this_machine()}:{os.getpid()}:{process_start(os.getpid())}"
+    """The name of this process as a worker."""
+    return worker_name(os.getpid())
+
+
+def worker_name(pid: int) -> str:
+    """machine:pid:start of a process of this machine."""
+    return f"{this_machine()}:{pid}:{process_start(pid)}"
 
 
 @cache

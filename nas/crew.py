@@ -14,7 +14,7 @@ from typing import Any
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
-from nas.claims import is_alive, process_start, this_machine
+from nas.claims import is_alive, worker_name
 from nas.environment import use_huge_pages
 from nas.errors import StudyError
 from nas.failures import ending_of
@@ -65,8 +65,7 @@ class Crew:
         process = self.context.Process(target=work, args=(self.job, index, theirs), daemon=True)
         process.start()
         theirs.close()
-        name = f"{this_machine()}:{process.pid}:{process_start(process.pid)}"
-        return Member(process, ours, name)
+        return Member(process, ours, worker_name(process.pid))
 
     def check(self, storage: BaseStorage, trials: Sequence[FrozenTrial]) -> None:
         """Start the workers, and again those that died. Raises what one of them raised."""
