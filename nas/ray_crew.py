@@ -238,7 +238,7 @@ def connect(cluster: RayCluster, storage: str) -> Any:
     try:
         with same_sigterm():
             ray.init(cluster.address, log_to_driver=False, logging_level=logging.ERROR, **options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         raise StudyError(
             f"no Ray cluster can be joined at --ray {cluster.address}: {first_line(error)}. Give "
             "HOST:PORT of its head, `auto` for the one of this machine, or nothing to start one."

@@ -18,6 +18,7 @@ SETTINGS = [
     "payoff.arms=[identity, none]",
     "payoff.lr_factors=[1.0]",
     "payoff.stages=false",
+    "payoff.budgets=[1]",
 ]
 
 
