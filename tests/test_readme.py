@@ -69,7 +69,7 @@ def test_the_first_screen_runs_the_main_job_and_the_tests() -> None:
     assert tests == [
         "python3 -m venv .venv",
         '.venv/bin/pip install -c constraints.txt -e ".[dev]"',
-        ".venv/bin/pytest",
+        ".venv/bin/pytest -n auto --dist worksteal",
     ]
 
 
