@@ -70,9 +70,11 @@ class Checkpoint:
         """Whether it is time to save."""
         return self.path is not None and time.monotonic() - self.last >= CHECKPOINT_SECONDS
 
-    def save(self, state: dict[str, Any]) -> None:
-        """Replace the file as a whole or not at all; a full disk is no reason to stop training."""
-        assert self.path is not None
+    def save(self, state: dict[str, Any]) -> bool:
+        """Replace the file as a whole or not at all, and say which; a full disk is no reason to
+        stop training."""
+        if self.path is None:
+            return False
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write(self.part, packed({"belongs": self.belongs, "state": state}))
@@ -80,7 +82,10 @@ class Checkpoint:
         except OSError as error:
             self._remove_part()
             self._not_saved(error)
-        self.last = time.monotonic()
+            return False
+        finally:
+            self.last = time.monotonic()
+        return True
 
     def _remove_part(self) -> None:
         with suppress(OSError):
@@ -125,7 +130,8 @@ def write(path: Path, data: bytes) -> None:
 class Resuming(Callback):
     """Puts a saved state back before the first step, and saves the state after epochs.
 
-    Nothing is saved where the training ends: what ended it is decided anew after a crash.
+    Nothing is saved where the training ends, unless it is to rest there: what ended it is decided
+    anew after a crash.
     """
 
     def __init__(self, checkpoint: Checkpoint, watch: Any, probes: Any | None) -> None:
@@ -150,8 +156,15 @@ class Resuming(Callback):
         self.found = None
 
     def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:
-        """Runs after the epoch was recorded, and after it was asked whether to go on."""
-        if not trainer.should_stop and not self.watch.is_last(module) and self.checkpoint.due():
+        """Runs after the epoch was recorded, and after it was asked whether to go on.
+
+        A training whose state cannot be saved does not rest.
+        """
+        if self.watch.paused:
+            self.watch.paused = trainer.should_stop = self.checkpoint.save(
+                self.state(trainer, module)
+            )
+        elif not trainer.should_stop and not self.watch.is_last(module) and self.checkpoint.due():
             self.checkpoint.save(self.state(trainer, module))
 
     def seconds(self) -> float:

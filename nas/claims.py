@@ -20,6 +20,10 @@ from sqlalchemy.exc import DBAPIError
 
 from nas.patience import patiently
 
+#: the attribute of a trial that waits, but not for a worker: it rests until it is promoted
+PAUSED = "paused"
+#: the trials of a study that a worker may take, those to be preferred first
+Due = Callable[[Study], list[FrozenTrial]]
 #: how to connect: SQLite waits for locks, PostgreSQL sees within a minute that a peer is dead
 CONNECT: dict[str, dict[str, int]] = {
     "sqlite": {"timeout": 120},
@@ -33,7 +37,12 @@ CONNECT: dict[str, dict[str, int]] = {
 }
 
 
-def claim(storage: BaseStorage, study: Study) -> FrozenTrial | None:
+def due(study: Study) -> list[FrozenTrial]:
+    """The trials that wait for a worker, in their order."""
+    return study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+
+
+def claim(storage: BaseStorage, study: Study, due: Due = due) -> FrozenTrial | None:
     """Take one due trial for this process, so that no other does; None where none is due."""
     found = due(study)
     if not found:
@@ -43,13 +52,10 @@ def claim(storage: BaseStorage, study: Study) -> FrozenTrial | None:
             with contextlib.suppress(UpdateFinishedTrialError):
                 if storage.set_trial_state_values(trial._trial_id, state=TrialState.RUNNING):
                     storage.set_trial_user_attr(trial._trial_id, "worker", this_worker())
+                    if trial.user_attrs.get(PAUSED):
+                        storage.set_trial_user_attr(trial._trial_id, PAUSED, False)
                     return trial
     return None
-
-
-def due(study: Study) -> list[FrozenTrial]:
-    """The trials that wait for a worker, in their order."""
-    return study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
 
 
 def first_then_any(trials: list[FrozenTrial]) -> list[FrozenTrial]:

@@ -17,11 +17,12 @@ from rich.console import Console
 
 from nas.crew import Crew, terminated_like_interrupted
 from nas.data import ensure
-from nas.defaults import DATA_DIR, OUT, STORAGE, study_folder
+from nas.defaults import DATA_DIR, OUT, STORAGE, checkpoint_file, study_folder
 from nas.environment import default_workers, visible_gpus
 from nas.errors import StudyError
 from nas.extension import extended
 from nas.failures import Streak
+from nas.halving import RUNG
 from nas.patience import Say, impatient
 from nas.progress import Progress, lasting_console
 from nas.ray_crew import RayCluster, RayCrew
@@ -104,9 +105,24 @@ def run(
     """Keep the trials of a study due and run them until as many are done as were asked for."""
     num_trials = study.user_attrs[NUM_TRIALS]
     progress = Progress(console, space.search.objectives, num_trials)
-    keep_due = supply(study, space, num_trials, 2 * max(1, job.workers))
+    supplied = supply(study, space, num_trials, 2 * max(1, job.workers))
+
+    def keep_due(trials: Sequence[FrozenTrial]) -> bool:
+        sweep(job.out, job.study, trials)
+        return supplied(trials)
+
     crew = crew_of(job, num_trials, cluster, speaker(console))
     return Outcome(study, watch(crew, storage, study, progress, keep_due, timeout, poll))
+
+
+def sweep(folder: Path, study: str, trials: Sequence[FrozenTrial]) -> None:
+    """Remove the checkpoints of trials that ended while they rested."""
+    kept = set((folder / "checkpoints").glob("*.pt"))
+    for trial in trials if kept else ():
+        if trial.state.is_finished() and RUNG in trial.user_attrs:
+            left = checkpoint_file(folder, study, trial.number)
+            if left in kept:
+                left.unlink(missing_ok=True)
 
 
 def crew_of(job: Job, most: int, cluster: RayCluster | None, say: Say) -> Crew | RayCrew:

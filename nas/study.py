@@ -1,5 +1,6 @@
 """The Optuna study of a search: where it is stored, how it samples, and which trials are due."""
 
+import contextlib
 import copy
 import json
 import warnings
@@ -14,11 +15,12 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.claims import locked
+from nas.claims import Due, due, locked
 from nas.errors import StudyError
+from nas.halving import Halving, halving_of, is_paused
 from nas.patience import patiently
 from nas.registry import Registry
-from nas.result import LEARNED, OBJECTIVES
+from nas.result import LEARNED, OBJECTIVES, Result
 from nas.space import SearchSpace, differences
 from nas.space.source import Source
 from nas.window import WindowedTPE
@@ -53,6 +55,7 @@ PRUNERS.add("asha", lambda epochs: optuna.pruners.SuccessiveHalvingPruner())
 PRUNERS.add(
     "median", lambda epochs: optuna.pruners.MedianPruner(n_warmup_steps=max(1, epochs // 4))
 )
+PRUNERS.add("halving", lambda epochs: optuna.pruners.NopPruner())  # see nas.halving
 PRUNERS.add("none", lambda epochs: optuna.pruners.NopPruner())
 
 
@@ -181,12 +184,11 @@ def for_trial(storage: BaseStorage, name: str, space: SearchSpace, number: int) 
     """The study with a sampler whose seed belongs to the trial alone, so that resumed searches
     draw what uninterrupted ones would have drawn."""
     seed = zlib.crc32(f"{space.search.seed}/{number}".encode())
-    epochs = max(training.epochs for training in space.trainings())
     return optuna.load_study(
         study_name=name,
         storage=storage,
         sampler=SAMPLERS[space.search.sampler](seed),
-        pruner=PRUNERS[space.search.pruner](epochs),
+        pruner=PRUNERS[space.search.pruner](space.epochs),
     )
 
 
@@ -200,11 +202,12 @@ def supply(
     """
     grid = space.grid(num_trials) if space.search.sampler == "grid" else None
     total = num_trials if grid is None else len(grid)
+    halving, counted = halving_of(space), counting if grid is None else list
 
     def missing(trials: Sequence[FrozenTrial]) -> range:
-        counted = len(trials) if grid is not None else sum(counts(trial) for trial in trials)
-        refuse_hopeless(len(trials) - counted, total)
-        return range(counted, min(total, counted + num_wanted(trials, ahead)))
+        count = len(counted(trials))
+        refuse_hopeless(len(trials) - count, total)
+        return range(count, min(total, count + num_wanted(trials, ahead)))
 
     def add_missing() -> None:
         with locked(study._storage) as hold:  # another search of the study may add at the same time
@@ -216,6 +219,7 @@ def supply(
                     study.enqueue_trial(grid[index])
 
     def keep_due(trials: Sequence[FrozenTrial]) -> bool:
+        end_hopeless(study, halving, counted(trials), total)
         if missing(trials):
             patiently(add_missing)()
         return missing(trials).start >= total
@@ -226,9 +230,47 @@ def supply(
 def num_wanted(trials: Sequence[FrozenTrial], ahead: int) -> int:
     """How many trials to add so that `ahead` are due, or more where more run, as other machines
     may have joined: twice as many, or half as many where they are many, as all read them all."""
-    waiting = sum(trial.state == TrialState.WAITING for trial in trials)
+    waiting = sum(t.state == TrialState.WAITING and not is_paused(t) for t in trials)
     running = sum(trial.state == TrialState.RUNNING for trial in trials)
     return max(0, max(ahead, min(2 * running, running // 2 + 8)) - waiting)
+
+
+def due_of(study: Study, space: SearchSpace) -> Due:
+    """Which trials of a study its workers may take."""
+    halving = halving_of(space)
+    if halving is None:
+        return due
+
+    def promoted_first(study: Study) -> list[FrozenTrial]:
+        return halving.due(counting(study.get_trials(deepcopy=False)), num_trials)
+
+    num_trials = study.user_attrs.get(NUM_TRIALS, 0)
+    return promoted_first
+
+
+def end_hopeless(
+    study: Study, halving: Halving | None, trials: Sequence[FrozenTrial], num_trials: int
+) -> None:
+    """End the resting trials that cannot go on any more."""
+    for trial in halving.hopeless(trials, num_trials) if halving else ():
+        end_pruned(study, trial)
+
+
+def end_pruned(study: Study, trial: FrozenTrial) -> None:
+    """End a resting trial for good, with what it had reached."""
+    with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+        state, values = pruned_ending(study, trial)
+        study._storage.set_trial_state_values(trial._trial_id, state, values)
+
+
+def pruned_ending(study: Study, trial: FrozenTrial) -> tuple[TrialState, list[float]]:
+    """State and values with which a pruned trial ends. With several objectives Optuna knows no
+    pruned trials: it is complete, with the values it was pruned at."""
+    names = objective_names(study)
+    if len(names) == 1:
+        return TrialState.PRUNED, [trial.intermediate_values[trial.last_step or 0]]
+    result = Result(**json.loads(trial.user_attrs["result"]))
+    return TrialState.COMPLETE, [OBJECTIVES[name](result) for name in names]
 
 
 def refuse_hopeless(rejected: int, total: int) -> None:
@@ -242,6 +284,11 @@ def refuse_hopeless(rejected: int, total: int) -> None:
 def counts(trial: FrozenTrial) -> bool:
     """Whether a trial counts towards the number asked for: not if its constraints rejected it."""
     return "rejected" not in trial.user_attrs
+
+
+def counting(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Those that count."""
+    return [trial for trial in trials if counts(trial)]
 
 
 class OneDirection:

@@ -3,10 +3,11 @@
 from collections import Counter
 
 from optuna.study import Study
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from nas.defaults import STORAGE
 from nas.failures import cause
+from nas.halving import is_paused
 from nas.progress import described
 from nas.search import Outcome
 from nas.storage import hidden, open_storage
@@ -17,7 +18,7 @@ def status_lines(storage: str, name: str | None) -> list[str]:
     """How far a study is and what is best so far."""
     study = load_study(open_storage(storage), name)
     trials = [trial for trial in study.get_trials(deepcopy=False) if counts(trial)]
-    states = Counter(state_word(trial.state) for trial in trials)
+    states = Counter(state_word(trial) for trial in trials)
     rejected = len(study.trials) - len(trials)
     lines = [f"study {study.study_name} in {hidden(storage)}"]
     counted = ", ".join(f"{count} {word}" for word, count in states.items())
@@ -35,9 +36,12 @@ def status_lines(storage: str, name: str | None) -> list[str]:
     return lines
 
 
-def state_word(state: TrialState) -> str:
+def state_word(trial: FrozenTrial) -> str:
     """A trial's state as people say it."""
-    return {"WAITING": "due", "FAIL": "failed"}.get(state.name, state.name.lower())
+    if is_paused(trial):
+        return "paused"
+    state = trial.state.name
+    return {"WAITING": "due", "FAIL": "failed"}.get(state, state.lower())
 
 
 def finished(outcome: Outcome, storage: str, resume: str) -> list[str]:

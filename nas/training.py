@@ -32,6 +32,8 @@ warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
 
 #: called after every epoch with its record; True ends the training there (trial pruning)
 OnEpoch = Callable[[dict[str, float]], bool]
+#: called after every epoch but the last with its record; True has the training rest there
+RestsAfter = Callable[[dict[str, float]], bool]
 
 
 class StoppedError(Exception):
@@ -40,11 +42,12 @@ class StoppedError(Exception):
 
 @dataclass
 class Trained:
-    """A trained network and what was measured on the way."""
+    """A trained network and what was measured on the way; `paused` where it is to go on later."""
 
     network: Network
     result: Result
     data: Any
+    paused: bool = False
 
 
 class Learner(LightningModule):
@@ -115,11 +118,15 @@ class Learner(LightningModule):
 class Watch(Callback):
     """Keeps the curve, asks after every epoch whether to go on, and stops when interrupted."""
 
-    def __init__(self, on_epoch: OnEpoch, interrupted: Callable[[], bool]) -> None:
+    def __init__(
+        self, on_epoch: OnEpoch, rests_after: RestsAfter, interrupted: Callable[[], bool]
+    ) -> None:
         self.on_epoch = on_epoch
+        self.rests_after = rests_after
         self.interrupted = interrupted
         self.curve: list[dict[str, float]] = []
         self.pruned = False
+        self.paused = False
         self.diverged = False
 
     def on_train_batch_start(
@@ -135,8 +142,10 @@ class Watch(Callback):
         self.curve.append(record)
         self.diverged = not math.isfinite(record["train_loss"])
         stop = self.on_epoch(record)
-        self.pruned = stop and not self.is_last(module) and not self.diverged
-        trainer.should_stop = self.pruned or self.diverged
+        if not self.is_last(module) and not self.diverged:
+            self.pruned = stop
+            self.paused = not stop and self.rests_after(record)
+        trainer.should_stop = self.pruned or self.paused or self.diverged
 
     def is_last(self, module: Any) -> bool:
         """Whether no epoch is left."""
@@ -149,6 +158,7 @@ def train(
     seed: int,
     data_dir: Path,
     on_epoch: OnEpoch = lambda record: False,
+    rests_after: RestsAfter = lambda record: False,
     interrupted: Callable[[], bool] = lambda: False,
     train_on_validation: bool = False,
     measure_latency: bool = False,
@@ -167,6 +177,9 @@ def train(
     user's own data module keeps to that where its batches depend on torch's generator alone: not
     with persistent workers, random numbers from elsewhere, or a look at `trainer.current_epoch`,
     which counts from the resumption. The caller removes the file once the result is kept.
+
+    Where `rests_after` says so, and the state could be saved, the training ends for now: its result
+    counts as pruned and lacks the training error.
     """
     settings = candidate.training
     data = open_data(
@@ -178,7 +191,7 @@ def train(
     )
     spent = candidate.cost()
     network = build_network(candidate, spent, seed, memory)
-    learner, watch = Learner(network, settings), Watch(on_epoch, interrupted)
+    learner, watch = Learner(network, settings), Watch(on_epoch, rests_after, interrupted)
     initial = initial_hash(network)
     probing = Probes(network, data, seed, probes) if probes else None
     belongs = {"candidate": candidate.hash, "seed": seed, "whole": train_on_validation}
@@ -188,9 +201,10 @@ def train(
     result = build_result(watch, spent, seed, resuming.seconds())
     result.initial_hash = initial
     result.probes = probing.readings if probing else {}
-    add_measures(result, learner, network, data)
+    train_error = math.nan if watch.paused else clean_error(network, data)
+    add_measures(result, learner, network, train_error)
     result.latency = latency(network) if measure_latency else None
-    return Trained(network, result, data)
+    return Trained(network, result, data, watch.paused)
 
 
 def build_network(candidate: Candidate, spent: Cost, seed: int, memory: int | None) -> Network:
@@ -200,10 +214,9 @@ def build_network(candidate: Candidate, spent: Cost, seed: int, memory: int | No
     return channels_last(Network(candidate.architecture, seed=seed, checkpointing=checkpointing))
 
 
-def add_measures(result: Result, learner: Learner, network: Network, data: Any) -> None:
+def add_measures(result: Result, learner: Learner, network: Network, train_error: float) -> None:
     """Add what the losses tell of the run, and the error on the training pictures as they are."""
     losses = torch.stack(learner.losses).tolist()
-    train_error = clean_error(network, data)
     result.losses = thinned(losses)
     result.measures = {"train_error": train_error} | measure_run(
         losses,
@@ -240,7 +253,7 @@ def build_result(watch: Watch, spent: Cost, seed: int, seconds: float) -> Result
         memory=spent.memory,
         seed=seed,
         seconds=seconds,
-        pruned=watch.pruned,
+        pruned=watch.pruned or watch.paused,
     )
 
 

@@ -15,11 +15,13 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from nas.claims import is_ours, release, this_worker
+from nas.claims import PAUSED, is_ours, release, this_worker
 from nas.data.catalog import Dataset
+from nas.defaults import checkpoint_file
 from nas.environment import provenance
 from nas.errors import Remark, StudyError, UserError, first_line
 from nas.failures import fail_with
+from nas.halving import LOSSES, RUNG, SPARED, Halving, halving_of
 from nas.notes import trial_text, untrained_text
 from nas.result import OBJECTIVES, Result
 from nas.settings import Candidate
@@ -29,6 +31,7 @@ from nas.study import (
     for_trial,
     is_among_best,
     learned_objective,
+    pruned_ending,
     should_prune,
 )
 from nas.trainability import PROBE_MEASURES
@@ -53,9 +56,12 @@ def run_trial(
     study = for_trial(storage, name, space, claimed.number)
     trial = Trial(study, claimed._trial_id)
     attempt = attempt_twin if "cells" in claimed.user_attrs else attempt_candidate
-    checkpoint = place.out / "checkpoints" / f"{name}-{claimed.number}.pt"
+    checkpoint = checkpoint_file(place.out, name, claimed.number)
     try:
-        attempt(study, trial, space, place, checkpoint)
+        paused = attempt(study, trial, space, place, checkpoint)
+        if paused:
+            release(storage, claimed._trial_id, this_worker())
+            return
     except (StoppedError, UserError, KeyboardInterrupt, SystemExit):
         release(storage, claimed._trial_id, this_worker())
         raise
@@ -76,18 +82,20 @@ def run_trial(
 
 def attempt_candidate(
     study: Study, trial: Trial, space: SearchSpace, place: Place, checkpoint: Path
-) -> None:
-    """Draw, reject or reuse or train, and tell."""
+) -> bool:
+    """Draw, reject or reuse or train, and tell; True where it is to go on later."""
     candidate = space.candidate(trial)
     trial.set_user_attr("candidate", candidate.to_json())
     if reject(study, trial, candidate, space.excess(candidate)):
-        return
-    twins = same_candidates(study, candidate)
-    if twins and space.search.duplicates == "reuse":
-        copy(study, trial, candidate, twins[0])
-        return
-    seed = space.search.seed + len(twins)
-    objective = learned_objective(space)
+        return False
+    seed = trial.user_attrs["seed"] if RUNG in trial.user_attrs else None
+    if seed is None:
+        twins = same_candidates(study, candidate)
+        if twins and space.search.duplicates == "reuse":
+            copy(study, trial, candidate, twins[0])
+            return False
+        seed = space.search.seed + len(twins)
+    objective, halving = learned_objective(space), halving_of(space)
 
     def on_epoch(record: dict[str, float]) -> bool:
         if objective is None:
@@ -96,25 +104,49 @@ def attempt_candidate(
         study._storage.set_trial_intermediate_value(trial._trial_id, epoch, value)
         return should_prune(study, trial._trial_id, objective, epoch)
 
+    def rests_after(record: dict[str, float]) -> bool:
+        return halving is not None and is_to_rest(study, trial, halving, record)
+
     trained = train(
         candidate,
         seed=seed,
         data_dir=place.data_dir,
         on_epoch=on_epoch,
+        rests_after=rests_after,
         interrupted=place.interrupted,
         measure_latency="latency" in space.search.objectives,
         probes=probe_names(space),
         memory=place.memory,
         checkpoint=checkpoint,
     )
+    if trained.paused:
+        record(trial, candidate, trained.result, rung=len(trained.result.curve))
+        return True
     record(trial, candidate, trained.result)
     tell(study, trial, space, trained.result)
     keep_weights(study, trial, trained, place)
+    return False
+
+
+def is_to_rest(study: Study, trial: Trial, halving: Halving, record: dict[str, float]) -> bool:
+    """Whether a trial rests after an epoch; one of the control set that would is marked."""
+    epoch = int(record["epoch"])
+    if epoch not in halving.rungs:
+        return False
+    losses = trial.user_attrs.get(LOSSES, {}) | {str(epoch): record["train_loss"]}
+    trial.set_user_attr(LOSSES, losses)
+    own = study._storage.get_trial(trial._trial_id)
+    if not halving.rests(study.get_trials(deepcopy=False), own, epoch):
+        return False
+    control = halving.is_control(own.number)
+    if control and SPARED not in own.user_attrs:
+        trial.set_user_attr(SPARED, epoch)
+    return not control
 
 
 def attempt_twin(
     study: Study, trial: Trial, space: SearchSpace, place: Place, checkpoint: Path
-) -> None:
+) -> bool:
     """Train a twin as it was laid down: its own seed, its full budget, never pruned."""
     candidate = Candidate.from_json(trial.user_attrs["candidate"])
     if code_of(candidate.dataset) != code_of(space.dataset):
@@ -138,6 +170,7 @@ def attempt_twin(
     )
     record(trial, candidate, trained.result)
     study.tell(trial, trained.result.final["val_accuracy"])
+    return False
 
 
 def code_of(dataset: Dataset) -> tuple[str | None, str]:
@@ -166,22 +199,25 @@ def reject(study: Study, trial: Trial, candidate: Candidate, excess: dict[str, f
 
 
 def same_candidates(study: Study, candidate: Candidate) -> list[FrozenTrial]:
-    """Finished trials of the same candidate, in order."""
-    done, wanted = study.get_trials(deepcopy=False, states=DONE), candidate.hash
-    return [trial for trial in done if trial.user_attrs.get("candidate_hash") == wanted]
+    """Trials of the same candidate, finished or at rest, in order."""
+    trials, wanted = study.get_trials(deepcopy=False), candidate.hash
+    known = [t for t in trials if t.state in DONE or RUNG in t.user_attrs]
+    return [trial for trial in known if trial.user_attrs.get("candidate_hash") == wanted]
 
 
 def copy(study: Study, trial: Trial, candidate: Candidate, twin: FrozenTrial) -> None:
     """End a trial with what its twin measured; the same seed would give the same numbers."""
-    own = ("worker", "candidate")
+    own = ("worker", "candidate", PAUSED, RUNG, SPARED)
     attributes = {key: value for key, value in twin.user_attrs.items() if key not in own}
     attributes["reused_from"] = twin.number
     note = untrained_text(candidate, f"The same as trial {twin.number}, which see.")
     write(study, trial._trial_id, attributes, note)
     for step, value in twin.intermediate_values.items():
         study._storage.set_trial_intermediate_value(trial._trial_id, step, value)
-    values = None if twin.state == TrialState.PRUNED else twin.values
-    study.tell(trial, values, state=twin.state)
+    state, values = twin.state, twin.values
+    if not twin.state.is_finished():
+        state, values = pruned_ending(study, twin)
+    study.tell(trial, None if state == TrialState.PRUNED else values, state=state)
 
 
 def finite(value: float, objective: str) -> float:
@@ -190,10 +226,11 @@ def finite(value: float, objective: str) -> float:
     return worst if math.isnan(value) else value
 
 
-def record(trial: Trial, candidate: Candidate, result: Result) -> None:
-    """Write down all that was measured, before the trial ends."""
+def record(trial: Trial, candidate: Candidate, result: Result, rung: int | None = None) -> None:
+    """Write down all that was measured, before the trial ends, or rests at a rung."""
     note = trial_text(candidate, result)
-    write(trial.study, trial._trial_id, measured(candidate, result), note)
+    rest = {PAUSED: True, RUNG: rung} if rung else {}
+    write(trial.study, trial._trial_id, measured(candidate, result) | rest, note)
 
 
 def measured(candidate: Candidate, result: Result) -> dict[str, Any]:

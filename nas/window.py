@@ -1,5 +1,6 @@
 """What TPE sees of a long study: its best trials and a sample of the others."""
 
+import copy
 from collections.abc import Container, Sequence
 from typing import Any
 
@@ -11,8 +12,10 @@ from optuna.samplers._tpe.sampler import (
     default_gamma,
     default_gamma_multiobjective,
 )
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+
+from nas.halving import RUNG, SPARED, loss_at
 
 STATES = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
 #: finished trials that TPE sees at most: it sets a tenth of so many, its best, against the others
@@ -65,7 +68,9 @@ class View:
     def __init__(self, study: Study, number: int) -> None:
         self.number = number
         self._study = study
-        self._trials = chosen(study, study._get_trials(deepcopy=False, states=STATES), number)
+        sign = 1 if study.directions[0] == StudyDirection.MAXIMIZE else -1
+        trials = [judged(trial, sign) for trial in study._get_trials(deepcopy=False)]
+        self._trials = chosen(study, [t for t in trials if t.state in STATES], number)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._study, name)
@@ -77,6 +82,18 @@ class View:
         use_cache: bool = True,
     ) -> list[FrozenTrial]:
         return [trial for trial in self._trials if states is None or trial.state in states]
+
+
+def judged(trial: FrozenTrial, sign: int) -> FrozenTrial:
+    """A trial that rested as pruned at its last rung, by its loss there, and so one of the control
+    set that would have rested."""
+    rung = trial.user_attrs.get(SPARED, trial.user_attrs.get(RUNG))
+    if rung is None or (trial.state == TrialState.COMPLETE and SPARED not in trial.user_attrs):
+        return trial
+    seen = copy.copy(trial)
+    seen.state = TrialState.PRUNED
+    seen.intermediate_values = {rung: sign * -loss_at(trial, rung)}
+    return seen
 
 
 def chosen(study: Study, trials: Sequence[FrozenTrial], number: int) -> list[FrozenTrial]:

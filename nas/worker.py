@@ -25,7 +25,7 @@ from nas.patience import Say
 from nas.pulse import Pulse
 from nas.space import SearchSpace
 from nas.storage import open_storage
-from nas.study import load_study, space_of
+from nas.study import due_of, load_study, space_of
 
 #: seconds between two looks for a due trial, at first and at most
 PATIENCE, MOST_PATIENCE = 0.2, 5.0
@@ -87,6 +87,7 @@ def run_due(job: Job, interrupted: Callable[[], bool], say: Say) -> None:
     storage = open_storage(job.storage, wait=say, known=True)
     study = load_study(storage, job.study)
     space = space_of(study)
+    due = due_of(study, space)
     pulse = Pulse(storage, partial(give_up, storage, space), interrupted)
     place = Place(
         data_dir=job.data_dir,
@@ -98,7 +99,7 @@ def run_due(job: Job, interrupted: Callable[[], bool], say: Say) -> None:
     say(READY)
     pause = PATIENCE
     while not interrupted():
-        claimed = claim(storage, study)
+        claimed = claim(storage, study, due)
         if claimed is None:
             rest(pause, interrupted)
             pause = min(2 * pause, MOST_PATIENCE)

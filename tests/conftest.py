@@ -153,15 +153,17 @@ def search_here(tmp_path: Path, fast: Path) -> Callable[..., Any]:
     def run(space: SearchSpace, trials: int | None = None, *, name: str = "study") -> Any:
         from nas.claims import claim
         from nas.storage import open_storage
-        from nas.study import create_study, supply
+        from nas.study import NUM_TRIALS, create_study, due_of, supply
         from nas.trial import Place, run_trial
 
         backend = open_storage(f"sqlite:///{fast}/nas.db", create=True)
         study = create_study(backend, name, space)
+        study.set_user_attr(NUM_TRIALS, trials or space.search.trials)
+        due = due_of(study, space)
         keep_due = supply(study, space, trials or space.search.trials, 2)
         place = Place(data_dir=tmp_path, out=tmp_path / name, interrupted=lambda: False)
         while not keep_due(study.get_trials(deepcopy=False)) or study.get_trials(states=(0, 4)):
-            claimed = claim(backend, study)
+            claimed = claim(backend, study, due)
             if claimed is not None:
                 run_trial(backend, name, space, claimed, place)
         return study

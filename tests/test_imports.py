@@ -20,7 +20,9 @@ plan
 cost  network  source_text
 data  trainability  result  module_source
 settings
-checkpoint  measuring  notes  space  window
+checkpoint  measuring  notes  space
+halving
+window
 training  study  estimate
 trust
 extension

@@ -207,21 +207,27 @@ def test_constraints_that_leave_nothing_are_told(
 def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings that take no time: candidates learn the faster, the nearer lr is to 0.1."""
 
-    def train(candidate: Candidate, *, seed: int, on_epoch: Any, **options: Any) -> Trained:
+    def train(
+        candidate: Candidate, *, seed: int, on_epoch: Any, rests_after: Any = None, **options: Any
+    ) -> Trained:
         lr = candidate.training.optimizer.arguments["lr"]
-        best, curve, pruned = 1 - abs(math.log10(lr) + 1) / 10, [], False
+        best, curve, pruned, paused = 1 - abs(math.log10(lr) + 1) / 10, [], False, False
         for epoch in range(1, candidate.training.epochs + 1):
             value = best * epoch / (epoch + 1)
             keys = ("train_loss", "val_loss"), ("train_accuracy", "val_accuracy")
             record = dict.fromkeys(keys[0], 1 - value) | dict.fromkeys(keys[1], value)
             curve.append({"epoch": float(epoch)} | record)
-            if on_epoch(curve[-1]) and epoch < candidate.training.epochs:
-                pruned = True
+            if epoch < candidate.training.epochs:
+                pruned = on_epoch(curve[-1])
+                paused = not pruned and rests_after is not None and rests_after(curve[-1])
+            if pruned or paused:
                 break
+        else:
+            on_epoch(curve[-1])
         spent = candidate.cost()._asdict()
-        result = Result(curve=curve, seed=seed, seconds=1.0, pruned=pruned, **spent)
+        result = Result(curve=curve, seed=seed, seconds=1.0, pruned=pruned or paused, **spent)
         result.measures = {"train_error": 0.5}
-        return Trained(Network(candidate.architecture), result, None)
+        return Trained(Network(candidate.architecture), result, None, paused)
 
     monkeypatch.setattr("nas.trial.train", train)
 

@@ -425,7 +425,7 @@ def test_samplers_are_made_from_a_seed(sampler: str) -> None:
     assert isinstance(SAMPLERS[sampler](0), optuna.samplers.BaseSampler)
 
 
-@pytest.mark.parametrize("pruner", list(PRUNERS))
+@pytest.mark.parametrize("pruner", [name for name in PRUNERS if name != "halving"])
 @pytest.mark.parametrize(
     "objectives", [["val_accuracy"], ["val_loss"], ["parameters", "val_accuracy"]]
 )

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from nas.data.catalog import split_sizes
 from nas.data.facts import FACTS
+from nas.halving import halving_of
 from nas.payoff.analysis import Payoff
 from nas.report.content import Items, Section
 from nas.report.facts import Facts
@@ -13,6 +14,7 @@ from nas.report.rows import OUTCOMES, Row
 from nas.report.search_figures import scale, spent_on
 from nas.report.style import counted
 from nas.settings import Candidate, Training
+from nas.space import SearchSpace
 
 WORDS = {
     "trained": "trained to their end",
@@ -86,7 +88,19 @@ def search(facts: Facts) -> str:
     settings = facts.space.search
     return (
         f"Optuna, sampler {settings.sampler}, pruner {settings.pruner}, seed {settings.seed}. "
-        f"Objectives: {goals}. {how}{beside(facts)}"
+        f"Objectives: {goals}. {how}{rests(facts.space)}{beside(facts)}"
+    )
+
+
+def rests(space: SearchSpace) -> str:
+    """Where candidates rested, and which of them went on."""
+    halving = halving_of(space)
+    if halving is None or not halving.rungs:
+        return ""
+    shares = ", ".join(f"{100 * halving.share(r):.0f}% after epoch {r}" for r in halving.rungs)
+    return (
+        f" Candidates rested, and those with the least training loss went on from where they were: "
+        f"{shares}. A control set of {100 * halving.control:g}%, drawn beforehand, never rested."
     )
 
 

@@ -55,6 +55,7 @@ class SearchSpace:
         self._shape = self._read_shape()
         self._check_shapes()
         self._check_sampler()
+        self._check_halving()
 
     @classmethod
     def load(cls, path: str | Path, settings: Iterable[str] = ()) -> "SearchSpace":
@@ -229,6 +230,22 @@ class SearchSpace:
                     "sampler cmaes searches ranges {low, high}, two at least, and draws the rest "
                     "at random: take tpe."
                 )
+
+    def _check_halving(self) -> None:
+        """Refuse rungs where nothing can rest."""
+        search = self.search
+        with placed(self.source, ("search", "rungs")):
+            if search.rungs and search.pruner != "halving":
+                raise ValueError(f"pruner {search.pruner} knows no rungs: take pruner: halving.")
+            if search.rungs and search.rungs[-1] >= self.epochs:
+                raise ValueError(
+                    f"{search.rungs[-1]} is no epoch to rest after: trainings have {self.epochs}."
+                )
+
+    @property
+    def epochs(self) -> int:
+        """The most epochs that a candidate is trained for."""
+        return max(training.epochs for training in self.trainings())
 
     @property
     def _most(self) -> int:

@@ -112,6 +112,13 @@ def distinct(values: list[Any]) -> list[Any]:
     return values
 
 
+def ascending(values: list[int]) -> list[int]:
+    """ValueError unless every value is greater than the one before it."""
+    if any(later <= earlier for earlier, later in zip(values, values[1:], strict=False)):
+        raise ValueError(f"{values} must rise from one value to the next")
+    return values
+
+
 def name(names: Any) -> Any:
     """One of some names, or a choice of them."""
     one: Any = Literal[tuple(names)]

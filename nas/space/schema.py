@@ -13,7 +13,7 @@ from nas.data.catalog import AUGMENTATIONS, CLASS_PATH, NAMES
 from nas.durations import PATTERN, seconds_of
 from nas.result import OBJECTIVES
 from nas.settings import OPTIMIZERS, SCHEDULES
-from nas.space.grammar import LARGEST, Section, distinct, name, number, part
+from nas.space.grammar import LARGEST, Section, ascending, distinct, name, number, part
 
 Size = number(int, 1, MOST_CHANNELS)
 Depth = number(int, 1, MOST_BLOCKS)
@@ -117,7 +117,16 @@ class SearchSection(Section):
     timeout: Duration | None = None
     trial_timeout: Duration | None = None
     sampler: Literal["tpe", "random", "grid", "nsga2", "gp", "cmaes"] = "tpe"
-    pruner: Literal["hyperband", "asha", "median", "none"] = "median"
+    pruner: Literal["halving", "hyperband", "asha", "median", "none"] = "median"
+    rungs: (
+        Annotated[
+            list[Annotated[int, Field(ge=1)]],
+            Field(min_length=1, max_length=16),
+            AfterValidator(ascending),
+        ]
+        | None
+    ) = None
+    control: Annotated[float, Field(ge=0, le=1)] = 0.05
     objectives: Annotated[
         list[Literal[tuple(OBJECTIVES)]],
         Field(min_length=1),

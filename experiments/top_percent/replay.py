@@ -1,0 +1,213 @@
+"""Search the recorded table over and over: what does it take to an architecture of its top 1%?
+
+    python -m experiments.top_percent.replay
+
+The ways to search run with their own code on what the table says of each epoch: nas with Optuna's
+studies, its sampler and its halving; random search; and "train all for one epoch, then the best to
+the end, in their order". Time is the recorded time of the epochs trained, in one process.
+"""
+
+import json
+import multiprocessing
+import zlib
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+
+from experiments.top_percent.table import HERE, PROCESSES, SPACE, rows
+from nas.claims import PAUSED
+from nas.halving import LOSSES, RUNG, SPARED, halving_of
+from nas.space import SearchSpace
+from nas.study import SAMPLERS
+
+RESULT = HERE / "replay.json"
+REPLAYS = 200
+#: of all architectures, those that count as found
+TOP = 0.01
+
+
+@dataclass(frozen=True)
+class Table:
+    """What was recorded: by candidate the training losses and the accuracies of the epochs."""
+
+    by_hash: dict[str, dict[str, Any]]
+
+    @classmethod
+    def read(cls) -> "Table":
+        """The table of the repository."""
+        return cls({row["hash"]: row for row in rows()})
+
+    @property
+    def goal(self) -> set[str]:
+        """The top, as whole architectures."""
+        ranked = sorted(self.by_hash, key=lambda one: -self.by_hash[one]["val_accuracy"][-1])
+        return set(ranked[: int(TOP * len(ranked))])
+
+    def seconds(self, one: str, epochs: int) -> float:
+        """How long epochs of an architecture take."""
+        row = self.by_hash[one]
+        return float(row["seconds"] * epochs / len(row["train_loss"]))
+
+
+class Replay:
+    """One search by nas on the table, until a candidate of the goal is trained to its end."""
+
+    def __init__(self, table: Table, space: SearchSpace, seed: int) -> None:
+        self.table, self.space, self.seed = table, space, seed
+        self.halving = halving_of(space)
+        self.study = optuna.create_study(direction="maximize")
+        self.spent = 0.0
+        self.seen: dict[str, FrozenTrial] = {}
+
+    def run(self) -> bool:
+        """Search until the goal is reached, or the trials are spent; whether it was reached."""
+        while (trial := self.claim()) is not None:
+            if self.train(trial):
+                return True
+        return False
+
+    def trials(self) -> list[FrozenTrial]:
+        return self.study.get_trials(deepcopy=False)
+
+    def claim(self) -> FrozenTrial | None:
+        """What a worker would take next, a new trial where nothing rests that is to go on."""
+        due = self.halving.due(self.trials(), self.space.search.trials) if self.halving else []
+        if not due:
+            if len(self.trials()) >= self.space.search.trials:
+                return None
+            self.study.add_trial(create_trial(state=TrialState.WAITING))
+            due = self.trials()[-1:]
+        storage = self.study._storage
+        storage.set_trial_state_values(due[0]._trial_id, TrialState.RUNNING)
+        storage.set_trial_user_attr(due[0]._trial_id, PAUSED, False)
+        return due[0]
+
+    def train(self, claimed: FrozenTrial) -> bool:
+        """Go on with a trial as far as it goes; whether that reached the goal."""
+        space, number = self.space, claimed.number
+        self.study.sampler = SAMPLERS[space.search.sampler](
+            zlib.crc32(f"{self.seed}/{number}".encode())
+        )
+        trial = Trial(self.study, claimed._trial_id)
+        one = space.candidate(trial).hash
+        if self.seen.setdefault(one, claimed).number != number:
+            trial.set_user_attr("reused_from", self.seen[one].number)
+            first = self.trials()[self.seen[one].number]
+            value = first.value if first.state == TrialState.COMPLETE else None
+            if value is None:
+                trial.report(*last_of(first)[::-1])
+            self.study.tell(trial, value, TrialState.PRUNED if value is None else None)
+            return False
+        row = self.table.by_hash[one]
+        for epoch in range(trial.user_attrs.get(RUNG, 0) + 1, len(row["train_loss"]) + 1):
+            self.spent += self.table.seconds(one, 1)
+            trial.report(row["val_accuracy"][epoch - 1], epoch)
+            if epoch < len(row["train_loss"]) and self.rests(trial, epoch, row):
+                self.study._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+                return False
+        self.study.tell(trial, row["val_accuracy"][-1])
+        return one in self.table.goal
+
+    def rests(self, trial: Trial, epoch: int, row: dict[str, Any]) -> bool:
+        """What nas.trial does after an epoch."""
+        if self.halving is None or epoch not in self.halving.rungs:
+            return False
+        losses = trial.user_attrs.get(LOSSES, {}) | {str(epoch): row["train_loss"][epoch - 1]}
+        trial.set_user_attr(LOSSES, losses)
+        trials = self.trials()
+        if not self.halving.rests(trials, trials[trial.number], epoch):
+            return False
+        if self.halving.is_control(trial.number + 1000 * self.seed):
+            trial.set_user_attr(SPARED, epoch)
+            return False
+        trial.set_user_attr(RUNG, epoch)
+        trial.set_user_attr(PAUSED, True)
+        return True
+
+
+def last_of(trial: FrozenTrial) -> tuple[int, float]:
+    """The last epoch of a trial and its value."""
+    assert trial.last_step is not None
+    return trial.last_step, trial.intermediate_values[trial.last_step]
+
+
+def at_random(table: Table, seed: int) -> float:
+    """Seconds of random search without repetition."""
+    order = np.random.default_rng(seed).permutation(sorted(table.by_hash))
+    spent = 0.0
+    for one in order:
+        spent += table.seconds(one, len(table.by_hash[one]["train_loss"]))
+        if one in table.goal:
+            break
+    return spent
+
+
+def one_epoch_first(table: Table) -> float:
+    """Seconds of training all for an epoch, and then the best of them on to the end."""
+    spent = sum(table.seconds(one, 1) for one in table.by_hash)
+    ranked = sorted(table.by_hash, key=lambda one: -table.by_hash[one]["val_accuracy"][0])
+    for one in ranked:
+        spent += table.seconds(one, len(table.by_hash[one]["train_loss"]) - 1)
+        if one in table.goal:
+            break
+    return spent
+
+
+#: what is told -> settings of the space, in place of its own
+WAYS = {
+    "nas, halving": ["search.pruner=halving"],
+    "nas, halving without a control set": ["search.pruner=halving", "search.control=0"],
+    "nas, halving, random sampler": ["search.pruner=halving", "search.sampler=random"],
+    "TPE, every candidate to its end": ["search.pruner=none"],
+}
+
+
+def searched(task: tuple[list[str], int]) -> float:
+    """Seconds until the goal is reached; a search that ends without is followed by another."""
+    settings, number = task
+    table, spent = Table.read(), 0.0
+    space = SearchSpace.load(SPACE, [*settings, f"search.trials={len(table.by_hash)}"])
+    for again in range(100):
+        replay = Replay(table, space, number + REPLAYS * again)
+        reached = replay.run()
+        spent += replay.spent
+        if reached:
+            return spent
+    raise RuntimeError("a hundred searches did not find it")
+
+
+def ratio(found: list[float], other: list[float]) -> dict[str, float]:
+    """Mean over mean, with a 95% bootstrap interval."""
+    draws = np.random.default_rng(0)
+    means = [
+        fmean(draws.choice(found, len(found))) / fmean(draws.choice(other, len(other)))
+        for _ in range(4000)
+    ]
+    low, high = np.quantile(means, [0.025, 0.975])
+    return {"ratio": round(fmean(found) / fmean(other), 3), "low": low, "high": high}
+
+
+def main() -> None:
+    """Replay all ways and write what was found."""
+    table = Table.read()
+    baseline = [at_random(table, seed) for seed in range(10 * REPLAYS)]
+    found = {"architectures": len(table.by_hash), "goal": len(table.goal), "replays": REPLAYS}
+    found["seconds at random"] = round(fmean(baseline), 1)
+    ways: dict[str, Any] = {"train all one epoch, then the best": {}}
+    ways["train all one epoch, then the best"] = ratio([one_epoch_first(table)], baseline)
+    with multiprocessing.Pool(PROCESSES) as pool:
+        for name, settings in WAYS.items():
+            spent = pool.map(searched, [(settings, number) for number in range(REPLAYS)])
+            ways[name] = ratio(spent, baseline) | {"longest": max(spent) / fmean(baseline)}
+            print(name, ways[name], flush=True)
+    text = json.dumps(found | {"over random search": ways}, indent=1)
+    RESULT.write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
