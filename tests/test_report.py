@@ -440,7 +440,7 @@ def test_a_storage_that_cannot_be_written_to(storage, report, monkeypatch, caplo
     def fail(*_: object) -> None:
         raise optuna.exceptions.StorageInternalError("read only")
 
-    monkeypatch.setattr("nas.report.publish", fail)
+    monkeypatch.setattr("nas.report.publishing.publish", fail)
     assert report().trials
     assert "the dashboard shows no report" in caplog.text
 

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 
 from nas import statistics as st
 from nas.architecture import Architecture
-from nas.report.rows import Row
+from nas.report.rows import Row, candidate
 
 #: options a numeric parameter may have before its values are put into thirds
 MOST_OPTIONS = 6
@@ -90,11 +90,20 @@ def built(name: str, row: Row) -> str | None:
     if name not in row.trial.params or row.architecture is None:
         return None
     match = re.match(r"stages\.(\d+)", name)
-    kinds = kinds_built(row.architecture, int(match[1]) if match else None)
+    kinds = kinds_written(row.text, int(match[1]) if match else None)
     return " and ".join(kinds) if kinds else None
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=65536)
+def kinds_written(text: str, stage: int | None) -> list[str]:
+    """The same of a stored candidate, which can be read: of a text it is quickly known whether it
+    was asked before.
+    """
+    found = candidate(text)
+    assert found is not None
+    return kinds_built(found.architecture, stage)
+
+
 def kinds_built(architecture: Architecture, stage: int | None) -> list[str]:
     """The kinds of the blocks that keep their shape; where there are none the transition `only`."""
     kept: list[str] = []

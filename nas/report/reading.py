@@ -5,7 +5,7 @@ Optuna makes an object of every attribute first: a gigabyte for 10,000 trials.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -24,17 +24,25 @@ SHARED = ("candidate", "provenance")
 BATCH = 1000
 distribution = lru_cache(maxsize=4096)(json_to_distribution)
 Parts = dict[int, dict[str, dict[Any, Any]]]
+#: no attribute in brief
+NOTHING: Mapping[str, Callable[[Any], Any]] = {}
 
 
-def trials_of(study: Study, without: Sequence[str] = ()) -> list[FrozenTrial]:
-    """All trials by number, less the user attributes `without` and those of samplers."""
+def trials_of(
+    study: Study, without: Sequence[str] = (), brief: Mapping[str, Callable[[Any], Any]] = NOTHING
+) -> list[FrozenTrial]:
+    """All trials by number, less the user attributes `without` and those of samplers; of those in
+    `brief` only what its function keeps, where the study is in a database.
+    """
     engine = engine_of(study._storage)
     if engine is None:
         return study.get_trials(deepcopy=False)
 
     def read() -> list[FrozenTrial]:
         with engine.connect() as connection:
-            return list(frozen(connection, study._study_id, parts(connection, study, without)))
+            found = parts(connection, study)
+            attributes(connection, study, without, brief, found)
+            return list(frozen(connection, study._study_id, found))
 
     return patiently(read)()
 
@@ -65,8 +73,8 @@ def frozen(connection: Connection, study_id: int, found: Parts) -> Iterator[Froz
         )
 
 
-def parts(connection: Connection, study: Study, without: Sequence[str]) -> Parts:
-    """Trial -> kind of part -> its parts."""
+def parts(connection: Connection, study: Study) -> Parts:
+    """Trial -> kind of part -> its parts, but for the user attributes."""
     found: Parts = defaultdict(lambda: defaultdict(dict))
     for row in rows(connection, study, models.TrialValueModel, "objective", "value", "value_type"):
         value = models.TrialValueModel.stored_repr_to_value(row[2], row[3])
@@ -81,11 +89,16 @@ def parts(connection: Connection, study: Study, without: Sequence[str]) -> Parts
         one: BaseDistribution = distribution(text)
         found[trial_id]["distributions"][name] = one
         found[trial_id]["params"][name] = one.to_external_repr(value)
-    attributes(connection, study, without, found)
     return found
 
 
-def attributes(connection: Connection, study: Study, without: Sequence[str], found: Parts) -> None:
+def attributes(
+    connection: Connection,
+    study: Study,
+    without: Sequence[str],
+    brief: Mapping[str, Callable[[Any], Any]],
+    found: Parts,
+) -> None:
     """Add the user attributes; equal ones are one object."""
     known: dict[str, Any] = {}
     for trial_id, key, text in rows(
@@ -94,9 +107,10 @@ def attributes(connection: Connection, study: Study, without: Sequence[str], fou
         if key in SHARED:
             if text not in known:
                 known[text] = json.loads(text)
-            found[trial_id]["attrs"][key] = known[text]
+            value = known[text]
         else:
-            found[trial_id]["attrs"][key] = json.loads(text)
+            value = json.loads(text)
+        found[trial_id]["attrs"][key] = brief[key](value) if key in brief else value
 
 
 def rows(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtr
 
 from nas.statistics.intervals import Array, interval
 
@@ -115,4 +115,4 @@ def student_p(differences: Iterable[float]) -> float:
     error = pairs.std(ddof=1) / sqrt(len(pairs))
     if error <= 1e-12 * np.abs(pairs).max():
         return sign_flip_p(pairs)
-    return float(2 * student.sf(abs(pairs.mean()) / error, len(pairs) - 1))
+    return float(2 * stdtr(len(pairs) - 1, -abs(pairs.mean()) / error))
