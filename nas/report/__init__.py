@@ -1,6 +1,8 @@
 """The report of a study: a page, Markdown and numbers, and figures in the Optuna dashboard."""
 
-from contextlib import suppress
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nas.defaults import OUT, study_folder
@@ -19,13 +21,29 @@ def write_report(storage: str, study_name: str | None, out: str | Path = OUT) ->
     from nas.report.facts import gather
     from nas.report.publishing import try_to_publish
 
-    facts = gather(storage, study_name)
-    files, sections = assemble(facts)
-    folder = study_folder(out, facts.name)
-    folder.mkdir(parents=True, exist_ok=True)
-    written = [write(folder / name, text) for name, text in files.items()]
-    try_to_publish(facts.study, [one for one in drawings(sections) if one.published], facts.verdict)
+    with uncollected():
+        facts = gather(storage, study_name)
+        files, sections = assemble(facts)
+        folder = study_folder(out, facts.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        written = [write(folder / name, text) for name, text in files.items()]
+        shown = [one for one in drawings(sections) if one.published]
+        try_to_publish(facts.study, shown, facts.verdict)
     return written
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Python looks for no garbage: all that is read stays until the end, and every look at it
+    would go over all of it.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def write(path: Path, text: str) -> Path:

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -90,31 +90,32 @@ def built(name: str, row: Row) -> str | None:
     if name not in row.trial.params or row.architecture is None:
         return None
     match = re.match(r"stages\.(\d+)", name)
-    kinds = kinds_written(row.text, int(match[1]) if match else None)
+    kinds = kinds_written(row.text).get(int(match[1]) if match else None)
     return " and ".join(kinds) if kinds else None
 
 
 @lru_cache(maxsize=65536)
-def kinds_written(text: str, stage: int | None) -> list[str]:
-    """The same of a stored candidate, which can be read: of a text it is quickly known whether it
-    was asked before.
+def kinds_written(text: str) -> dict[int | None, list[str]]:
+    """The same for every stage of a stored candidate that can be read, and for all of them (None):
+    a text tells quickly whether it was asked before, an architecture does not.
     """
     found = candidate(text)
-    assert found is not None
-    return kinds_built(found.architecture, stage)
+    return {} if found is None else kinds_built(found.architecture)
 
 
-def kinds_built(architecture: Architecture, stage: int | None) -> list[str]:
+def kinds_built(architecture: Architecture) -> dict[int | None, list[str]]:
     """The kinds of the blocks that keep their shape; where there are none the transition `only`."""
-    kept: list[str] = []
-    changed: list[str] = []
+    kept: dict[int | None, set[str]] = defaultdict(set)
+    changed: dict[int | None, set[str]] = defaultdict(set)
     for block in architecture.blocks():
         changes = block.stride != 1 or block.in_channels != block.out_channels
-        if stage is None or block.stage == stage:
-            (changed if changes else kept).append(block.shortcut)
-    if kept:
-        return sorted(set(kept))
-    return sorted({kind if kind == "none" else f"{kind} only" for kind in changed})
+        for stage in (block.stage, None):
+            (changed if changes else kept)[stage].add(block.shortcut)
+    only = {
+        stage: {kind if kind == "none" else f"{kind} only" for kind in kinds}
+        for stage, kinds in changed.items()
+    }
+    return {stage: sorted(kinds) for stage, kinds in (only | kept).items()}
 
 
 def thirds(values: Sequence[Any]) -> list[str | None]:
