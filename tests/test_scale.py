@@ -12,8 +12,8 @@ from optuna_dashboard import get_note, save_note
 from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from report_studies import make_study
 
+from nas.reading import trials_of
 from nas.report import write_report
-from nas.report.reading import trials_of
 from nas.report.rows import Brief, brief
 from nas.storage import open_storage
 from nas.study import SAMPLERS, best_trials, is_among_best

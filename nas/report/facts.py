@@ -12,7 +12,7 @@ from optuna.study import Study, StudyDirection
 from nas.defaults import STORAGE
 from nas.errors import UserError
 from nas.payoff.analysis import Payoff, analyse
-from nas.report.reading import trials_of
+from nas.reading import trials_of
 from nas.report.rows import Row, brief, read_rows
 from nas.space import SearchSpace
 from nas.storage import hidden, open_storage
@@ -107,9 +107,10 @@ def read_twins(backend: BaseStorage, name: str) -> tuple[dict[int, Row], Payoff 
     if not has_study(backend, name + TWINS):
         return {}, None, []
     study = optuna.load_study(study_name=name + TWINS, storage=backend)
-    rows = {row.number: row for row in read_rows(trials_of(study))}
+    trials = trials_of(study)
+    rows = {row.number: row for row in read_rows(trials)}
     try:
-        payoff = analyse(study)
+        payoff = analyse(study, trials)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         return rows, None, [unreadable(error), *without_twins()[1:]]
     from nas.payoff.words import verdict

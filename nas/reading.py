@@ -1,4 +1,4 @@
-"""The trials of a study for its report, in a few plain queries and without what no page shows.
+"""The trials of a study, in a few plain queries and without what is not asked for.
 
 Optuna makes an object of every attribute first: a gigabyte for 10,000 trials.
 """
