@@ -46,6 +46,10 @@ def payoff_json(facts: Facts, seen: Observed) -> str:
 
 def jsonable(value: Any) -> Any:
     """Data as JSON knows it: dataclasses as objects, keys as text, what is not finite as null."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
     if is_dataclass(value) and not isinstance(value, type):
         found = {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
         return found | (
@@ -55,9 +59,7 @@ def jsonable(value: Any) -> Any:
         return {key_text(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
         return [jsonable(item) for item in value]
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float) or hasattr(value, "__float__"):
+    if hasattr(value, "__float__"):
         return float(value) if math.isfinite(value) else None
     return str(value)
 

@@ -204,11 +204,7 @@ def pruned_by_kind(rows: Sequence[Row]) -> dict[str, tuple[int, int]]:
 
 def surface(rows: Sequence[Row]) -> st.Surface | None:
     """Surrogate of the validation error over depth and shortcut; None without rows to fit."""
-    known = [
-        row
-        for row in rows
-        if row.outcome == "trained" and row.val_error is not None and row.architecture is not None
-    ]
+    known = fittable(rows)
     step = -(-len(known) // MOST_SURFACE_ROWS) or 1
     known = known[::step]
     if not known:
@@ -224,6 +220,15 @@ def surface(rows: Sequence[Row]) -> st.Surface | None:
         [row.val_error or 0.0 for row in known],
         others=others,
     )
+
+
+def fittable(rows: Sequence[Row]) -> list[Row]:
+    """Candidates trained to their end of which all is known that a surrogate needs."""
+    return [
+        row
+        for row in rows
+        if row.outcome == "trained" and row.val_error is not None and row.architecture is not None
+    ]
 
 
 def binned(depths: Sequence[int]) -> list[int]:
