@@ -2,8 +2,6 @@
 
 from itertools import groupby
 
-from optuna.study import Study
-
 from nas.architecture import Architecture, BlockRecord
 from nas.result import Result
 from nas.settings import Candidate
@@ -26,13 +24,6 @@ def trial_text(candidate: Candidate, result: Result) -> str:
 def untrained_text(candidate: Candidate, why: str) -> str:
     """Architecture and reason of a trial that was not trained, in Markdown."""
     return f"{architecture_table(candidate.architecture)}\n\n{why}"
-
-
-def study_note(study: Study, body: str) -> None:
-    """Write the note of a study."""
-    from optuna_dashboard import save_note
-
-    save_note(study, body)
 
 
 def architecture_table(architecture: Architecture) -> str:

@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 from nas.architecture import Architecture, Named, checked
@@ -140,21 +141,41 @@ class Candidate:
 
     @classmethod
     def from_json(cls, text: str, place: str = "a stored candidate") -> "Candidate":
-        """The candidate `to_json` wrote; UserError where the text is something else."""
+        """The candidate `to_json` wrote, which can be built; UserError where the text is something
+        else.
+        """
         try:
-            data = json.loads(text)
-            given = data["training"] | {"optimizer": Named.parse(data["training"]["optimizer"])}
-            training = checked(Training(**given))
-            training.check()
-            architecture = Architecture.from_json(json.dumps(data["architecture"]))
-            plan(architecture)
-            dataset = Dataset.from_json(json.dumps(data["dataset"]))
-            return cls(architecture=architecture, training=training, dataset=dataset)
+            candidate = cls.read(text)
+            plan(candidate.architecture)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             why = str(error) if isinstance(error, ValueError) else repr(error)
             raise UserError(f"{place}: this is not the JSON of a candidate: {why}") from error
+        return candidate
+
+    @classmethod
+    def read(cls, text: str) -> "Candidate":
+        """The candidate as written, to be described: nobody has seen whether it can be built."""
+        data = json.loads(text)
+        return cls(
+            architecture=Architecture.from_json(json.dumps(data["architecture"])),
+            training=written_training(json.dumps(data["training"])),
+            dataset=written_dataset(json.dumps(data["dataset"])),
+        )
 
     @property
     def hash(self) -> str:
         """Sixteen hexadecimal digits, equal for equal candidates."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+
+@lru_cache
+def written_training(text: str) -> Training:
+    """The training of a stored candidate; most candidates of a study share theirs."""
+    data = json.loads(text)
+    training = checked(Training(**data | {"optimizer": Named.parse(data["optimizer"])}))
+    training.check()
+    return training
+
+
+#: the same for data sets
+written_dataset = lru_cache(Dataset.from_json)

@@ -13,7 +13,7 @@ errors
 registry  defaults  environment  durations  architecture  statistics
 patience
 claims
-failures  pulse  storage  writing
+failures  pulse  storage  writing  reading
 vigil
 blocks
 plan

@@ -440,7 +440,7 @@ def test_a_storage_that_cannot_be_written_to(storage, report, monkeypatch, caplo
     def fail(*_: object) -> None:
         raise optuna.exceptions.StorageInternalError("read only")
 
-    monkeypatch.setattr("nas.report.publish", fail)
+    monkeypatch.setattr("nas.report.publishing.publish", fail)
     assert report().trials
     assert "the dashboard shows no report" in caplog.text
 
@@ -455,13 +455,13 @@ def test_a_pareto_front_is_that_of_the_study(twins):
 
 def test_a_transition_in_the_place_of_all_shortcuts_is_an_option_of_its_own():
     one = candidate(1, ["identity", "projection", "none"]).architecture
-    assert [kinds_built(one, stage) for stage in range(3)] == [
+    assert [kinds_built(one)[stage] for stage in range(3)] == [
         ["identity"],
         ["zero_pad only"],
         ["none"],
     ]
     deep = candidate(2, ["identity", "projection", "none"]).architecture
-    assert kinds_built(deep, 1) == ["projection"]
+    assert kinds_built(deep)[1] == ["projection"]
 
 
 def test_importance_finds_the_parameter_that_was_planted(storage):

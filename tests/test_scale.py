@@ -1,5 +1,6 @@
 """What keeps a study of thousands of trials as quick as a short one; nothing here is timed."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,12 @@ import pytest
 from optuna.storages import BaseStorage
 from optuna.trial import Trial, TrialState, create_trial
 from optuna_dashboard import get_note, save_note
+from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from report_studies import make_study
 
-from nas.report.reading import trials_of
+from nas.reading import trials_of
+from nas.report import write_report
+from nas.report.rows import Brief, brief
 from nas.storage import open_storage
 from nas.study import SAMPLERS, best_trials, is_among_best
 from nas.window import WINDOW, WindowedTPE, chosen
@@ -121,6 +125,38 @@ def test_a_note_is_written_without_reading_the_others(
     assert study.trials[one.number].user_attrs == {"layers": 8, "seed": None}
 
 
+def test_a_report_is_published_without_reading_the_notes_of_trials(
+    stored: BaseStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = make_study(stored, trials=40)
+    write(study, study.ask()._trial_id, {"layers": 8}, "a note")
+    url = str(stored._backend.engine.url)  # type: ignore[attr-defined]
+
+    def read(*_: object) -> dict[str, Any]:
+        raise AssertionError("the attributes of the study were read")
+
+    def publish() -> dict[str, Any]:
+        with monkeypatch.context() as patch:
+            patch.setattr("optuna.storages.RDBStorage.get_study_system_attrs", read)
+            write_report(url, "digits", tmp_path)
+        return published(stored, study)
+
+    first = publish()
+    assert "nas-edf" in first
+    stored.set_study_system_attr(study._study_id, "dashboard:plot_data:nas-gone:0", "{}")
+    assert publish() == first, "what an older report left is gone"
+    assert "nothing is verified" in get_note(study)
+    attrs = stored.get_study_system_attrs(study._study_id)
+    assert attrs["dashboard:note_ver"] == 2
+    assert "a note" in attrs.values()
+
+
+def published(storage: BaseStorage, study: optuna.Study) -> dict[str, Any]:
+    """The figures in the dashboard by name."""
+    found = get_plotly_graph_objects(storage.get_study_system_attrs(study._study_id))
+    return {name: json.loads(text) for name, text in found.items()}
+
+
 def test_a_trial_that_runs_again_replaces_what_it_wrote(stored: BaseStorage) -> None:
     study = optuna.create_study(storage=stored)
     trial = study.ask()
@@ -162,7 +198,17 @@ def test_a_report_reads_what_optuna_reads_but_for_what_it_does_not_show(
     for one, other in zip(found, whole, strict=True):
         kept = {key: value for key, value in other.user_attrs.items() if key != "probes_1"}
         assert one.user_attrs == kept
-        for name in ("state", "values", "params", "distributions", "intermediate_values"):
+        for name in ("state", "values", "params", "distributions"):
             assert getattr(one, name) == getattr(other, name)
+        reported = {} if other.state == TrialState.COMPLETE else other.intermediate_values
+        assert one.intermediate_values == reported
         assert one.datetime_complete == other.datetime_complete
     assert any("probes_1" in trial.user_attrs for trial in whole)
+    results = {t.number: t.user_attrs["result"] for t in whole if "result" in t.user_attrs}
+    shortened = {
+        t.number: t.user_attrs["result"]
+        for t in trials_of(study, brief={"result": brief})
+        if "result" in t.user_attrs
+    }
+    assert shortened == {number: brief(text) for number, text in results.items()}
+    assert {len(one.measures) for one in shortened.values() if isinstance(one, Brief)} == {9}

@@ -4,8 +4,10 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import optuna
@@ -17,9 +19,13 @@ from sqlalchemy import insert
 
 from nas.cost import cost
 from nas.notes import trial_text
+from nas.payoff.running import base_candidates, fresh_runs, twin_study
+from nas.payoff.runs import first_runs
 from nas.result import Result
 from nas.settings import Candidate
 from nas.space import SearchSpace
+from nas.space.schema import PayoffSection
+from nas.study import TWINS
 from nas.trainability import PROBE_STEPS
 from nas.trial import measured
 
@@ -27,8 +33,17 @@ from nas.trial import measured
 BATCH = 1000
 START = datetime(2026, 1, 2)
 Rows = dict[Any, list[dict[str, Any]]]
-#: number, candidate, result, parameters and their distributions
-Finished = tuple[int, Candidate, Result, dict[str, Any], dict[str, Any]]
+
+
+class Finished(NamedTuple):
+    """A finished trial, with attributes beside those of every trial."""
+
+    number: int
+    candidate: Candidate
+    result: Result
+    params: dict[str, Any]
+    distributions: dict[str, Any]
+    attrs: dict[str, Any]
 
 
 def fill(study: Study, space: SearchSpace, count: int) -> None:
@@ -43,7 +58,37 @@ def drawn(space: SearchSpace, count: int) -> Iterator[Finished]:
         memory = optuna.create_study(sampler=sampler)  # asking a long one would take long
         trial = memory.ask()
         candidate = space.candidate(trial)
-        yield number, candidate, result_of(candidate, number), trial.params, trial.distributions
+        result = result_of(candidate, number)
+        yield Finished(number, candidate, result, trial.params, trial.distributions, {})
+
+
+def fill_twins(search: Study, space: SearchSpace, depths: int, seeds: int) -> None:
+    """Add a ladder of finished twins, with identity shortcuts and with none, beside a search."""
+    settings = PayoffSection(
+        arms=["identity", "none"],
+        depths=list(range(1, depths + 1)),
+        seeds=seeds,
+        top=0,
+        lr_factors=[1.0],
+        stages=False,
+    )
+    (base,) = base_candidates(search, space, settings)
+    name, stages = search.study_name + TWINS, len(base.architecture.stages)
+    study = twin_study(search._storage, name, search, settings, settings.depths, stages)
+    write(study, trained(fresh_runs(study, first_runs([base], settings, settings.depths))))
+
+
+def trained(runs: Iterable[dict[str, Any]]) -> Iterator[Finished]:
+    """The runs with the results they might have had."""
+    read = cache(Candidate.from_json)
+    for number, attrs in enumerate(runs):
+        candidate = read(attrs["candidate"])
+        result = replace(
+            result_of(candidate, 3 * number),  # every third one would be pruned
+            seed=attrs["seed"],
+            initial_hash=f"{len(candidate.architecture.blocks())} blocks, seed {attrs['seed']}",
+        )
+        yield Finished(number, candidate, result, {}, {}, attrs)
 
 
 def result_of(candidate: Candidate, seed: int) -> Result:
@@ -133,7 +178,7 @@ def flush(storage: Any, rows: Rows) -> None:
 
 def trial_rows(rows: Rows, study_id: int, first: int, one: Finished) -> None:
     """The rows of one trial in every table."""
-    number, candidate, result, params, distributions = one
+    number, candidate, result, params, distributions, more = one
     trial_id = first + number
     is_pruned = result.pruned
     begun = START + timedelta(seconds=13 * number)
@@ -157,7 +202,7 @@ def trial_rows(rows: Rows, study_id: int, first: int, one: Finished) -> None:
             }
         )
     attrs = {"candidate": candidate.to_json(), "worker": "host:1:1"}
-    attrs |= measured(candidate, result)
+    attrs |= measured(candidate, result) | more
     rows[models.TrialUserAttributeModel] += [
         {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
         for key, value in attrs.items()

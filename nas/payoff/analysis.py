@@ -7,12 +7,17 @@ from typing import Any
 
 import numpy as np
 from optuna.study import Study
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from nas import statistics as st
 from nas.payoff.contrasts import BESIDES, Contrast, contrasts, gain_change, order_contrasts
 from nas.payoff.finished import OUTCOMES, Twin, finished_twins
 from nas.payoff.twins import CONTROL, mask_name, masks
+from nas.reading import trials_of
+from nas.trainability import PROBE_STEPS
+
+#: what is stored of a twin and not compared
+UNUSED = ("candidate", *(f"probes_{step}" for step in (*PROBE_STEPS, "end")))
 
 
 @dataclass(frozen=True)
@@ -49,10 +54,11 @@ class Payoff:
     primary: dict[str, Any] = field(default_factory=dict)
 
 
-def analyse(study: Study) -> Payoff:
-    """Compare the finished twins of a study."""
-    twins = finished_twins(study)
-    fixed = study.user_attrs["payoff"]
+def analyse(study: Study, trials: list[FrozenTrial] | None = None) -> Payoff:
+    """Compare the finished twins of a study, whose trials may have been read already."""
+    trials = trials_of(study, UNUSED) if trials is None else trials
+    attrs = study.user_attrs
+    twins, fixed = finished_twins(attrs, trials), attrs["payoff"]
     reference = "none" if fixed["vary"] in ("shortcut", "transition") else None
 
     def of(comparison: str) -> list[Contrast]:
@@ -62,9 +68,9 @@ def analyse(study: Study) -> Payoff:
     ladder = of("ladder")
     candidates = {name: of(name) for name in names if name.startswith("top")}
     stages = stage_tables(twins)
-    states = [trial.state for trial in study.get_trials(deepcopy=False)]
+    states = [trial.state for trial in trials]
     return Payoff(
-        study=study.user_attrs["twins_of"],
+        study=attrs["twins_of"],
         vary=fixed["vary"],
         smallest_effect=fixed["smallest_effect"],
         twins=twins,

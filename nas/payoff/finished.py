@@ -1,10 +1,10 @@
 """Twins that have finished: one run at one place of the comparison, with what was measured."""
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.payoff.running import cells_of
@@ -34,11 +34,11 @@ class Twin(Cell):
     seconds: float
 
 
-def finished_twins(study: Study) -> list[Twin]:
-    """Every finished run at each of its places."""
-    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+def finished_twins(noted: Mapping[str, Any], trials: Iterable[FrozenTrial]) -> list[Twin]:
+    """Every finished run at each of its places; `noted` are the attributes of the study."""
+    done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     measured = [trial for trial in done if "result" in trial.user_attrs]
-    return [twin(trial, cell) for trial in measured for cell in cells_of(study, trial)]
+    return [twin(trial, cell) for trial in measured for cell in cells_of(noted, trial)]
 
 
 def twin(trial: FrozenTrial, cell: dict[str, Any]) -> Twin:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -259,17 +259,18 @@ def add_cell(study: Study, trial: FrozenTrial, cell: dict[str, Any]) -> None:
         study.set_user_attr(f"cells_{trial.number}", [*extra, cell])
 
 
-def cells_of(study: Study, trial: FrozenTrial) -> list[dict[str, Any]]:
-    """All places of a run in the comparison."""
-    return trial.user_attrs.get("cells", []) + study.user_attrs.get(f"cells_{trial.number}", [])
+def cells_of(noted: Mapping[str, Any], trial: FrozenTrial) -> list[dict[str, Any]]:
+    """All places of a run in the comparison; `noted` are the attributes of the study."""
+    return trial.user_attrs.get("cells", []) + noted.get(f"cells_{trial.number}", [])
 
 
 def best_factors(twins: Study, base: list[Candidate]) -> Factors:
     """The learning-rate factor with the best validation accuracy in the tuning."""
     named = {"ladder": base[0]} | {f"top {rank}": one for rank, one in enumerate(base, start=1)}
     tuned: dict[tuple[str, str, int, str], tuple[float, float]] = {}
+    noted = twins.user_attrs
     for trial in twins.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        for cell in cells_of(twins, trial):
+        for cell in cells_of(noted, trial):
             if cell["role"] == "tune":
                 place = (cell["comparison"], cell["order"], cell["depth"], cell["arm"])
                 found = (trial.user_attrs["val_accuracy"], cell["lr"])

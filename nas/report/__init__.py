@@ -1,24 +1,14 @@
 """The report of a study: a page, Markdown and numbers, and figures in the Optuna dashboard."""
 
-import html
-import logging
-from collections.abc import Sequence
-from contextlib import suppress
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nas.defaults import OUT, study_folder
 from nas.errors import StudyError
 
-if TYPE_CHECKING:
-    from optuna.study import Study
-
-    from nas.report.content import Drawing
-
-__all__ = ["publish", "write_report"]
-
-#: pixels of a figure in the dashboard
-PLOT_HEIGHT = 420
+__all__ = ["write_report"]
 
 
 def write_report(storage: str, study_name: str | None, out: str | Path = OUT) -> list[Path]:
@@ -29,14 +19,31 @@ def write_report(storage: str, study_name: str | None, out: str | Path = OUT) ->
     from nas.report.assembled import assemble
     from nas.report.content import drawings
     from nas.report.facts import gather
+    from nas.report.publishing import try_to_publish
 
-    facts = gather(storage, study_name)
-    files, sections = assemble(facts)
-    folder = study_folder(out, facts.name)
-    folder.mkdir(parents=True, exist_ok=True)
-    written = [write(folder / name, text) for name, text in files.items()]
-    try_to_publish(facts.study, [one for one in drawings(sections) if one.published], facts.verdict)
+    with uncollected():
+        facts = gather(storage, study_name)
+        files, sections = assemble(facts)
+        folder = study_folder(out, facts.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        written = [write(folder / name, text) for name, text in files.items()]
+        shown = [one for one in drawings(sections) if one.published]
+        try_to_publish(facts.study, shown, facts.verdict)
     return written
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Python looks for no garbage: all that is read stays until the end, and every look at it
+    would go over all of it.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def write(path: Path, text: str) -> Path:
@@ -53,35 +60,3 @@ def write(path: Path, text: str) -> Path:
             "folder with --out DIR, and run `nas report`; the study itself is whole."
         ) from error
     return path
-
-
-def try_to_publish(study: "Study", drawings: Sequence["Drawing"], verdict: Sequence[str]) -> None:
-    """Publish where the storage can be written to; else say so and leave it."""
-    from optuna.exceptions import StorageInternalError
-
-    try:
-        publish(study, drawings, verdict)
-    except (StorageInternalError, StudyError) as error:
-        logging.getLogger("nas").warning(
-            "the storage cannot be written to, so the dashboard shows no report: %s", error
-        )
-
-
-def publish(study: "Study", drawings: Sequence["Drawing"], verdict: Sequence[str]) -> None:
-    """Show figures and verdict in the Optuna dashboard; the verdict is the study's note."""
-    import plotly.graph_objects as go
-    from optuna_dashboard import save_plotly_graph_object
-
-    from nas.notes import study_note
-    from nas.report.markdown import MOST_SENTENCES, escaped, listing, quoted
-    from nas.report.style import counted
-
-    for drawing in drawings:
-        title = {"text": html.escape(drawing.title), "font": {"size": 14}}
-        figure = go.Figure(drawing.figure)
-        figure.update_layout(title=title, margin={"t": 80, "b": 20}, height=PLOT_HEIGHT)
-        save_plotly_graph_object(study, figure, graph_object_id=f"nas-{drawing.name}")
-    head, shown, more = verdict[0], verdict[1 : MOST_SENTENCES + 1], verdict[MOST_SENTENCES + 1 :]
-    end = f"{quoted(f'nas report {study.study_name}')} writes the whole report"
-    end += f", with {counted(len(more), 'more sentence')}." if more else "."
-    study_note(study, "\n\n".join(["## Verdict", f"**{escaped(head)}**", *listing(shown), end]))

@@ -12,8 +12,8 @@ from optuna.study import Study, StudyDirection
 from nas.defaults import STORAGE
 from nas.errors import UserError
 from nas.payoff.analysis import Payoff, analyse
-from nas.report.reading import trials_of
-from nas.report.rows import Row, read_rows
+from nas.reading import trials_of
+from nas.report.rows import Row, brief, read_rows
 from nas.space import SearchSpace
 from nas.storage import hidden, open_storage
 from nas.study import (
@@ -28,8 +28,12 @@ from nas.study import (
 )
 from nas.trainability import PROBE_STEPS
 
-#: readings that are shown of twins alone
-UNSEEN = tuple(f"probes_{step}" for step in PROBE_STEPS if step)
+#: what is not shown of the trials of a search, and what is shown in brief
+UNSEEN = (
+    *(f"probes_{step}" for step in PROBE_STEPS if step),
+    *("architecture_hash", "candidate_hash", "worker"),
+)
+BRIEF = {"result": brief}
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def gather(storage: str, name: str | None) -> Facts:
     if beside := search_of(attrs):
         study = load_study(backend, beside)
         attrs = study.user_attrs
-    rows = read_rows(trials_of(study, UNSEEN))
+    rows = read_rows(trials_of(study, UNSEEN, BRIEF))
     twins, payoff, verdict = read_twins(backend, study.study_name)
     return Facts(
         study=study,
@@ -95,7 +99,7 @@ def read_baseline(backend: BaseStorage, name: str) -> list[Row]:
     if not has_study(backend, name + BASELINE):
         return []
     beside = optuna.load_study(study_name=name + BASELINE, storage=backend)
-    return read_rows(trials_of(beside, UNSEEN))
+    return read_rows(trials_of(beside, UNSEEN, BRIEF))
 
 
 def read_twins(backend: BaseStorage, name: str) -> tuple[dict[int, Row], Payoff | None, list[str]]:
@@ -103,9 +107,10 @@ def read_twins(backend: BaseStorage, name: str) -> tuple[dict[int, Row], Payoff 
     if not has_study(backend, name + TWINS):
         return {}, None, []
     study = optuna.load_study(study_name=name + TWINS, storage=backend)
-    rows = {row.number: row for row in read_rows(trials_of(study))}
+    trials = trials_of(study)
+    rows = {row.number: row for row in read_rows(trials)}
     try:
-        payoff = analyse(study)
+        payoff = analyse(study, trials)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         return rows, None, [unreadable(error), *without_twins()[1:]]
     from nas.payoff.words import verdict

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from nas.payoff.analysis import Payoff
 from nas.payoff.finished import Twin
 from nas.report.rows import Row
-from nas.report.style import COLOURS
+from nas.report.style import COLOURS, MOST_SINGLE
 
 
 class Place(NamedTuple):
@@ -63,7 +63,9 @@ class Twins:
         numbers = sorted({len(rows) for rows in groups})
         if numbers == [1]:
             return "One run of each arm."
-        return f"Thin: one run; thick: the {average} of {' or '.join(map(str, numbers))} runs."
+        many = f" (of many an even selection, {MOST_SINGLE} at most)"
+        thin = f"one run{many if max(numbers, default=0) > MOST_SINGLE else ''}"
+        return f"Thin: {thin}; thick: the {average} of {' or '.join(map(str, numbers))} runs."
 
     def differing(self) -> str:
         """In which parts of code, libraries or machine the finished twins differ."""

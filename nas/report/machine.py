@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import lru_cache
 from typing import Any
 
 from nas.environment import library_version
@@ -13,7 +14,7 @@ from nas.payoff.finished import OUTCOMES
 from nas.report.beside_random import runs_of
 from nas.report.facts import Facts
 from nas.report.observed import Observed
-from nas.report.rows import Row
+from nas.report.rows import Row, candidate
 from nas.statistics import Effect
 from nas.trainability import PROBE_MEASURES, RUN_MEASURES
 
@@ -45,6 +46,10 @@ def payoff_json(facts: Facts, seen: Observed) -> str:
 
 def jsonable(value: Any) -> Any:
     """Data as JSON knows it: dataclasses as objects, keys as text, what is not finite as null."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
     if is_dataclass(value) and not isinstance(value, type):
         found = {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
         return found | (
@@ -54,9 +59,7 @@ def jsonable(value: Any) -> Any:
         return {key_text(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
         return [jsonable(item) for item in value]
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float) or hasattr(value, "__float__"):
+    if hasattr(value, "__float__"):
         return float(value) if math.isfinite(value) else None
     return str(value)
 
@@ -71,9 +74,9 @@ def trials_csv(rows: Sequence[Row], objectives: Sequence[str]) -> str:
     records = [record(row, objectives) for row in rows]
     head = list(dict.fromkeys(key for one in records for key in one)) or ["number", "outcome"]
     text = io.StringIO()
-    writer = csv.DictWriter(text, head, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({safe(key): value for key, value in one.items()} for one in records)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(safe, head))
+    writer.writerows(map(one.get, head) for one in records)
     return text.getvalue()
 
 
@@ -89,20 +92,21 @@ def record(row: Row, objectives: Sequence[str]) -> dict[str, Any]:
     }
     found["epochs"] = row.epochs or None
     found["diverged"] = plain(attrs.get("diverged"))
-    found |= described(row)
+    found |= described(row.text)
     found |= {m.name: plain(row.measures.get(m.name)) for m in RUN_MEASURES if m.name != "diverged"}
     found |= probed(row)
     found |= {f"param.{name}": plain(value) for name, value in sorted(row.trial.params.items())}
     found["error"] = plain(str(attrs.get("error", "")).strip().rpartition("\n")[2])
-    return {safe(key): value for key, value in found.items()}
+    return found
 
 
-def described(row: Row) -> dict[str, Any]:
-    """The architecture in columns."""
-    one = row.architecture
-    if one is None:
+@lru_cache(maxsize=65536)
+def described(text: str) -> dict[str, Any]:
+    """The architecture of a stored candidate in columns."""
+    found = candidate(text)
+    if found is None:
         return dict.fromkeys(ARCHITECTURE)
-    stages = one.stages
+    one, stages = found.architecture, found.architecture.stages
     return {
         "activation_order": plain(one.activation_order),
         "blocks": plain("/".join(str(stage.block) for stage in stages)),

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 
 from nas import statistics as st
 from nas.architecture import Architecture
-from nas.report.rows import Row
+from nas.report.rows import Row, candidate
 
 #: options a numeric parameter may have before its values are put into thirds
 MOST_OPTIONS = 6
@@ -90,22 +90,32 @@ def built(name: str, row: Row) -> str | None:
     if name not in row.trial.params or row.architecture is None:
         return None
     match = re.match(r"stages\.(\d+)", name)
-    kinds = kinds_built(row.architecture, int(match[1]) if match else None)
+    kinds = kinds_written(row.text).get(int(match[1]) if match else None)
     return " and ".join(kinds) if kinds else None
 
 
-@lru_cache(maxsize=16384)
-def kinds_built(architecture: Architecture, stage: int | None) -> list[str]:
+@lru_cache(maxsize=65536)
+def kinds_written(text: str) -> dict[int | None, list[str]]:
+    """The same for every stage of a stored candidate that can be read, and for all of them (None):
+    a text tells quickly whether it was asked before, an architecture does not.
+    """
+    found = candidate(text)
+    return {} if found is None else kinds_built(found.architecture)
+
+
+def kinds_built(architecture: Architecture) -> dict[int | None, list[str]]:
     """The kinds of the blocks that keep their shape; where there are none the transition `only`."""
-    kept: list[str] = []
-    changed: list[str] = []
+    kept: dict[int | None, set[str]] = defaultdict(set)
+    changed: dict[int | None, set[str]] = defaultdict(set)
     for block in architecture.blocks():
         changes = block.stride != 1 or block.in_channels != block.out_channels
-        if stage is None or block.stage == stage:
-            (changed if changes else kept).append(block.shortcut)
-    if kept:
-        return sorted(set(kept))
-    return sorted({kind if kind == "none" else f"{kind} only" for kind in changed})
+        for stage in (block.stage, None):
+            (changed if changes else kept)[stage].add(block.shortcut)
+    only = {
+        stage: {kind if kind == "none" else f"{kind} only" for kind in kinds}
+        for stage, kinds in changed.items()
+    }
+    return {stage: sorted(kinds) for stage, kinds in (only | kept).items()}
 
 
 def thirds(values: Sequence[Any]) -> list[str | None]:
@@ -194,11 +204,7 @@ def pruned_by_kind(rows: Sequence[Row]) -> dict[str, tuple[int, int]]:
 
 def surface(rows: Sequence[Row]) -> st.Surface | None:
     """Surrogate of the validation error over depth and shortcut; None without rows to fit."""
-    known = [
-        row
-        for row in rows
-        if row.outcome == "trained" and row.val_error is not None and row.architecture is not None
-    ]
+    known = fittable(rows)
     step = -(-len(known) // MOST_SURFACE_ROWS) or 1
     known = known[::step]
     if not known:
@@ -214,6 +220,15 @@ def surface(rows: Sequence[Row]) -> st.Surface | None:
         [row.val_error or 0.0 for row in known],
         others=others,
     )
+
+
+def fittable(rows: Sequence[Row]) -> list[Row]:
+    """Candidates trained to their end of which all is known that a surrogate needs."""
+    return [
+        row
+        for row in rows
+        if row.outcome == "trained" and row.val_error is not None and row.architecture is not None
+    ]
 
 
 def binned(depths: Sequence[int]) -> list[int]:

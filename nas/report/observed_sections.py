@@ -7,7 +7,7 @@ from nas import statistics as st
 from nas.report import observed_figures as maps
 from nas.report.content import Drawing, Kind, Part, Section, Table, Text
 from nas.report.facts import Facts
-from nas.report.observed import Observed, pruned_by_kind, surface
+from nas.report.observed import Observed, fittable, pruned_by_kind, surface
 from nas.report.rows import MIXED, Row
 from nas.report.search_figures import KINDS
 from nas.report.style import counted, number, signed
@@ -162,9 +162,9 @@ def surface_section(rows: Sequence[Row]) -> Section:
     if found is None:
         return Section(name, title)
     if found.errors is None:
-        return Section(name, title, [Text(no_surface(found), role="note")])
+        return Section(name, title, [Text(no_surface(found, rows), role="note")])
     caption = (
-        f"Random forest on {found.n} candidates; cross-validated R² = {found.r2:.2f}. Averaged "
+        f"Random forest on {fitted(found, rows)}; cross-validated R² = {found.r2:.2f}. Averaged "
         "over the other choices of these candidates; n: candidates behind a cell, blank where "
         "there is none. Observational."
     )
@@ -172,7 +172,14 @@ def surface_section(rows: Sequence[Row]) -> Section:
     return Section(name, title, [Drawing("surface", "Predicted validation error", drawn, caption)])
 
 
-def no_surface(found: st.Surface) -> str:
+def fitted(found: st.Surface, rows: Sequence[Row]) -> str:
+    """The candidates a forest was fitted to."""
+    count = len(fittable(rows))
+    selected = f" (an even selection of {count:,})" if count > found.n else ""
+    return f"{found.n} candidates{selected}"
+
+
+def no_surface(found: st.Surface, rows: Sequence[Row]) -> str:
     """Why no surface is shown."""
     if found.r2 is None:
         return (
@@ -181,6 +188,6 @@ def no_surface(found: st.Surface) -> str:
         )
     return (
         "No surface is shown: a random forest of depth, shortcut and the other choices has a "
-        f"cross-validated R² of {signed(found.r2, 2)} on {found.n} candidates, below "
+        f"cross-validated R² of {signed(found.r2, 2)} on {fitted(found, rows)}, below "
         f"{st.SMALLEST_R2:g}, so its map would say more about the model than about the networks."
     )

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -15,6 +15,7 @@ from nas.settings import Candidate
 #: how a trial can end or stand, in the order of tables
 OUTCOMES = ("trained", "pruned", "repeated", "rejected", "failed", "running", "due")
 MIXED = "mixed"
+DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,12 @@ class Row:
     @cached_property
     def candidate(self) -> Candidate | None:
         """The candidate, where it can be read."""
-        return candidate(str(self.trial.user_attrs.get("candidate", "")))
+        return candidate(self.text)
+
+    @property
+    def text(self) -> str:
+        """The candidate as it is stored."""
+        return str(self.trial.user_attrs.get("candidate", ""))
 
     @property
     def architecture(self) -> Architecture | None:
@@ -46,30 +52,29 @@ class Row:
 
     @property
     def result(self) -> dict[str, Any]:
-        """What the training gave; empty where it cannot be read."""
+        """What the training of a twin gave; empty where it cannot be read."""
         return mapping(self.trial.user_attrs.get("result"))
 
     @property
     def curve(self) -> list[dict[str, Any]]:
-        """One record for each epoch."""
+        """One record for each epoch of a twin."""
         return curve_in(self.result)
 
     @property
     def measures(self) -> dict[str, Any]:
         """Measures of the run by name."""
-        return self.brief[0]
+        return self.brief.measures
 
     @property
     def epochs(self) -> int:
         """How many epochs were trained."""
-        return self.brief[1]
+        return self.brief.epochs
 
     @cached_property
-    def brief(self) -> tuple[dict[str, Any], int]:
-        """Measures and epochs, kept while the rest of the result is not: that is much."""
-        result = self.result
-        measures = result.get("measures")
-        return measures if isinstance(measures, dict) else {}, len(curve_in(result))
+    def brief(self) -> "Brief":
+        """What the training gave in brief."""
+        stored = self.trial.user_attrs.get("result")
+        return stored if isinstance(stored, Brief) else brief(stored)
 
     def probes(self, step: str) -> dict[str, Any]:
         """Measure -> value at a step of training."""
@@ -111,6 +116,31 @@ class Row:
         )
 
 
+class Brief(NamedTuple):
+    """What is shown of a result in a search: all results of a long one would fill the memory."""
+
+    measures: dict[str, Any]
+    epochs: int
+
+
+def brief(text: Any) -> Brief:
+    """A stored result in brief."""
+    measures = member(text, "measures")
+    curve = curve_in({"curve": member(text, "curve")})
+    return Brief(measures if isinstance(measures, dict) else {}, len(curve))
+
+
+def member(text: Any, key: str) -> Any:
+    """A value of a stored JSON object, found without reading the others, which take most of the
+    time; None where it cannot be read.
+    """
+    _, found, rest = str(text).partition(f'"{key}": ')
+    try:
+        return DECODER.raw_decode(rest)[0] if found else None
+    except ValueError:
+        return None
+
+
 def curve_in(result: dict[str, Any]) -> list[dict[str, Any]]:
     """The records of the epochs; none where they cannot be read."""
     curve = result.get("curve")
@@ -138,12 +168,12 @@ def outcome(trial: FrozenTrial) -> str:
     return "pruned" if trial.state == TrialState.PRUNED or attrs.get("pruned") else "trained"
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=65536)
 def candidate(text: str) -> Candidate | None:
     """A candidate from its JSON; None where another version wrote it otherwise."""
     try:
-        return Candidate.from_json(text)
-    except (ValueError, TypeError, KeyError, AttributeError, AssertionError):
+        return Candidate.read(text)
+    except (ValueError, TypeError, KeyError, AttributeError, AssertionError, RecursionError):
         return None
 
 

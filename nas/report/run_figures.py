@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from nas.report.rows import Row, finite
-from nas.report.style import colours, faded, figure, plain, separated
+from nas.report.style import colours, faded, figure, plain, selected, separated
 
 Arms = Mapping[str, Sequence[Row]]
 #: a line: places on the x axis, and heights that may be missing
@@ -106,7 +106,8 @@ def bundles(
 
 
 def thin(runs: Mapping[int, Line], colour: str) -> go.Scatter:
-    """The single runs of an arm, each naming its trial."""
+    """The single runs of an arm, each naming its trial; of many an even selection."""
+    runs = dict(selected(list(runs.items())))
     return go.Scatter(
         x=separated([x for x, _ in runs.values()]),
         y=separated([y for _, y in runs.values()]),

@@ -4,7 +4,7 @@ dark.
 
 import html
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import plotly.graph_objects as go
 
@@ -12,6 +12,7 @@ from nas.payoff.phrases import MINUS as MINUS
 from nas.payoff.phrases import counted as counted
 from nas.payoff.phrases import signed as signed
 
+T = TypeVar("T")
 #: Okabe and Ito's palette, safe for colour-blind readers and legible on white and on black
 COLOURS = {
     "identity": "#0072B2",
@@ -30,6 +31,8 @@ SYMBOLS = {
 #: for arms and groups that are no shortcut kind
 OTHERS = ("#CC79A7", "#8F7A00", "#56A3C9", "#882255", "#5E6AD2", "#A0522D")
 ACCENT = OTHERS[0]
+#: single runs drawn of each arm, and single pairs of each arm and depth
+MOST_SINGLE = 60
 NEUTRAL, TEXT, LINE = "#D6D6D6", "#808080", "rgba(127,127,127,0.25)"
 #: orange where the first arm is better, blue where the second is
 DIVERGING = [[0.0, "#D55E00"], [0.5, NEUTRAL], [1.0, "#0072B2"]]
@@ -124,6 +127,11 @@ def room(values: Sequence[float], share: float) -> list[float]:
     low, high = min(values), max(values)
     margin = share * ((high - low) or 1.0)
     return [low - margin, high + margin]
+
+
+def selected(items: Sequence[T], most: int = MOST_SINGLE) -> Sequence[T]:
+    """All, or where there are many an even selection."""
+    return items[:: -(-len(items) // most) or 1]
 
 
 def separated(lines: Sequence[Sequence[Any]]) -> list[Any]:

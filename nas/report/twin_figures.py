@@ -16,6 +16,7 @@ from nas.report.style import (
     figure,
     plain,
     room,
+    selected,
     signed,
     symbol,
 )
@@ -95,8 +96,10 @@ def band(effects: dict[int, Effect], colour: str, shift: float) -> list[go.Scatt
 
 
 def dots(one: Contrast, pairs: Pairs, outcome: str, colour: str, shift: float) -> go.Scatter:
-    """Every pair as a small dot that names its trials, a little beside the mean."""
-    rows = [(layers, a, b) for layers, row in pairs.items() for a, b in row]
+    """Every pair as a small dot that names its trials, a little beside the mean; of many an even
+    selection.
+    """
+    rows = [(layers, a, b) for layers, row in pairs.items() for a, b in selected(row)]
     return go.Scatter(
         x=[layers + shift for layers, _, _ in rows],
         y=[a.outcomes[outcome] - b.outcomes[outcome] for _, a, b in rows],

@@ -10,7 +10,7 @@ from nas.report.ladder import Place, Twins, slug
 from nas.report.network_figure import network
 from nas.report.rows import Row
 from nas.report.run_figures import CURVES, curves, gradients
-from nas.report.style import counted
+from nas.report.style import MOST_SINGLE, counted
 from nas.report.twin_figures import ROLES, gain_by_depth, gain_map, main_contrasts, variant_map
 from nas.trainability import PROBE_MEASURES, PROBE_STEPS
 
@@ -61,11 +61,13 @@ def gain_key(twins: Twins) -> str:
         f" Dotted, where the axis reaches it: the smallest effect of interest, {size:g} points of "
         "training error."
     )
+    most = max(e.n for one in main_contrasts(twins.payoff) for e in one.gains["val_error"].values())
+    some = f", of many an even selection ({MOST_SINGLE} at most)" if most > MOST_SINGLE else ""
     return (
         f"Gain: the error of the network with shortcut {reference} less that of its twin, "
         f"{twins.epochs}. Bands: 95% intervals, cut where they leave the axis. A filled marker: "
-        "the interval leaves zero out. Small dots: single pairs, one for each seed. Single depths "
-        f"are exploratory: their intervals are not corrected.{dotted if size > 0 else ''}"
+        f"the interval leaves zero out. Small dots: single pairs, one for each seed{some}. Single "
+        f"depths are exploratory: their intervals are not corrected.{dotted if size > 0 else ''}"
     )
 
 

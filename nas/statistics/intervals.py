@@ -23,8 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
-from scipy.stats import t as student
+from scipy.special import ndtr, ndtri, stdtrit
 
 Array = NDArray[np.float64]
 
@@ -78,7 +77,8 @@ def quantiles(values: Array, weights: Array, at: tuple[float, float]) -> tuple[f
 
 def student_t(pairs: Array, confidence: float, _: Resamples) -> tuple[float, float]:
     """mean +- t(n-1) s / sqrt(n) (Student, 1908)."""
-    half = student.ppf((1 + confidence) / 2, len(pairs) - 1) * pairs.std(ddof=1) / sqrt(len(pairs))
+    error = pairs.std(ddof=1) / sqrt(len(pairs))
+    half = stdtrit(len(pairs) - 1, (1 + confidence) / 2) * error
     return float(pairs.mean() - half), float(pairs.mean() + half)
 
 

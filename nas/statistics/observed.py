@@ -11,7 +11,7 @@ from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from nas.statistics.family import holm
 from nas.statistics.intervals import Array
@@ -90,8 +90,8 @@ def welch(
     a, b = this.var(ddof=1) / len(this), rest.var(ddof=1) / len(rest)
     difference, error = float(this.mean() - rest.mean()), sqrt(a + b)
     freedom = (a + b) ** 2 / (a**2 / (len(this) - 1) + b**2 / (len(rest) - 1)) if error else 1.0
-    half = float(student.ppf((1 + confidence) / 2, freedom)) * error
-    p = float(2 * student.sf(abs(difference) / error, freedom)) if error else float(difference == 0)
+    half = float(stdtrit(freedom, (1 + confidence) / 2)) * error
+    p = float(2 * stdtr(freedom, -abs(difference) / error)) if error else float(difference == 0)
     return MarginalEffect(
         choice=choice,
         option=option,

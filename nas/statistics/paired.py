@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from math import sqrt
 
 import numpy as np
-from scipy.stats import t as student
+from numpy.typing import NDArray
+from scipy.special import stdtr
 
 from nas.statistics.intervals import Array, interval
 
@@ -97,12 +99,19 @@ def sign_flip_p(differences: Iterable[float], *, resamples: int = 10_000, seed: 
     pairs = finite(differences)
     bar = abs(pairs.sum()) - 1e-9 * np.abs(pairs).sum()
     if len(pairs) > ENUMERATED_TO:
-        signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(resamples, len(pairs)))
+        signs = signs_drawn(len(pairs), resamples, seed)
         return float((1 + (np.abs(signs @ pairs) >= bar).sum()) / (1 + resamples))
     sums = pairs[:1]
     for pair in pairs[1:]:
         sums = np.concatenate([sums + pair, sums - pair])
     return float((np.abs(sums) >= bar).mean())
+
+
+@lru_cache(maxsize=4)
+def signs_drawn(n: int, resamples: int, seed: int) -> NDArray[np.int8]:
+    """Random patterns of n signs, the same for all effects of as many pairs."""
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(resamples, n))
+    return signs.astype(np.int8)
 
 
 def student_p(differences: Iterable[float]) -> float:
@@ -115,4 +124,4 @@ def student_p(differences: Iterable[float]) -> float:
     error = pairs.std(ddof=1) / sqrt(len(pairs))
     if error <= 1e-12 * np.abs(pairs).max():
         return sign_flip_p(pairs)
-    return float(2 * student.sf(abs(pairs.mean()) / error, len(pairs) - 1))
+    return float(2 * stdtr(len(pairs) - 1, -abs(pairs.mean()) / error))

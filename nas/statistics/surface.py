@@ -65,13 +65,7 @@ def depth_surface(
     r2 = cross_validated_r2(rows, target, seed)
     if r2 is None or r2 < SMALLEST_R2:
         return Surface(*grid, None, counts, r2, len(target))
-    model = forest(seed).fit(rows, target)
-
-    def mean_at(depth: int, shortcut: str) -> float:
-        everywhere: Columns = {"depth": [depth] * len(target), "shortcut": [shortcut] * len(target)}
-        return float(model.predict(encode({**columns, **everywhere}, levels)).mean())
-
-    surface = np.array([[mean_at(*cell) for cell in line] for line in cells])
+    surface = averages(forest(seed).fit(rows, target), rows, *grid)
     return Surface(*grid, np.where(counts > 0, surface, np.nan), counts, r2, len(target))
 
 
@@ -84,6 +78,18 @@ def encode(columns: Columns, levels: Mapping[str, list[str]]) -> Array:
         for level in known
     ]
     return np.concatenate([depth, np.array(options)]).T
+
+
+def averages(model: Any, rows: Array, depths: Sequence[int], shortcuts: Sequence[str]) -> Array:
+    """The mean prediction for all rows where they had each depth and each shortcut; depth is the
+    first of their columns, and the shortcuts follow.
+    """
+    chosen = np.eye(len(shortcuts))
+    everywhere = np.tile(rows, (len(shortcuts), len(depths), 1, 1))
+    everywhere[..., 0] = np.array(depths)[:, None]
+    everywhere[..., 1 : 1 + len(shortcuts)] = chosen[:, None, None]
+    predicted = model.predict(everywhere.reshape(-1, rows.shape[1]))
+    return np.asarray(predicted.reshape(everywhere.shape[:-1]).mean(axis=-1))
 
 
 def forest(seed: int) -> Any:

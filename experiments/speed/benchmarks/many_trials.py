@@ -1,12 +1,10 @@
-"""What a trial costs outside of its training in long studies, and what their report costs.
+"""What a trial costs outside of its training in long studies.
 
 Studies of 1,000 and 10,000 finished trials of 10 epochs lie in SQLite; trials then run as a worker
 runs them, with a training that takes no time. Seconds of processor time, in which the machine's
 other work shows too: Optuna's own TPE, on the same trials in memory, is told beside.
 """
 
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -28,43 +26,21 @@ from nas.storage import open_storage
 from nas.study import create_study, load_study
 from nas.training import Trained
 
-#: trials -> milliseconds of one trial, seconds and MiB of one report
+#: trials -> milliseconds of one trial
 GOALS = {1_000: 20, 10_000: 50}
-REPORT_SECONDS, REPORT_MIB = 5, 400
 REPEATS = 9
-REPORT = """
-import sys, time
-from nas.report import write_report
-write_report(*sys.argv[1:])
-lines = open("/proc/self/status").read().splitlines()
-peak = next(line.split()[1] for line in lines if line.startswith("VmHWM"))
-print(time.process_time(), int(peak) / 1024)
-"""
 
 
 def measure() -> list[Row]:
-    """Two rows for each length."""
+    """One row for each length."""
     space = SearchSpace.load("cifar", ["training.epochs=10"])
     found = []
     for count, goal in GOALS.items():
         with tempfile.TemporaryDirectory() as folder:
             url = f"sqlite:///{folder}/nas.db"
             fill(create_study(open_storage(url, create=True), "cifar", space), space, count)
-            found += [report_row(url, count, Path(folder)), trial_row(url, count, goal, space)]
+            found.append(trial_row(url, count, goal, space))
     return found
-
-
-def report_row(url: str, count: int, folder: Path) -> Row:
-    """`nas report`, in a process of its own."""
-    command = [sys.executable, "-c", REPORT, url, "cifar", str(folder)]
-    seconds, mib = map(float, subprocess.check_output(command, text=True).split()[-2:])
-    return Row(
-        what=f"processor time and peak memory of `nas report`, {count:,} trials",
-        goal=f"at most {REPORT_SECONDS} s and {REPORT_MIB} MiB",
-        found=f"{seconds:.1f} s, {mib:.0f} MiB",
-        reached=seconds <= REPORT_SECONDS and mib <= REPORT_MIB,
-        note=f"page of {(folder / 'cifar/report.html').stat().st_size / 2**20:.1f} MiB",
-    )
 
 
 def trial_row(url: str, count: int, goal: float, space: SearchSpace) -> Row:

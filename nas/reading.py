@@ -1,40 +1,49 @@
-"""The trials of a study for its report, in a few plain queries and without what no page shows.
+"""The trials of a study, in a few plain queries and without what is not asked for.
 
 Optuna makes an object of every attribute first: a gigabyte for 10,000 trials.
 """
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.storages._rdb import models
 from optuna.study import Study
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, Select, select
 
 from nas.claims import engine_of
 from nas.patience import patiently
 
 #: attributes that are the same in many trials
-SHARED = ("candidate", "provenance")
+SHARED = {"candidate", "provenance", "diverged", "pruned", "seed", "layers", "parameters"}
 #: rows fetched at once
 BATCH = 1000
 distribution = lru_cache(maxsize=4096)(json_to_distribution)
 Parts = dict[int, dict[str, dict[Any, Any]]]
+#: no attribute in brief
+NOTHING: Mapping[str, Callable[[Any], Any]] = {}
 
 
-def trials_of(study: Study, without: Sequence[str] = ()) -> list[FrozenTrial]:
-    """All trials by number, less the user attributes `without` and those of samplers."""
+def trials_of(
+    study: Study, without: Sequence[str] = (), brief: Mapping[str, Callable[[Any], Any]] = NOTHING
+) -> list[FrozenTrial]:
+    """All trials by number, less the user attributes `without` and those of samplers; of those in
+    `brief` only what its function keeps. What trials with values reported on the way is left out
+    too. Of a study in memory everything.
+    """
     engine = engine_of(study._storage)
     if engine is None:
         return study.get_trials(deepcopy=False)
 
     def read() -> list[FrozenTrial]:
         with engine.connect() as connection:
-            return list(frozen(connection, study._study_id, parts(connection, study, without)))
+            found = parts(connection, study)
+            attributes(connection, study, without, brief, found)
+            return list(frozen(connection, study._study_id, found))
 
     return patiently(read)()
 
@@ -65,15 +74,16 @@ def frozen(connection: Connection, study_id: int, found: Parts) -> Iterator[Froz
         )
 
 
-def parts(connection: Connection, study: Study, without: Sequence[str]) -> Parts:
-    """Trial -> kind of part -> its parts."""
+def parts(connection: Connection, study: Study) -> Parts:
+    """Trial -> kind of part -> its parts, but for the user attributes."""
     found: Parts = defaultdict(lambda: defaultdict(dict))
     for row in rows(connection, study, models.TrialValueModel, "objective", "value", "value_type"):
         value = models.TrialValueModel.stored_repr_to_value(row[2], row[3])
         found[row[0]]["values"][row[1]] = value
     stored = models.TrialIntermediateValueModel
     columns = ("step", "intermediate_value", "intermediate_value_type")
-    for row in rows(connection, study, stored, *columns):
+    is_open = models.TrialModel.__table__.c.state != TrialState.COMPLETE
+    for row in rows(connection, study, stored, *columns, where=is_open):
         value = stored.stored_repr_to_intermediate_value(row[2], row[3])
         found[row[0]]["reported"][row[1]] = value
     columns = ("param_name", "param_value", "distribution_json")
@@ -81,33 +91,38 @@ def parts(connection: Connection, study: Study, without: Sequence[str]) -> Parts
         one: BaseDistribution = distribution(text)
         found[trial_id]["distributions"][name] = one
         found[trial_id]["params"][name] = one.to_external_repr(value)
-    attributes(connection, study, without, found)
     return found
 
 
-def attributes(connection: Connection, study: Study, without: Sequence[str], found: Parts) -> None:
+def attributes(
+    connection: Connection,
+    study: Study,
+    without: Sequence[str],
+    brief: Mapping[str, Callable[[Any], Any]],
+    found: Parts,
+) -> None:
     """Add the user attributes; equal ones are one object."""
     known: dict[str, Any] = {}
-    for trial_id, key, text in rows(
-        connection, study, models.TrialUserAttributeModel, "key", "value_json", without=without
-    ):
+    model = models.TrialUserAttributeModel
+    is_shown = model.__table__.c.key.not_in(without)
+    for trial_id, key, text in rows(connection, study, model, "key", "value_json", where=is_shown):
         if key in SHARED:
             if text not in known:
                 known[text] = json.loads(text)
-            found[trial_id]["attrs"][key] = known[text]
+            value = known[text]
         else:
-            found[trial_id]["attrs"][key] = json.loads(text)
+            value = json.loads(text)
+        found[trial_id]["attrs"][key] = brief[key](value) if key in brief else value
 
 
 def rows(
-    connection: Connection, study: Study, model: Any, *columns: str, without: Sequence[str] = ()
+    connection: Connection, study: Study, model: Any, *columns: str, where: Any = None
 ) -> Iterator[Any]:
-    """Trial and columns of every row of a study in a table, in the order they were written."""
+    """Trial and columns of every row of a study in a table."""
     table, trial = model.__table__, models.TrialModel.__table__
     wanted: Select[Any] = select(table.c.trial_id, *(table.c[name] for name in columns))
     wanted = wanted.join(trial, trial.c.trial_id == table.c.trial_id)
     wanted = wanted.where(trial.c.study_id == study._study_id)
-    if without:
-        wanted = wanted.where(table.c.key.not_in(without))
-    (key,) = table.primary_key.columns
-    yield from connection.execution_options(yield_per=BATCH).execute(wanted.order_by(key))
+    if where is not None:
+        wanted = wanted.where(where)
+    yield from connection.execution_options(yield_per=BATCH).execute(wanted)
