@@ -10,9 +10,9 @@ from nas.settings import Candidate, Training
 #: name -> side of the pictures, widths of the stages, blocks in each, training pictures, epochs
 SIZES = {
     "XS": (16, (8, 16), 1, 5120, 4),  # 0.57 million multiply-adds
-    "S": (32, (16, 32, 64), 1, 1280, 3),  # 12.2 million: ResNet-8
-    "M": (32, (16, 32, 64), 3, 640, 2),  # 40.6 million: ResNet-20
-    "M, 30 steps": (32, (16, 32, 64), 3, 1920, 2),
+    "S": (32, (16, 32, 64), 1, 1280, 2),  # 12.2 million: ResNet-8
+    "M": (32, (16, 32, 64), 3, 512, 2),  # 40.6 million: ResNet-20
+    "M, 20 steps": (32, (16, 32, 64), 3, 1280, 2),
     "one step": (16, (8, 16), 1, 128, 1),  # of XS
 }
 
