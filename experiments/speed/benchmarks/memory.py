@@ -1,19 +1,13 @@
 """What one more worker of a real search takes, with all of CIFAR-10: proportional set sizes."""
 
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-from optuna.trial import TrialState
-
-from experiments.speed.sizes import data_dir
+from experiments.speed.searches import family, finished, start_search
 from experiments.speed.table import Row
 from nas.space import SearchSpace
-from nas.storage import open_storage
-from nas.study import load_study
 
 SPACE = """
 name: memory
@@ -51,34 +45,13 @@ def measure() -> list[Row]:
 
 def peak(space: Path, workers: int) -> float:
     """Largest sum over the processes of a search, in MiB, looked at twice a second."""
-    storage = f"sqlite:///{space.parent}/{workers}.db"
-    options = {"workers": workers, "storage": storage, "data-dir": data_dir(), "out": space.parent}
-    command = [sys.executable, "-c", "from nas.cli import main; main()", "search", str(space)]
-    command += [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    search, most = subprocess.Popen(command, stdout=subprocess.DEVNULL), 0.0
+    study, most = f"memory-{workers}", 0.0
+    search = start_search(space, study, workers, cores=len(os.sched_getaffinity(0)))
     while search.poll() is None:
         most = max(most, sum(proportional_size(pid) for pid in family(search.pid)))
         time.sleep(0.5)
-    study = load_study(open_storage(storage), "memory")
-    if {trial.state for trial in study.get_trials()} != {TrialState.COMPLETE}:
-        raise RuntimeError("a trial of the search failed.")
+    finished(space, study)
     return most
-
-
-def family(pid: int) -> list[int]:
-    """A process and all that came of it."""
-    parents = {}
-    for folder in os.listdir("/proc"):
-        try:
-            stat = Path("/proc", folder, "stat").read_text() if folder.isdigit() else None
-        except OSError:
-            continue
-        if stat:
-            parents[int(folder)] = int(stat.rpartition(")")[2].split()[1])
-    found = [pid]
-    for one in found:
-        found += [child for child, parent in parents.items() if parent == one]
-    return found
 
 
 def proportional_size(pid: int) -> float:
