@@ -47,8 +47,8 @@ def claim(storage: BaseStorage, study: Study, due: Due = due) -> FrozenTrial | N
     found = due(study)
     if not found:
         return None
-    with file_locked(storage) as lock:  # other databases lock the row
-        for trial in first_then_any(due(study) if lock else found):
+    with file_locked(storage):  # other databases lock the row
+        for trial in first_then_any(found):
             with contextlib.suppress(UpdateFinishedTrialError):
                 if storage.set_trial_state_values(trial._trial_id, state=TrialState.RUNNING):
                     storage.set_trial_user_attr(trial._trial_id, "worker", this_worker())

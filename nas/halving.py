@@ -9,17 +9,17 @@ training taken up where it rested. It looks at trials only; who trains and who e
 nas.trial and nas.study.
 """
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.claims import PAUSED
 from nas.space import SearchSpace
 
-#: attributes of a trial: the epochs after which it last rested, those after which it would have if
-#: it were not one of the control set, and the training loss at each rung
+#: attributes of a trial: the epochs after which it last rested, those from which it went on for
+#: being in the control set alone (0: for what it is), and the training loss at each rung
 RUNG, SPARED, LOSSES = "rung", "spared", "rung_losses"
 #: epochs of one rung over those of the rung before, where the space names none
 FACTOR = 4
@@ -29,8 +29,8 @@ FACTOR = 4
 class Halving:
     """After which epochs candidates rest, and which of them go on.
 
-    control: share of candidates that never rest, drawn by their numbers: early epochs favour some
-    architectures, and these show by how much.
+    control: share of candidates that go on in any case, after all others, drawn by their numbers:
+    early epochs favour some architectures, and these show by how much.
     """
 
     rungs: tuple[int, ...]
@@ -44,7 +44,8 @@ class Halving:
 
     def is_control(self, number: int) -> bool:
         """Whether a trial is one of the control set."""
-        return zlib.crc32(f"{self.seed}/{number}/control".encode()) < self.control * 2**32
+        digest = sha256(f"{self.seed}/{number}/control".encode()).digest()
+        return int.from_bytes(digest[:4], "big") < self.control * 2**32
 
     def ranking(self, trials: Sequence[FrozenTrial], rung: int) -> list[FrozenTrial]:
         """The trials that were trained up to a rung at least, the best there first."""
@@ -61,10 +62,14 @@ class Halving:
         return ranking[: max(least, int(len(ranking) * self.share(rung) + 1e-9))]
 
     def rests(self, trials: Sequence[FrozenTrial], trial: FrozenTrial, epoch: int) -> bool:
-        """Whether a trial is to rest after an epoch, or would if it were not of the control set."""
+        """Whether a trial is to rest after an epoch."""
         if epoch not in self.rungs or epoch <= trial.user_attrs.get(RUNG, 0):
             return False
-        return all(other.number != trial.number for other in self.best(trials, epoch))
+        return not self.is_best(trials, trial, epoch)
+
+    def is_best(self, trials: Sequence[FrozenTrial], trial: FrozenTrial, rung: int) -> bool:
+        """Whether a trial goes on from a rung for what it is."""
+        return any(other.number == trial.number for other in self.best(trials, rung))
 
     def promoted(self, trials: Sequence[FrozenTrial], least: int = 0) -> list[FrozenTrial]:
         """The resting trials that are to go on, the furthest first."""
@@ -76,15 +81,18 @@ class Halving:
         ]
 
     def due(self, trials: Sequence[FrozenTrial], num_trials: int) -> list[FrozenTrial]:
-        """What a worker may take. Of every rung one goes on at least, once all were there."""
+        """What a worker may take."""
         new = [t for t in trials if t.state == TrialState.WAITING and not is_paused(t)]
         return self.promoted(trials) + new or self.last(trials, num_trials)
 
     def last(self, trials: Sequence[FrozenTrial], num_trials: int) -> list[FrozenTrial]:
-        """Those that go on though a rung has too few for one of them to be the best share."""
-        if len(trials) < num_trials or any(not is_at_rest(trial) for trial in trials):
+        """Those that go on once all others rest: one of each rung where it has too few for one of
+        them to be the best share, and the control set."""
+        if len(trials) < num_trials:
             return []
-        return self.promoted(trials, least=1)[:1]
+        control = [t for t in trials if is_paused(t) and self.is_control(t.number)]
+        settled = all(map(is_at_rest, trials))
+        return self.promoted(trials, least=1)[:1] + control if settled else control
 
     def hopeless(self, trials: Sequence[FrozenTrial], num_trials: int) -> list[FrozenTrial]:
         """The resting trials that cannot go on, whatever comes."""
@@ -95,6 +103,7 @@ class Halving:
             for rung in self.rungs
             for place, trial in enumerate(self.ranking(trials, rung))
             if is_paused(trial)
+            and not self.is_control(trial.number)
             and trial.user_attrs[RUNG] == rung
             and (over or place >= self.most(trials, rung, to_come))
         ]

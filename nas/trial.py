@@ -88,14 +88,14 @@ def attempt_candidate(
     trial.set_user_attr("candidate", candidate.to_json())
     if reject(study, trial, candidate, space.excess(candidate)):
         return False
-    seed = trial.user_attrs["seed"] if RUNG in trial.user_attrs else None
+    objective, halving = learned_objective(space), halving_of(space)
+    seed = seed_of_rested(study, trial, halving)
     if seed is None:
         twins = same_candidates(study, candidate)
         if twins and space.search.duplicates == "reuse":
             copy(study, trial, candidate, twins[0])
             return False
         seed = space.search.seed + len(twins)
-    objective, halving = learned_objective(space), halving_of(space)
 
     def on_epoch(record: dict[str, float]) -> bool:
         if objective is None:
@@ -129,19 +129,27 @@ def attempt_candidate(
 
 
 def is_to_rest(study: Study, trial: Trial, halving: Halving, record: dict[str, float]) -> bool:
-    """Whether a trial rests after an epoch; one of the control set that would is marked."""
+    """Whether a trial rests after an epoch, of which it notes the loss first."""
     epoch = int(record["epoch"])
     if epoch not in halving.rungs:
         return False
     losses = trial.user_attrs.get(LOSSES, {}) | {str(epoch): record["train_loss"]}
     trial.set_user_attr(LOSSES, losses)
     own = study._storage.get_trial(trial._trial_id)
-    if not halving.rests(study.get_trials(deepcopy=False), own, epoch):
-        return False
-    control = halving.is_control(own.number)
-    if control and SPARED not in own.user_attrs:
-        trial.set_user_attr(SPARED, epoch)
-    return not control
+    return halving.rests(study.get_trials(deepcopy=False), own, epoch)
+
+
+def seed_of_rested(study: Study, trial: Trial, halving: Halving | None) -> int | None:
+    """The seed of a trial that rested and goes on, None of another; it is marked where it goes on
+    for being in the control set alone."""
+    own = study._storage.get_trial(trial._trial_id)
+    if RUNG not in own.user_attrs:
+        return None
+    if halving and halving.is_control(own.number) and SPARED not in own.user_attrs:
+        rung = own.user_attrs[RUNG]
+        trials = study.get_trials(deepcopy=False)
+        trial.set_user_attr(SPARED, 0 if halving.is_best(trials, own, rung) else rung)
+    return int(own.user_attrs["seed"])
 
 
 def attempt_twin(

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Container, Sequence
+from heapq import nlargest, nsmallest
 from typing import Any
 
 import numpy as np
@@ -68,8 +69,10 @@ class View:
     def __init__(self, study: Study, number: int) -> None:
         self.number = number
         self._study = study
-        sign = 1 if study.directions[0] == StudyDirection.MAXIMIZE else -1
-        trials = [judged(trial, sign) for trial in study._get_trials(deepcopy=False)]
+        trials = study._get_trials(deepcopy=False)
+        if len(study.directions) == 1:  # of several objectives Optuna knows no pruned trials
+            sign = 1 if study.direction == StudyDirection.MAXIMIZE else -1
+            trials = [judged(trial, sign) for trial in trials]
         self._trials = chosen(study, [t for t in trials if t.state in STATES], number)
 
     def __getattr__(self, name: str) -> Any:
@@ -87,8 +90,9 @@ class View:
 def judged(trial: FrozenTrial, sign: int) -> FrozenTrial:
     """A trial that rested as pruned at its last rung, by its loss there, and so one of the control
     set that would have rested."""
-    rung = trial.user_attrs.get(SPARED, trial.user_attrs.get(RUNG))
-    if rung is None or (trial.state == TrialState.COMPLETE and SPARED not in trial.user_attrs):
+    spared = trial.user_attrs.get(SPARED)
+    rung = spared or trial.user_attrs.get(RUNG)
+    if not rung or (trial.state == TrialState.COMPLETE and not spared):
         return trial
     seen = copy.copy(trial)
     seen.state = TrialState.PRUNED
@@ -101,8 +105,20 @@ def chosen(study: Study, trials: Sequence[FrozenTrial], number: int) -> list[Fro
     done = [trial for trial in trials if trial.state.is_finished()]
     if len(done) <= WINDOW:
         return list(trials)
-    gamma = default_gamma if len(study.directions) == 1 else default_gamma_multiobjective
-    best, rest = _split_trials(study, done, gamma(WINDOW))
+    best = {trial.number for trial in best_of(study, done)}
+    rest = [trial.number for trial in done if trial.number not in best]
     drawn = np.random.RandomState(number).choice(len(rest), WINDOW - len(best), replace=False)
-    kept = {trial.number for trial in best} | {rest[index].number for index in drawn}
+    kept = best | {rest[index] for index in drawn}
     return [trial for trial in trials if not trial.state.is_finished() or trial.number in kept]
+
+
+def best_of(study: Study, done: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Those that TPE sets against the others, mostly found without sorting all as TPE does."""
+    if len(study.directions) > 1:
+        return _split_trials(study, list(done), default_gamma_multiobjective(WINDOW))[0]
+    count = default_gamma(WINDOW)
+    first = nlargest if study.direction == StudyDirection.MAXIMIZE else nsmallest
+    complete = [trial for trial in done if trial.state == TrialState.COMPLETE]
+    leading = first(2 * count, complete, key=lambda trial: trial.values[0])
+    allowed = [trial for trial in leading if max(trial.constraints.values(), default=0) <= 0]
+    return allowed[:count] if len(allowed) >= count else _split_trials(study, list(done), count)[0]

@@ -101,6 +101,23 @@ def test_the_control_set_is_drawn_by_number() -> None:
     assert not any(HALVING.is_control(number) for number in range(1000))
 
 
+def test_the_control_set_goes_on_after_all_others() -> None:
+    """Trial 0, the worst, is of it."""
+    seed = next(s for s in range(99) if control_of(s) == [0])
+    halving = Halving(rungs=(1, 4), epochs=16, control=0.2, seed=seed)
+    resting = [trial(number, 2.0 - number / 10, resting=True) for number in range(4)]
+    assert numbers(halving.due(resting, 4)) == [3], "the best goes first"
+    ended = [*resting[:3], trial(3, 1.7, 1.0)]
+    assert numbers(halving.due(ended, 4)) == [0]
+    assert halving.due(ended, 5) == [], "another is to come"
+    assert numbers(halving.hopeless(ended, 4)) == [2, 1]
+
+
+def control_of(seed: int) -> list[int]:
+    halving = Halving(rungs=(1,), epochs=4, control=0.2, seed=seed)
+    return [number for number in range(4) if halving.is_control(number)]
+
+
 def test_tpe_sees_a_rest_as_a_pruning_by_the_loss() -> None:
     seen = judged(trial(0, 2.0, 1.5, resting=True), sign=1)
     assert seen.state == TrialState.PRUNED
@@ -134,12 +151,13 @@ def test_a_search_ends_with_the_trials_asked_for(space: Make, search_here: Run) 
         "search.rungs=[1, 2]",
         "search.control=0.2",
         "training.epochs=4",
+        "search.sampler=tpe",
         "architecture.depth={low: 1, high: 4}",
         "training.optimizer={sgd: {lr: {low: 1e-3, high: 0.3, log: true}}}",
     )
-    study = search_here(ours, 12)
+    study = search_here(ours, 14)
     trials = study.get_trials()
-    assert len(trials) == 12
+    assert len(trials) == 14
     assert {one.state for one in trials} == {TrialState.COMPLETE, TrialState.PRUNED}
     rested = [one for one in trials if RUNG in one.user_attrs]
     assert any(one.state == TrialState.COMPLETE for one in rested)
@@ -151,6 +169,21 @@ def test_a_search_ends_with_the_trials_asked_for(space: Make, search_here: Run) 
         if one.state == TrialState.PRUNED and "reused_from" not in one.user_attrs:
             assert one.last_step == one.user_attrs[RUNG]
             assert one.value == one.intermediate_values[one.last_step]
+
+
+@pytest.mark.parametrize("objectives", ["[val_loss]", "[val_accuracy, parameters]"])
+def test_tpe_draws_beside_resting_trials(objectives: str, space: Make, search_here: Run) -> None:
+    ours = space(
+        "search.pruner=halving",
+        "search.rungs=[1]",
+        f"search.objectives={objectives}",
+        "search.sampler=tpe",
+        "search.probes=false",
+        "architecture.depth={low: 1, high: 4}",
+    )
+    study = search_here(ours, 14)
+    assert len(study.trials) == 14
+    assert all(one.state.is_finished() and one.values for one in study.trials)
 
 
 def test_a_training_that_rested_ends_as_one_that_did_not(

@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,3 +82,15 @@ def spent_by(pid: int) -> Spent | None:
         return None
     ticks = int(fields[11]) + int(fields[12])
     return Spent(ticks / os.sysconf("SC_CLK_TCK"), int(own[1]) / 1e9)
+
+
+def followed(process: subprocess.Popen[bytes], enough: Callable[[], bool] = lambda: False) -> float:
+    """Processor seconds of a process and all that came of it, until it has ended or it is enough;
+    each is looked at twice a second."""
+    spent: dict[int, float] = {}
+    while process.poll() is None:
+        spent |= {pid: one.processor for pid in family(process.pid) if (one := spent_by(pid))}
+        if enough():
+            break
+        time.sleep(0.5)
+    return sum(spent.values())

@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 from experiments.speed.sizes import candidate, data_dir
 from nas.data import open_data
 from nas.network import Network
+from nas.settings import Candidate
 
 
 def pillow(picture: np.ndarray, padding: int, training: bool) -> torch.Tensor:
@@ -74,9 +75,8 @@ class Pictures(Dataset):
 class Classifier(lightning.LightningModule):
     """The network, its optimiser and what is logged."""
 
-    def __init__(self, size: str) -> None:
+    def __init__(self, ours: Candidate) -> None:
         super().__init__()
-        ours = candidate(size)
         self.network, self.settings = Network(ours.architecture), ours.training
 
     def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
@@ -94,8 +94,11 @@ class Classifier(lightning.LightningModule):
         self.log_dict({"val_loss": F.cross_entropy(logits, labels), "val_acc": accuracy})
 
     def configure_optimizers(self) -> Any:
-        rate = self.settings.optimizer.arguments["lr"]
-        optimizer = torch.optim.SGD(self.parameters(), rate, momentum=0.9, weight_decay=1e-4)
+        chosen = self.settings.optimizer.arguments
+        decay = chosen.get("weight_decay", 1e-4)
+        optimizer = torch.optim.SGD(
+            self.parameters(), chosen["lr"], momentum=0.9, weight_decay=decay
+        )
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
@@ -115,12 +118,14 @@ class Reports(lightning.Callback):
             raise optuna.TrialPruned
 
 
-def objective(trial: optuna.Trial, size: str, transform: Any, num_workers: int, out: str) -> float:
+def objective(
+    trial: optuna.Trial, ours: Candidate, transform: Any, num_workers: int, out: str
+) -> float:
     """One trial."""
     lightning.seed_everything(0, verbose=False)
-    ours = candidate(size)
-    data = open_data(ours.dataset, data_dir=data_dir(), batch_size=128, seed=0)
-    options = {"batch_size": 128, "num_workers": num_workers}
+    size = ours.training.batch_size
+    data = open_data(ours.dataset, data_dir=data_dir(), batch_size=size, seed=0)
+    options = {"batch_size": size, "num_workers": num_workers}
     options["persistent_workers"] = num_workers > 0
     training = Pictures(data, data._train, transform, training=True)
     validation = Pictures(data, data._validation, transform, training=False)
@@ -128,7 +133,7 @@ def objective(trial: optuna.Trial, size: str, transform: Any, num_workers: int, 
         max_epochs=ours.training.epochs, default_root_dir=out, callbacks=[Reports(trial)]
     )
     trainer.fit(
-        Classifier(size),
+        Classifier(ours),
         DataLoader(training, shuffle=True, **options),
         DataLoader(validation, **options),
     )
@@ -151,7 +156,11 @@ def usual_script(size: str, transform: str = "pillow", num_workers: int = 0) -> 
     def study() -> float:
         study = optuna.create_study(direction="maximize", storage=f"sqlite:///{out}/optuna.db")
         goal = partial(
-            objective, size=size, transform=transforms[transform], num_workers=num_workers, out=out
+            objective,
+            ours=candidate(size),
+            transform=transforms[transform],
+            num_workers=num_workers,
+            out=out,
         )
         study.optimize(goal, n_trials=1)
         return study.best_value

@@ -8,7 +8,6 @@ the accuracy that the table has of it, trained whole: the regret is how far it i
 """
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ import optuna
 import torch
 
 from experiments.speed import usual
+from experiments.speed.searches import followed
 from experiments.top_percent.replay import Table
 from experiments.top_percent.table import HERE, SPACE
 from nas.settings import Candidate
@@ -70,21 +70,14 @@ def by_nas(seed: int) -> tuple[float, set[str], str]:
             command = [Path(sys.executable).with_name("nas"), "search", SPACE, "--workers", "1"]
             command += ["--storage", url, "--out", folder, "--trials", str(number)]
             command += [word for setting in settings for word in ("--set", setting)]
-            before = children()
-            subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, check=True)
-            spent += children() - before
+            process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+            spent += followed(process)
             study = load_study(open_storage(url), "top_percent")
             texts = {trial.user_attrs["candidate"] for trial in study.get_trials()}
             drawn = {Candidate.from_json(text).hash for text in texts}
             if len(drawn) >= CANDIDATES:
                 return spent, drawn, best_trials(study)[0].user_attrs["candidate_hash"]
             number += CANDIDATES - len(drawn)
-
-
-def children() -> float:
-    """Processor seconds of all processes that ran below this one."""
-    times = os.times()
-    return times.children_user + times.children_system
 
 
 def main() -> None:

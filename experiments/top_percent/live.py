@@ -3,13 +3,12 @@
     NAS_DATA_DIR=... python -m experiments.top_percent.live halving 0 1 2 3 4
     NAS_DATA_DIR=... python -m experiments.top_percent.live random 0 1 2 3 4
 
-Each is `nas search` with one worker, ended by Ctrl-C when it got there; what it took is the
+Each is `nas search` with one worker, ended by SIGTERM when it got there; what it took is the
 processor time of the search and its worker, as the machine is shared, and the wall's beside.
 """
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from experiments.speed.searches import followed
 from experiments.top_percent.replay import Table
 from experiments.top_percent.table import HERE, SPACE
 from nas.errors import StudyError
@@ -34,7 +34,7 @@ WAYS = {
 def live(way: str, seed: int) -> dict[str, object]:
     """One search until it got there."""
     goal = Table.read().goal
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         settings = [*WAYS[way], f"search.seed={seed}", "search.trials=1000"]
         command = [Path(sys.executable).with_name("nas"), "search", SPACE, "--workers", "1"]
@@ -43,24 +43,21 @@ def live(way: str, seed: int) -> dict[str, object]:
             command, cwd=folder, stdout=subprocess.DEVNULL, env=os.environ, start_new_session=True
         )
         url = f"sqlite:///{folder}/runs/nas.db"
-        while not (found := reached(url, goal)) and process.poll() is None:
-            time.sleep(0.5)
+        spent = followed(process, lambda: reached(url, goal))
         seconds = time.monotonic() - start
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         process.wait()
+        found = reached(url, goal)
         trials = load_study(open_storage(url), "top_percent").get_trials()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    own = [trial for trial in trials if "reused_from" not in trial.user_attrs]
     return {
         "way": way,
         "seed": seed,
         "found": found,
         "seconds": round(spent, 1),
         "wall": round(seconds, 1),
-        "trained": sum(
-            "result" in t.user_attrs and "reused_from" not in t.user_attrs for t in trials
-        ),
-        "epochs": sum(t.last_step or 0 for t in trials if "reused_from" not in t.user_attrs),
+        "candidates": len(own),
+        "epochs": sum(trial.last_step or 0 for trial in own),
     }
 
 

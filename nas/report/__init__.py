@@ -1,6 +1,7 @@
 """The report of a study: a page, Markdown and numbers, and figures in the Optuna dashboard."""
 
 import gc
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -48,7 +49,7 @@ def uncollected() -> Iterator[None]:
 
 def write(path: Path, text: str) -> Path:
     """Write a file in one go, so that nobody reads half of it; StudyError on a full disk."""
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # another search may write it too
     try:
         part.write_text(text, encoding="utf-8")
         part.replace(path)

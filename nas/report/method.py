@@ -99,8 +99,9 @@ def rests(space: SearchSpace) -> str:
         return ""
     shares = ", ".join(f"{100 * halving.share(r):.0f}% after epoch {r}" for r in halving.rungs)
     return (
-        f" Candidates rested, and those with the least training loss went on from where they were: "
-        f"{shares}. A control set of {100 * halving.control:g}%, drawn beforehand, never rested."
+        " Candidates rested, and those with the least training loss went on from where they were: "
+        f"{shares}. A control set of {100 * halving.control:g}%, drawn beforehand, went on in any "
+        "case."
     )
 
 

@@ -1,8 +1,9 @@
 """What a trial costs outside of its training in long studies.
 
 Studies of 1,000 and 10,000 finished trials of 10 epochs lie in SQLite; trials then run as a worker
-runs them, with a training that takes no time. Seconds of processor time, in which the machine's
-other work shows too: Optuna's own TPE, on the same trials in memory, is told beside.
+runs them, with a training that takes no time; those that constraints reject do not count. Seconds
+of processor time, in which the machine's other work shows too: Optuna's own TPE, on the same
+trials in memory, is told beside.
 """
 
 import tempfile
@@ -23,17 +24,21 @@ from nas import trial as trials
 from nas.claims import claim
 from nas.space import SearchSpace
 from nas.storage import open_storage
-from nas.study import create_study, load_study
+from nas.study import create_study, load_study, supply
 from nas.training import Trained
 
 #: trials -> milliseconds of one trial
 GOALS = {1_000: 20, 10_000: 50}
 REPEATS = 9
+#: a candidate drawn again is trained too: in a long study most are
+SPACE = ["training.epochs=10", "search.duplicates=new_seed", "search.pruner=hyperband"]
+#: trials that wait for a worker, as a search with one keeps them
+AHEAD = 2
 
 
 def measure() -> list[Row]:
     """One row for each length."""
-    space = SearchSpace.load("cifar", ["training.epochs=10"])
+    space = SearchSpace.load("cifar", SPACE)
     found = []
     for count, goal in GOALS.items():
         with tempfile.TemporaryDirectory() as folder:
@@ -47,9 +52,10 @@ def trial_row(url: str, count: int, goal: float, space: SearchSpace) -> Row:
     """One trial without its epochs, and one epoch, as a worker runs them."""
     storage = open_storage(url)
     study = load_study(storage, "cifar")
-    short = seconds(lambda: run_one(study, space, epochs=0))
-    long = seconds(lambda: run_one(study, space, epochs=10))
-    alone = seconds(optuna_alone(study, space))
+    supply(study, space, 2 * count, AHEAD)(study.get_trials(deepcopy=False))
+    short = typical(lambda: run_one(study, space, epochs=0))
+    long = typical(lambda: run_one(study, space, epochs=10))
+    alone = typical(optuna_alone(study, space))
     return Row(
         what=f"suggestion and bookkeeping of one trial, {count:,} trials",
         goal=f"at most {goal} ms",
@@ -60,36 +66,43 @@ def trial_row(url: str, count: int, goal: float, space: SearchSpace) -> Row:
     )
 
 
-def seconds(work: Callable[[], Any]) -> float:
-    """Processor time of doing something once: the median, the first time left out."""
-    taken = []
-    for _ in range(REPEATS + 1):
-        start = time.process_time()
-        work()
-        taken.append(time.process_time() - start)
+def typical(work: Callable[[], float | None]) -> float:
+    """The median of what counts, the first left out."""
+    taken: list[float] = []
+    while len(taken) <= REPEATS:
+        seconds = work()
+        if seconds is not None:
+            taken.append(seconds)
     return median(taken[1:])
 
 
-def run_one(study: Study, space: SearchSpace, epochs: int) -> None:
-    """A trial from its claim to its end."""
+def run_one(study: Study, space: SearchSpace, epochs: int) -> float | None:
+    """Processor time of a trial from its claim to its end, without making what stands for its
+    training; None where nothing was trained."""
+    outside: list[float] = []
 
     def train(candidate: Any, *, seed: int, on_epoch: Callable[..., Any], **_: Any) -> Trained:
-        result = result_of(candidate, 3 * seed)
+        start = time.process_time()
+        result, network = result_of(candidate, 3 * seed), torch.nn.Linear(1, 1)
+        outside.append(time.process_time() - start)
         for record in result.curve[:epochs]:
             on_epoch(record)
-        return Trained(network=torch.nn.Linear(1, 1), result=result, data=None)
+        return Trained(network=network, result=result, data=None)
 
     trials.train = train
-    study.add_trial(create_trial(state=TrialState.WAITING))
-    claimed = claim(study._storage, study)
-    assert claimed is not None
+    study.add_trial(create_trial(state=TrialState.WAITING))  # as the coordinator does
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         place = trials.Place(data_dir=out, out=out, interrupted=lambda: False)
+        start = time.process_time()
+        claimed = claim(study._storage, study)
+        assert claimed is not None
         trials.run_trial(study._storage, study.study_name, space, claimed, place)
+        taken = time.process_time() - start
+    return taken - sum(outside) if outside else None
 
 
-def optuna_alone(study: Study, space: SearchSpace) -> Callable[[], Any]:
+def optuna_alone(study: Study, space: SearchSpace) -> Callable[[], float]:
     """What Optuna's TPE as it comes takes to suggest, after the same trials."""
     beside = optuna.create_study(direction="maximize")
     done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
@@ -103,9 +116,11 @@ def optuna_alone(study: Study, space: SearchSpace) -> Callable[[], Any]:
         ]
     )
 
-    def suggest() -> None:
+    def suggest() -> float:
+        start = time.process_time()
         trial = beside.ask()
         space.candidate(trial)
         beside.tell(trial, state=TrialState.FAIL)
+        return time.process_time() - start
 
     return suggest
