@@ -63,7 +63,7 @@ class Crew:
         """Start one worker."""
         ours, theirs = self.context.Pipe(duplex=False)
         process = self.context.Process(target=work, args=(self.job, index, theirs), daemon=True)
-        process.start()
+        launch(process)
         theirs.close()
         return Member(process, ours, worker_name(process.pid))
 
@@ -118,6 +118,15 @@ class Crew:
             for member in self.members:
                 member.process.join()
             self.members = []
+
+
+def launch(process: Any) -> None:
+    """Start a process, again where the fork server dies of it; there is another one then."""
+    for _ in range(STILLBORN):
+        with suppress(EOFError, ConnectionError):
+            process.start()
+            return
+    raise StudyError("no worker can be started: the process that starts them dies each time.")
 
 
 @contextmanager

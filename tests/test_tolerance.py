@@ -1,8 +1,14 @@
 """What a search bears: storages that are away, output that breaks, trials that are another's."""
 
 import io
+import multiprocessing
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +22,7 @@ from sqlalchemy.exc import OperationalError
 import nas.patience
 import nas.trial
 from nas.claims import claim, release, this_worker
+from nas.crew import launch
 from nas.errors import StudyError
 from nas.extension import TAKEN_FROM, extended
 from nas.failures import DEATHS, Streak, blame, cause_of
@@ -228,3 +235,16 @@ def test_what_breaks_new_constraints_or_has_other_objectives_is_not_taken(
     assert all(trial.user_attrs[TAKEN_FROM][0] == "x" for trial in kept)
     with pytest.raises(StudyError, match="other objectives"):
         extended(backend, "x", space("training.epochs=3", "search.objectives=[val_loss]"))
+
+
+def test_a_worker_starts_though_the_fork_server_dies_of_it() -> None:
+    """It is held, asked for a process, and killed before it answers."""
+    forkserver.ensure_running()
+    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    os.kill(server, signal.SIGSTOP)
+    threading.Timer(1.0, os.kill, (server, signal.SIGKILL)).start()
+    process = multiprocessing.get_context("forkserver").Process(target=time.sleep, args=(0,))
+    launch(process)
+    process.join(60)
+    assert process.exitcode == 0
+    assert forkserver._forkserver._forkserver_pid != server  # type: ignore[attr-defined]
