@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,8 @@ from nas.study import load_study
 from nas.vigil import mourn
 from nas.worker import READY, Job, run_due
 
+#: seconds in which the loss of a node is known that took a worker with it
+NODE_SECONDS = 3.0
 #: the address that stands for a cluster of this machine alone, started now and ended with us
 LOCAL = "local"
 
@@ -53,9 +56,10 @@ class RayCluster:
 
 @dataclass
 class Member:
-    """A worker that Ray has placed or will place; it has a name once it runs."""
+    """A worker that Ray has placed or will place; it has a name and a node once it runs."""
 
     name: str = ""
+    node: str = ""
 
 
 @dataclass
@@ -114,8 +118,9 @@ class RayCrew:
         self.listen()
         ended, _ = self.ray.wait(list(self.members), num_returns=len(self.members), timeout=0)
         for task in ended:
-            ending = how_ended(self.ray, task)
-            self.let_go(storage, trials, self.members.pop(task).name, ending)
+            member = self.members.pop(task)
+            ending = how_ended(self.ray, task, member.node)
+            self.let_go(storage, trials, member.name, ending)
             self.place()
 
     def let_go(
@@ -138,8 +143,9 @@ class RayCrew:
             heard = self.ray.get(self.mailbox.take.remote())
         except self.ray.exceptions.ActorUnavailableError:  # it died, and Ray starts another
             return
-        for token, name, message in heard:
-            self.by_token[token].name = name
+        for token, name, node, message in heard:
+            member = self.by_token[token]
+            member.name, member.node = name, node
             if message == READY:
                 self.stillborn = 0
             elif message not in self.told:
@@ -177,13 +183,13 @@ class Mailbox:
     """What workers say, until it is heard."""
 
     def __init__(self) -> None:
-        self.messages: list[tuple[int, str, str]] = []
+        self.messages: list[tuple[int, str, str, str]] = []
 
-    def put(self, token: int, name: str, message: str) -> None:
+    def put(self, token: int, name: str, node: str, message: str) -> None:
         """Say something."""
-        self.messages.append((token, name, message))
+        self.messages.append((token, name, node, message))
 
-    def take(self) -> list[tuple[int, str, str]]:
+    def take(self) -> list[tuple[int, str, str, str]]:
         """Hear all that was said since the last time."""
         messages, self.messages = self.messages, []
         return messages
@@ -200,10 +206,10 @@ def placed(job: Job, cluster: RayCluster, token: int, mailbox: Any) -> None:
     here = ray.get_runtime_context().get_node_id()
     room = [cluster.room(node["Resources"]) for node in ray.nodes() if node["NodeID"] == here]
     job = replace(job, workers=max(1, *room))
-    run_due(job, stopped.is_set, lambda text: mailbox.put.remote(token, this_worker(), text))
+    run_due(job, stopped.is_set, lambda text: mailbox.put.remote(token, this_worker(), here, text))
 
 
-def how_ended(ray: Any, task: Any) -> str | None:
+def how_ended(ray: Any, task: Any, node: str) -> str | None:
     """How a worker was lost where its trial may be why; None where its machine was lost, or where
     it simply ended. Raises what it raised."""
     errors = ray.exceptions
@@ -218,8 +224,18 @@ def how_ended(ray: Any, task: Any) -> str | None:
     except errors.TaskCancelledError:
         return "killed for its silence"
     except errors.WorkerCrashedError:
-        return "lost to a crash"
+        return None if is_lost(ray, node) else "lost to a crash"
     return None
+
+
+def is_lost(ray: Any, node: str) -> bool:
+    """Whether a node is lost; that its workers are is sometimes known before."""
+    deadline = time.monotonic() + NODE_SECONDS
+    while time.monotonic() < deadline:
+        if node not in {one["NodeID"] for one in ray.nodes() if one["Alive"]}:
+            return True
+        time.sleep(0.2)
+    return False
 
 
 def connect(cluster: RayCluster, storage: str) -> Any:

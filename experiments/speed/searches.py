@@ -84,13 +84,17 @@ def spent_by(pid: int) -> Spent | None:
     return Spent(ticks / os.sysconf("SC_CLK_TCK"), int(own[1]) / 1e9)
 
 
-def followed(process: subprocess.Popen[bytes], enough: Callable[[], bool] = lambda: False) -> float:
-    """Processor seconds of a process and all that came of it, until it has ended or it is enough;
-    each is looked at twice a second."""
+def followed(
+    process: subprocess.Popen[bytes],
+    enough: Callable[[], bool] = lambda: False,
+    every: float = 0.5,
+) -> float:
+    """Processor seconds of a process and all that came of it, until it has ended or it is enough,
+    looked at every so many seconds."""
     spent: dict[int, float] = {}
     while process.poll() is None:
         spent |= {pid: one.processor for pid in family(process.pid) if (one := spent_by(pid))}
         if enough():
             break
-        time.sleep(0.5)
+        time.sleep(every)
     return sum(spent.values())

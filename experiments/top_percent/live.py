@@ -43,7 +43,7 @@ def live(way: str, seed: int) -> dict[str, object]:
             command, cwd=folder, stdout=subprocess.DEVNULL, env=os.environ, start_new_session=True
         )
         url = f"sqlite:///{folder}/runs/nas.db"
-        spent = followed(process, lambda: reached(url, goal))
+        spent = followed(process, lambda: reached(url, goal), every=3.0)
         seconds = time.monotonic() - start
         process.send_signal(signal.SIGTERM)
         process.wait()
