@@ -1,8 +1,8 @@
 """Successive halving with rests: candidates rest after some epochs, and the best go on from there.
 
 Best is here who has the least training loss in the epoch before the rest: the training speed
-estimate of Ru et al. 2021 over one epoch (TSE-E), which foretells the end better than an early
-validation accuracy does (experiments/top_percent).
+estimate of Ru et al. 2021 over one epoch (TSE-E), which from the second epoch on foretells the end
+better than an early validation accuracy does (experiments/top_percent).
 
 Asynchronous, as in Li et al. 2020 (A System for Massively Parallel Hyperparameter Tuning), with
 training taken up where it rested. It looks at trials only; who trains and who ends them is told in
