@@ -126,6 +126,7 @@ def launch(process: Any) -> None:
         with suppress(EOFError, ConnectionError):
             process.start()
             return
+        time.sleep(0.2)  # until it counts as dead
     raise StudyError("no worker can be started: the process that starts them dies each time.")
 
 
