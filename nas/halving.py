@@ -98,15 +98,17 @@ class Halving:
         """The resting trials that cannot go on, whatever comes."""
         to_come = max(0, num_trials - len(trials))
         over = to_come == 0 and all(map(is_at_rest, trials)) and not self.due(trials, num_trials)
-        return [
-            trial
-            for rung in self.rungs
-            for place, trial in enumerate(self.ranking(trials, rung))
-            if is_paused(trial)
-            and not self.is_control(trial.number)
-            and trial.user_attrs[RUNG] == rung
-            and (over or place >= self.most(trials, rung, to_come))
-        ]
+        found = []
+        for rung in self.rungs:
+            most = 0 if over else self.most(trials, rung, to_come)
+            found += [
+                trial
+                for trial in self.ranking(trials, rung)[most:]
+                if is_paused(trial)
+                and trial.user_attrs[RUNG] == rung
+                and not self.is_control(trial.number)
+            ]
+        return found
 
     def most(self, trials: Sequence[FrozenTrial], rung: int, to_come: int) -> int:
         """How many can go on from a rung, if all that may reach it do."""
