@@ -42,6 +42,15 @@ def numbers(trials: list[FrozenTrial]) -> list[int]:
     return [one.number for one in trials]
 
 
+def with_one_due(folder: Path, name: str, space: SearchSpace) -> tuple[Any, Any]:
+    """A storage, and in it a study that is to have one trial, which is due."""
+    storage = open_storage(f"sqlite:///{folder}/nas.db", create=True)
+    study = create_study(storage, name, space)
+    study.set_user_attr("num_trials", 1)
+    study.add_trial(create_trial(state=TrialState.WAITING))
+    return storage, study
+
+
 @pytest.mark.parametrize(
     ("epochs", "rungs"),
     [(1, []), (2, [1]), (4, [1]), (6, [2]), (12, [1, 3]), (16, [1, 4]), (64, [1, 4, 16])],
@@ -189,9 +198,7 @@ def test_tpe_draws_beside_resting_trials(objectives: str, space: Make, search_he
 def test_a_training_that_rested_ends_as_one_that_did_not(
     space: Make, tmp_path: Path, fast: Path
 ) -> None:
-    ours = space(
-        "search.pruner=halving", "search.rungs=[1]", "search.control=0", "training.epochs=3"
-    )
+    ours = space(*RESTING, "training.epochs=3")
     storage = open_storage(f"sqlite:///{fast}/nas.db", create=True)
     place = Place(data_dir=tmp_path, out=tmp_path, interrupted=lambda: False)
     results, drawn = {}, []
@@ -221,13 +228,8 @@ def test_a_training_that_rested_ends_as_one_that_did_not(
 def test_without_a_checkpoint_a_promoted_training_starts_anew_and_does_not_rest_again(
     space: Make, tmp_path: Path, fast: Path
 ) -> None:
-    ours = space(
-        "search.pruner=halving", "search.rungs=[1]", "search.control=0", "training.epochs=3"
-    )
-    storage = open_storage(f"sqlite:///{fast}/nas.db", create=True)
-    study = create_study(storage, "elsewhere", ours)
-    study.set_user_attr("num_trials", 1)
-    study.add_trial(create_trial(state=TrialState.WAITING))
+    ours = space(*RESTING, "training.epochs=3")
+    storage, study = with_one_due(fast, "elsewhere", ours)
     for machine in ("one", "other"):
         place = Place(data_dir=tmp_path, out=tmp_path / machine, interrupted=lambda: False)
         run_trial(storage, "elsewhere", ours, claim(storage, study, due_of(study, ours)), place)
@@ -239,12 +241,8 @@ def test_without_a_checkpoint_a_promoted_training_starts_anew_and_does_not_rest_
 def test_a_training_whose_state_cannot_be_saved_goes_on(
     space: Make, tmp_path: Path, fast: Path
 ) -> None:
-    ours = space(
-        "search.pruner=halving", "search.rungs=[1]", "search.control=0", "training.epochs=2"
-    )
-    storage = open_storage(f"sqlite:///{fast}/nas.db", create=True)
-    study = create_study(storage, "full", ours)
-    study.add_trial(create_trial(state=TrialState.WAITING))
+    ours = space(*RESTING, "training.epochs=2")
+    storage, study = with_one_due(fast, "full", ours)
     (tmp_path / "checkpoints").write_text("a file where the folder should be")
     place = Place(data_dir=tmp_path, out=tmp_path, interrupted=lambda: False)
     with pytest.warns(UserWarning, match="cannot be saved, and the training goes on without"):
