@@ -1,103 +1,108 @@
 """How many candidates an hour decides: nas against the usual script, one core each.
 
-    NAS_DATA_DIR=... python -m experiments.top_percent.decided 0 1 2
+    NAS_DATA_DIR=... python -m experiments.top_percent.decided 64 0 1 2
 
-Both search the space of the table with Optuna's TPE for as many different candidates, each with
-its pruning: the usual script with Optuna's default pruner, nas with halving. A winner counts with
-the accuracy that the table has of it, trained whole: the regret is how far it is from the best.
+The first number is that of the epochs of a whole training, the others are seeds. Both search the
+space of decided.yaml with Optuna's TPE and their pruning: the usual script with Optuna's default
+pruner, nas with halving, and four times as many trials, as the budgets would be equal at the goal.
+All processes count, from the command to its end. The winners are trained again, whole, from other
+seeds: nas's regret is the validation accuracy of the usual script's less that of its own.
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
-import optuna
 import torch
 
-from experiments.speed import usual
 from experiments.speed.searches import followed
-from experiments.top_percent.replay import Table
-from experiments.top_percent.table import HERE, SPACE
+from experiments.top_percent.table import HERE
+from experiments.top_percent.usual_search import CANDIDATE, SPACE
 from nas.settings import Candidate
-from nas.space import SearchSpace
 from nas.storage import open_storage
 from nas.study import best_trials, load_study
+from nas.training import train
 
 RESULT = HERE / "decided.jsonl"
-CANDIDATES = 60
+#: trials of the usual script, and of nas
+TRIALS = {"usual script": 40, "nas": 160}
+AGAIN = (100, 101, 102)
 
 
-def by_usual_script(seed: int) -> tuple[float, set[str], str]:
-    """Processor seconds, candidates and winner of a study that the usual script runs."""
-    torch.set_num_threads(1)
-    space, drawn = SearchSpace.load(SPACE), {}
+def command(way: str, folder: str, epochs: int, seed: int) -> list[str]:
+    """How a search is started."""
+    url, trials = storage(folder), str(TRIALS[way])
+    if way == "usual script":
+        script = "experiments.top_percent.usual_search"
+        return [sys.executable, "-m", script, url, str(epochs), str(seed), trials]
+    settings = [f"training.epochs={epochs}", f"search.seed={seed}"]
+    start = [str(Path(sys.executable).with_name("nas")), "search", str(SPACE), "--trials", trials]
+    start += ["--storage", url, "--out", folder]
+    return start + [word for setting in settings for word in ("--set", setting)]
 
-    def objective(trial: optuna.Trial) -> float:
-        candidate = space.candidate(trial)
-        known = drawn.get(candidate.hash)
-        drawn[candidate.hash] = trial.number
-        if known is not None:  # as careful authors do: a candidate that comes again is not trained
-            again = study.trials[known]
-            if again.state != optuna.trial.TrialState.COMPLETE:
-                raise optuna.TrialPruned
-            return float(again.value or 0)
-        with tempfile.TemporaryDirectory() as out:
-            return usual.objective(trial, candidate, usual.pillow, 0, out)
 
+def storage(folder: str) -> str:
+    """Where a search keeps its study."""
+    return f"sqlite:///{folder}/optuna.db"
+
+
+def search(way: str, epochs: int, seed: int) -> dict[str, Any]:
+    """Search, and train the winner again."""
     with tempfile.TemporaryDirectory() as folder:
-        study = optuna.create_study(
-            direction="maximize",
-            storage=f"sqlite:///{folder}/optuna.db",
-            sampler=optuna.samplers.TPESampler(seed=seed),
+        process = subprocess.Popen(
+            command(way, folder, epochs, seed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        start = time.process_time()
-        while len(drawn) < CANDIDATES:
-            study.optimize(objective, n_trials=1)
-        spent = time.process_time() - start
-        return spent, set(drawn), space.candidate(optuna.trial.FixedTrial(study.best_params)).hash
+        spent = followed(process)
+        study = load_study(open_storage(storage(folder)), None)
+        own = [t for t in study.get_trials() if is_own(t.user_attrs)]
+        candidates = {t.user_attrs[CANDIDATE] for t in own}
+        won = next(t for t in best_trials(study) if is_own(t.user_attrs))
+    winner = Candidate.from_json(won.user_attrs[CANDIDATE])
+    return {
+        "epochs": epochs,
+        "seed": seed,
+        "way": way,
+        "seconds": round(spent, 1),
+        "candidates": len(candidates),
+        "an hour": round(3600 * len(candidates) / spent),
+        "epochs trained": sum(trained_epochs(trial) for trial in own),
+        "winner": round(fmean(retrained(winner)), 4),
+    }
 
 
-def by_nas(seed: int) -> tuple[float, set[str], str]:
-    """The same of `nas search` with one worker, all its processes counted."""
-    with tempfile.TemporaryDirectory() as folder:
-        url, number = f"sqlite:///{folder}/nas.db", CANDIDATES
-        spent = 0.0
-        while True:
-            settings = ["search.pruner=halving", f"search.seed={seed}"]
-            command = [Path(sys.executable).with_name("nas"), "search", SPACE, "--workers", "1"]
-            command += ["--storage", url, "--out", folder, "--trials", str(number)]
-            command += [word for setting in settings for word in ("--set", setting)]
-            process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
-            spent += followed(process)
-            study = load_study(open_storage(url), "top_percent")
-            texts = {trial.user_attrs["candidate"] for trial in study.get_trials()}
-            drawn = {Candidate.from_json(text).hash for text in texts}
-            if len(drawn) >= CANDIDATES:
-                return spent, drawn, best_trials(study)[0].user_attrs["candidate_hash"]
-            number += CANDIDATES - len(drawn)
+def is_own(attrs: dict[str, Any]) -> bool:
+    """Whether a trial was trained, and did not copy what another of the same candidate did."""
+    return CANDIDATE in attrs and "reused_from" not in attrs
+
+
+def trained_epochs(trial: Any) -> int:
+    """Of one trial; the usual script counts from 0."""
+    return len(trial.intermediate_values)
+
+
+def retrained(winner: Candidate) -> list[float]:
+    """Validation accuracies of whole trainings from other seeds than that of the search."""
+    torch.set_num_threads(1)
+    folder = Path(os.environ["NAS_DATA_DIR"])
+    results = [train(winner, seed=seed, data_dir=folder).result for seed in AGAIN]
+    return [result.final["val_accuracy"] for result in results]
 
 
 def main() -> None:
     """Both with each seed, in turns."""
-    table = Table.read().by_hash
-    best = max(row["val_accuracy"][-1] for row in table.values())
-    for seed in map(int, sys.argv[1:]):
-        for name, search in (("nas", by_nas), ("usual script", by_usual_script)):
-            spent, drawn, winner = search(seed)
-            row = {
-                "way": name,
-                "seed": seed,
-                "seconds": round(spent, 1),
-                "candidates": len(drawn),
-                "an hour": round(3600 * len(drawn) / spent),
-                "regret": round(best - table[winner]["val_accuracy"][-1], 4),
-            }
-            print(row, flush=True)
-            with RESULT.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
+    epochs, *seeds = map(int, sys.argv[1:])
+    for seed in seeds:
+        rows = [search(way, epochs, seed) for way in TRIALS]
+        with RESULT.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+        usual, nas = rows
+        print(*rows, f"ratio {nas['an hour'] / usual['an hour']:.2f}", sep="\n", end=" ")
+        print(f"regret {usual['winner'] - nas['winner']:+.4f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas import statistics as st
 from nas.payoff.contrasts import BESIDES, Contrast, contrasts, gain_change, order_contrasts
-from nas.payoff.finished import OUTCOMES, Twin, finished_twins
+from nas.payoff.finished import OUTCOMES, Twin, finished_twins, shortened
 from nas.payoff.twins import CONTROL, mask_name, masks
 from nas.reading import trials_of
 from nas.trainability import PROBE_STEPS
@@ -56,7 +56,7 @@ class Payoff:
 
 def analyse(study: Study, trials: list[FrozenTrial] | None = None) -> Payoff:
     """Compare the finished twins of a study, whose trials may have been read already."""
-    trials = trials_of(study, UNUSED) if trials is None else trials
+    trials = trials_of(study, UNUSED, {"result": shortened}) if trials is None else trials
     attrs = study.user_attrs
     twins, fixed = finished_twins(attrs, trials), attrs["payoff"]
     reference = "none" if fixed["vary"] in ("shortcut", "transition") else None

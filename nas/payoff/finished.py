@@ -34,6 +34,13 @@ class Twin(Cell):
     seconds: float
 
 
+def shortened(text: str) -> str:
+    """A stored result with the last of its losses alone: they are most of it, and not compared."""
+    head, found, rest = text.partition('"losses": [[')
+    losses, ended, tail = rest.partition("]]")
+    return f"{head}{found}{losses.rpartition('[')[2]}{ended}{tail}" if ended else text
+
+
 def finished_twins(noted: Mapping[str, Any], trials: Iterable[FrozenTrial]) -> list[Twin]:
     """Every finished run at each of its places; `noted` are the attributes of the study."""
     done = [trial for trial in trials if trial.state == TrialState.COMPLETE]

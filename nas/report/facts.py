@@ -12,6 +12,7 @@ from optuna.study import Study, StudyDirection
 from nas.defaults import STORAGE
 from nas.errors import UserError
 from nas.payoff.analysis import Payoff, analyse
+from nas.payoff.finished import shortened
 from nas.reading import trials_of
 from nas.report.rows import Row, brief, read_rows
 from nas.space import SearchSpace
@@ -34,6 +35,12 @@ UNSEEN = (
     *("architecture_hash", "candidate_hash", "worker"),
 )
 BRIEF = {"result": brief}
+#: the same of twins
+UNSEEN_OF_TWINS = (
+    *("architecture_hash", "candidate_hash", "worker"),
+    *("arm", "depth", "multiply_adds", "train_loss"),
+)
+BRIEF_OF_TWINS = {"result": shortened}
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,7 @@ def read_twins(backend: BaseStorage, name: str) -> tuple[dict[int, Row], Payoff 
     if not has_study(backend, name + TWINS):
         return {}, None, []
     study = optuna.load_study(study_name=name + TWINS, storage=backend)
-    trials = trials_of(study)
+    trials = trials_of(study, UNSEEN_OF_TWINS, BRIEF_OF_TWINS)
     rows = {row.number: row for row in read_rows(trials)}
     try:
         payoff = analyse(study, trials)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from nas.payoff.analysis import Payoff
@@ -25,13 +26,14 @@ class Twins:
     payoff: Payoff
     rows: dict[int, Row]
 
-    @property
+    @cached_property
     def ladder(self) -> list[Twin]:
         """The runs of the ladder at the shared rate and the first budget."""
         ladder = [t for t in self.payoff.twins if t.comparison == "ladder" and t.role == "shared"]
         first = min((twin.budget for twin in ladder), default=1)
         return [twin for twin in ladder if twin.budget == first]
 
+    @cached_property
     def places(self) -> list[Place]:
         """Where arms can be compared, shallow ones first."""
         arms: dict[Place, set[str]] = {}
@@ -43,11 +45,11 @@ class Twins:
 
     def deepest(self) -> list[Place]:
         """The deepest place of each order."""
-        return list({place.order: place for place in self.places()}.values())
+        return list({place.order: place for place in self.places}.values())
 
     def ends(self) -> list[Place]:
         """The shallowest place of the first order, and the deepest of each."""
-        return list(dict.fromkeys([*self.places()[:1], *self.deepest()]))
+        return list(dict.fromkeys([*self.places[:1], *self.deepest()]))
 
     def at(self, place: Place) -> dict[str, list[Row]]:
         """Arm -> its runs at one place, by seed."""

@@ -41,7 +41,7 @@ def payoff_json(facts: Facts, seen: Observed) -> str:
         "twins": facts.payoff,
         "observed": {"warning": "not evidence: sampled and pruned", **vars(seen)},
     }
-    return json.dumps(jsonable(data), allow_nan=False, indent=1) + "\n"
+    return json.dumps(jsonable(data), allow_nan=False) + "\n"
 
 
 def jsonable(value: Any) -> Any:

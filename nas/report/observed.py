@@ -65,9 +65,12 @@ def best_quarter(rows: Sequence[Row]) -> list[bool]:
     return [row.outcome == "trained" and (row.val_error or 0.0) <= bar for row in rows]
 
 
-def choices_of(rows: Sequence[Row]) -> Choices:
-    """Every searched parameter with the option of each row; None where it was not active."""
-    names = sorted({name for row in rows for name in row.trial.params})
+def choices_of(rows: Sequence[Row], without: Sequence[str] = ()) -> Choices:
+    """Every searched parameter with the option of each row, None where it was not active; less
+    those with one of the words in their names.
+    """
+    known = sorted({name for row in rows for name in row.trial.params})
+    names = [name for name in known if not any(word in name for word in without)]
     columns = {name: column(name, rows) for name in names}
     return {name: one for name, one in columns.items() if len(set(one) - {None}) > 1}
 
@@ -87,7 +90,7 @@ def built(name: str, row: Row) -> str | None:
     """The shortcut a choice led to. Where all blocks of a stage change shape the transition stands
     in its place, whatever was chosen, so it is an option of its own.
     """
-    if name not in row.trial.params or row.architecture is None:
+    if name not in row.trial.params:
         return None
     match = re.match(r"stages\.(\d+)", name)
     kinds = kinds_written(row.text).get(int(match[1]) if match else None)
@@ -209,16 +212,11 @@ def surface(rows: Sequence[Row]) -> st.Surface | None:
     known = known[::step]
     if not known:
         return None
-    others = {
-        name: one
-        for name, one in choices_of(known).items()
-        if "shortcut" not in name and "depth" not in name
-    }
     return st.depth_surface(
         binned([int(row.value("layers") or 0) for row in known]),
         [str(row.shortcut) for row in known],
         [row.val_error or 0.0 for row in known],
-        others=others,
+        others=choices_of(known, without=("shortcut", "depth")),
     )
 
 

@@ -178,8 +178,8 @@ def cell_html(cell: str) -> str:
 
 def figures_json(sections: Sequence[Section]) -> str:
     """All figures as JSON that cannot end the script it stands in."""
-    figures = {one.name: json.loads(one.figure.to_json()) for one in drawings(sections)}
-    encoded = json.dumps(figures, allow_nan=False, separators=(",", ":"))
+    figures = (f"{json.dumps(one.name)}:{one.figure.to_json()}" for one in drawings(sections))
+    encoded = f"{{{','.join(figures)}}}"
     for sign in "<>&\u2028\u2029":
         encoded = encoded.replace(sign, f"\\u{ord(sign):04x}")
     return encoded

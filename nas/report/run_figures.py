@@ -33,15 +33,13 @@ CURVES: dict[str, Curve] = {
 def curves(arms: Arms, curve: Curve) -> go.Figure:
     """Every run as a thin line, the mean of an arm as a thick one."""
     title, value = curve
+    records = {arm: {row.number: row.curve for row in rows} for arm, rows in arms.items()}
     lines = {
         arm: {
-            row.number: (
-                [float(i + 1) for i in range(len(row.curve))],
-                [value(r) for r in row.curve],
-            )
-            for row in rows
+            number: ([float(i + 1) for i in range(len(curve))], [value(r) for r in curve])
+            for number, curve in runs.items()
         }
-        for arm, rows in arms.items()
+        for arm, runs in records.items()
     }
     drawn = bundles(figure("epoch", title, height=300), lines, mean)
     drawn.update_xaxes(tickformat="d", showgrid=False)

@@ -53,8 +53,10 @@ def draw(n: int, resamples: int, seed: int) -> Resamples:
     """
     if comb(2 * n - 1, n) <= resamples:
         return every_resample(n)
-    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
-    return Resamples(counts.astype(float), np.full(resamples, 1 / resamples))
+    drawn, counts = np.random.default_rng(seed), np.empty((resamples, n))
+    for rows in np.array_split(counts, -(-resamples // 1000)):  # whole integers take as much memory
+        rows[:] = drawn.multinomial(n, np.full(n, 1 / n), size=len(rows))
+    return Resamples(counts, np.full(resamples, 1 / resamples))
 
 
 def every_resample(n: int) -> Resamples:
