@@ -29,11 +29,14 @@ NOTHING: Mapping[str, Callable[[Any], Any]] = {}
 
 
 def trials_of(
-    study: Study, without: Sequence[str] = (), brief: Mapping[str, Callable[[Any], Any]] = NOTHING
+    study: Study,
+    without: Sequence[str] = (),
+    brief: Mapping[str, Callable[[Any], Any]] = NOTHING,
+    only: Sequence[str] | None = None,
 ) -> list[FrozenTrial]:
-    """All trials by number, less the user attributes `without` and those of samplers; of those in
-    `brief` only what its function keeps. What trials with values reported on the way is left out
-    too. Of a study in memory everything.
+    """All trials by number, less the attributes of samplers. Of the user attributes those not in
+    `without`, or `only` some; of those in `brief` what its function keeps. What trials with values
+    reported on the way is left out too. Of a study in memory everything.
     """
     engine = engine_of(study._storage)
     if engine is None:
@@ -42,7 +45,9 @@ def trials_of(
     def read() -> list[FrozenTrial]:
         with engine.connect() as connection:
             found = parts(connection, study)
-            attributes(connection, study, without, brief, found)
+            key = models.TrialUserAttributeModel.__table__.c.key
+            is_wanted = key.not_in(without) if only is None else key.in_(only)
+            attributes(connection, study, is_wanted, brief, found)
             return list(frozen(connection, study._study_id, found))
 
     return patiently(read)()
@@ -97,15 +102,14 @@ def parts(connection: Connection, study: Study) -> Parts:
 def attributes(
     connection: Connection,
     study: Study,
-    without: Sequence[str],
+    is_wanted: Any,
     brief: Mapping[str, Callable[[Any], Any]],
     found: Parts,
 ) -> None:
     """Add the user attributes; equal ones are one object."""
     known: dict[str, Any] = {}
     model = models.TrialUserAttributeModel
-    is_shown = model.__table__.c.key.not_in(without)
-    for trial_id, key, text in rows(connection, study, model, "key", "value_json", where=is_shown):
+    for trial_id, key, text in rows(connection, study, model, "key", "value_json", where=is_wanted):
         if key in SHARED:
             if text not in known:
                 known[text] = json.loads(text)

@@ -325,12 +325,14 @@ def should_prune(study: Study, trial_id: int, objective: str, epoch: int) -> boo
     return bool(study.pruner.prune(view, frozen))
 
 
-def best_trials(study: Study) -> list[FrozenTrial]:
-    """The best trial trained to its end, or with several objectives the Pareto front."""
+def best_trials(study: Study, trials: Sequence[FrozenTrial] | None = None) -> list[FrozenTrial]:
+    """The best trial trained to its end, or with several objectives the Pareto front; the trials
+    may have been read already."""
     signs = signs_of(study)
     front: list[FrozenTrial] = []
     # by falling objectives no later one dominates an earlier one
-    for trial in sorted(trained_to_end(study), key=lambda one: ranked(one, signs), reverse=True):
+    trained = trained_to_end(study) if trials is None else [t for t in trials if is_whole(t)]
+    for trial in sorted(trained, key=lambda one: ranked(one, signs), reverse=True):
         if not any(dominates(other, trial, signs) for other in front):
             front.append(trial)
     return sorted(front, key=lambda trial: trial.number)
@@ -344,9 +346,13 @@ def is_among_best(study: Study, number: int) -> bool:
 
 
 def trained_to_end(study: Study) -> list[FrozenTrial]:
-    """The complete trials that were not pruned."""
-    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return [trial for trial in done if not trial.user_attrs.get("pruned")]
+    """The trials of a study that are."""
+    return [trial for trial in study.get_trials(deepcopy=False) if is_whole(trial)]
+
+
+def is_whole(trial: FrozenTrial) -> bool:
+    """Whether a trial is complete and was not pruned."""
+    return trial.state == TrialState.COMPLETE and not trial.user_attrs.get("pruned")
 
 
 def signs_of(study: Study) -> list[int]:

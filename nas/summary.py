@@ -5,21 +5,27 @@ from collections import Counter
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.claims import PAUSED
 from nas.defaults import STORAGE
 from nas.failures import cause
 from nas.halving import is_paused
 from nas.progress import described
+from nas.reading import trials_of
 from nas.search import Outcome
 from nas.storage import hidden, open_storage
 from nas.study import best_trials, counts, load_study, objectives_of, search_of
+
+#: the attributes of trials that a summary needs
+TOLD = ("candidate", "cause", "pruned", "rejected", PAUSED)
 
 
 def status_lines(storage: str, name: str | None) -> list[str]:
     """How far a study is and what is best so far."""
     study = load_study(open_storage(storage), name)
-    trials = [trial for trial in study.get_trials(deepcopy=False) if counts(trial)]
+    every = trials_of(study, only=TOLD)
+    trials = [trial for trial in every if counts(trial)]
     states = Counter(state_word(trial) for trial in trials)
-    rejected = len(study.trials) - len(trials)
+    rejected = len(every) - len(trials)
     lines = [f"study {study.study_name} in {hidden(storage)}"]
     counted = ", ".join(f"{count} {word}" for word, count in states.items())
     lines.append(f"  {counted or 'no trials yet'}")
@@ -28,7 +34,7 @@ def status_lines(storage: str, name: str | None) -> list[str]:
     if rejected:
         lines.append(f"  {rejected} candidates rejected by the constraints before training")
     objectives = objectives_of(study)
-    for trial in best_trials(study):
+    for trial in best_trials(study, every):
         values = ", ".join(
             f"{name} {value:.4g}" for name, value in zip(objectives, trial.values, strict=True)
         )
