@@ -28,7 +28,8 @@ from nas.progress import Progress, lasting_console
 from nas.ray_crew import RayCluster, RayCrew
 from nas.space import SearchSpace
 from nas.storage import open_storage
-from nas.study import NUM_TRIALS, create_study, supply
+from nas.study import NUM_TRIALS, create_study
+from nas.supply import supply
 from nas.trust import vouch
 from nas.vigil import Vigil
 from nas.worker import Job

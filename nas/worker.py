@@ -25,7 +25,8 @@ from nas.patience import Say
 from nas.pulse import Pulse
 from nas.space import SearchSpace
 from nas.storage import open_storage
-from nas.study import due_of, load_study, space_of
+from nas.study import load_study, space_of
+from nas.supply import due_of
 
 #: seconds between two looks for a due trial, at first and at most
 PATIENCE, MOST_PATIENCE = 0.2, 5.0

@@ -153,7 +153,8 @@ def search_here(tmp_path: Path, fast: Path) -> Callable[..., Any]:
     def run(space: SearchSpace, trials: int | None = None, *, name: str = "study") -> Any:
         from nas.claims import claim
         from nas.storage import open_storage
-        from nas.study import NUM_TRIALS, create_study, due_of, supply
+        from nas.study import NUM_TRIALS, create_study
+        from nas.supply import due_of, supply
         from nas.trial import Place, run_trial
 
         backend = open_storage(f"sqlite:///{fast}/nas.db", create=True)

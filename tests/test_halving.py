@@ -15,7 +15,8 @@ from nas.halving import LOSSES, RUNG, SPARED, Halving, default_rungs, halving_of
 from nas.search import sweep
 from nas.space import SearchSpace, SpaceError
 from nas.storage import open_storage
-from nas.study import create_study, due_of, pruned_ending
+from nas.study import create_study, pruned_ending
+from nas.supply import due_of
 from nas.trial import Place, run_trial
 from nas.window import judged
 

@@ -24,7 +24,7 @@ checkpoint  measuring  notes  space
 halving
 window
 training  study  estimate
-trust
+trust  supply
 extension
 trial  progress  dashboard  export
 worker

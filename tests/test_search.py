@@ -198,7 +198,7 @@ def test_constraints_reject_before_training_and_others_take_the_place(
 def test_constraints_that_leave_nothing_are_told(
     space: Make, search_here: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.study.MOST_REJECTED", 3)
+    monkeypatch.setattr("nas.supply.MOST_REJECTED", 3)
     with pytest.raises(StudyError, match=r"the constraints rejected 7 candidates: widen them"):
         search_here(space("constraints={parameters: {max: 1}}"), 2)
 

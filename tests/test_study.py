@@ -29,8 +29,8 @@ from nas.study import (
     load_study,
     should_prune,
     space_of,
-    supply,
 )
+from nas.supply import supply
 from nas.vigil import NAMELESS, SILENCE, Vigil
 
 Make = Callable[..., SearchSpace]

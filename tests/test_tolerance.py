@@ -30,7 +30,8 @@ from nas.patience import impatient, patiently
 from nas.progress import Lasting
 from nas.space import SearchSpace
 from nas.storage import hidden, open_storage
-from nas.study import create_study, supply
+from nas.study import create_study
+from nas.supply import supply
 from nas.trial import Place, run_trial
 
 Make = Callable[..., SearchSpace]

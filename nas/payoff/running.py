@@ -29,7 +29,8 @@ from nas.space import SearchSpace
 from nas.space.branches import Walker
 from nas.space.schema import PayoffSection
 from nas.storage import open_storage
-from nas.study import TWINS, best_first, num_wanted, space_of
+from nas.study import TWINS, best_first, space_of
+from nas.supply import num_wanted
 from nas.trust import require_trust, vouch
 from nas.worker import Job
 

@@ -20,6 +20,7 @@ LEVERS = {
     "without keeping freed memory": {"keeping": False},
     "without huge pages": {"tuned": False},
     "with bf16 autocast (not kept)": {"bf16": True},
+    "with torch.compile (not kept)": {"compiled": True},
 }
 
 
@@ -51,7 +52,12 @@ def way(size: str, *, tuned: bool = True, **change) -> Way:
 
 
 def prepare(
-    size: str, *, layout=torch.channels_last, keeping: bool = True, bf16: bool = False
+    size: str,
+    *,
+    layout=torch.channels_last,
+    keeping: bool = True,
+    bf16: bool = False,
+    compiled: bool = False,
 ) -> Callable[[], None]:
     """A network and pictures of noise."""
     if keeping:
@@ -59,6 +65,8 @@ def prepare(
     network = Network(candidate(size).architecture, seed=0)
     if layout == torch.channels_last:
         channels_last(network)
+    if compiled:  # in the first round, which does not count
+        network.compile()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, fused=True)
     pictures = torch.randn(128, *network.architecture.image_shape).to(memory_format=layout)
     labels = torch.arange(128) % 10

@@ -24,7 +24,8 @@ from nas import trial as trials
 from nas.claims import claim
 from nas.space import SearchSpace
 from nas.storage import open_storage
-from nas.study import create_study, load_study, supply
+from nas.study import create_study, load_study
+from nas.supply import supply
 from nas.training import Trained
 
 #: trials -> milliseconds of one trial
