@@ -47,7 +47,6 @@ class Crew:
     context: Any = field(default_factory=lambda: multiprocessing.get_context("forkserver"))
     members: list[Member] = field(default_factory=list)
     stillborn: int = 0
-    told: set[str] = field(default_factory=set)
 
     def start(self) -> None:
         """Start all workers; libraries are loaded once, for all of them."""
@@ -92,8 +91,7 @@ class Crew:
                     raise message
                 if message == READY:
                     self.stillborn = 0
-                elif message not in self.told:
-                    self.told.add(message)
+                else:
                     self.say(message)
 
     def kill(self, worker: str) -> bool:

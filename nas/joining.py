@@ -9,13 +9,12 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 from rich.console import Console
 
-from nas.crew import Crew
 from nas.data import ensure
 from nas.defaults import DATA_DIR, OUT, STORAGE, study_folder
 from nas.environment import visible_gpus
 from nas.errors import StudyError
 from nas.progress import Progress, lasting_console
-from nas.search import KeepDue, Outcome, make_folder, num_workers, run, speaker, watch
+from nas.search import KeepDue, Outcome, crew_of, make_folder, num_workers, run, speaker, watch
 from nas.storage import hidden, open_storage
 from nas.study import NUM_TRIALS, TWINS, load_study, space_of
 from nas.trust import require_trust
@@ -92,7 +91,7 @@ def join_twins(
     job = Job(**vars(job) | {"study": name})
     left = None if deadline is None else max(1.0, deadline - time.monotonic())
     progress = Progress(console, ["val_accuracy"], len(twins.get_trials(deepcopy=False)))
-    crew = Crew(job, job.workers, say=speaker(console))
+    crew = crew_of(job, job.workers, None, speaker(console))
     return Outcome(twins, watch(crew, storage, twins, progress, until_quiet(), left, POLL))
 
 

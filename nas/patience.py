@@ -53,6 +53,18 @@ def silent(text: str) -> None:
     """Say nothing."""
 
 
+def once(say: Say) -> Say:
+    """The same, which says each sentence once."""
+    said: set[str] = set()
+
+    def say_once(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            say(text)
+
+    return say_once
+
+
 def patient(storage: RDBStorage, say: Say | None) -> RDBStorage:
     """The storage, its repeatable calls made again while its database is away; without `say` a
     database that is away is a StudyError at once."""

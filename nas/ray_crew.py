@@ -73,7 +73,6 @@ class RayCrew:
     members: dict[Any, Member] = field(default_factory=dict)
     by_token: dict[int, Member] = field(default_factory=dict)
     stillborn: int = 0
-    told: set[str] = field(default_factory=set)
     ray: Any = None
     mailbox: Any = None
     storage: BaseStorage | None = None
@@ -148,8 +147,7 @@ class RayCrew:
             member.name, member.node = name, node
             if message == READY:
                 self.stillborn = 0
-            elif message not in self.told:
-                self.told.add(message)
+            else:
                 self.say(message)
 
     def kill(self, worker: str) -> bool:

@@ -23,7 +23,7 @@ from nas.errors import StudyError
 from nas.extension import extended
 from nas.failures import Streak
 from nas.halving import RUNG
-from nas.patience import Say, impatient
+from nas.patience import Say, impatient, once
 from nas.progress import Progress, lasting_console
 from nas.ray_crew import RayCluster, RayCrew
 from nas.space import SearchSpace
@@ -129,8 +129,8 @@ def sweep(folder: Path, study: str, trials: Sequence[FrozenTrial]) -> None:
 def crew_of(job: Job, most: int, cluster: RayCluster | None, say: Say) -> Crew | RayCrew:
     """The workers of a job, `most` at most: of this machine, or placed by Ray."""
     if cluster is not None:
-        return RayCrew(job, cluster, most, say)
-    return Crew(job, min(job.workers, most), say)
+        return RayCrew(job, cluster, most, once(say))
+    return Crew(job, min(job.workers, most), once(say))
 
 
 def num_workers(asked: int | None, space: SearchSpace, per_gpu: int = 1) -> int:

@@ -11,18 +11,17 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 from optuna.study import Study
 
 from nas.data.catalog import CLASS_PATH, Dataset
 from nas.errors import StudyError, shown
+from nas.patience import Say
 from nas.study import space_of
 
 #: class_path and init_args
 Code = tuple[str, str]
-Say = Callable[[str], object]
 KEY_BYTES = 32
 
 

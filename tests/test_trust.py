@@ -118,6 +118,7 @@ COMMANDS = (
 def test_others_must_say_that_they_trust_it(
     here: Here, command: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    here.ran()
     monkeypatch.setattr(here, "user", "other")
     refused = here.nas(*command)
     assert refused.returncode == 2, refused.stdout

@@ -3,9 +3,13 @@
 import os
 import random
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from experiments.faults.watched import Row, Watched, kill_group, left_behind, workers_of
+
+Kill = Callable[[Watched, Any], None]
 
 
 def workers_killed(folder: Path, times: int) -> Row:
@@ -24,32 +28,32 @@ def workers_killed(folder: Path, times: int) -> Row:
 
 def coordinator_killed(folder: Path, times: int) -> Row:
     """SIGKILL to the coordinator; its workers leave by themselves, the command is run again."""
-    study, chance = Watched(folder, trials=4 * times), random.Random(1)
-    before = 0
-    for _ in range(times):
-        process = study.start()
-        study.wait_until(lambda process=process: workers_of(process))
-        study.run_for(chance.uniform(1.0, 8.0), process)
-        before = study.look()
+
+    def kill(study: Watched, process: Any) -> None:
         process.kill()
         process.wait()
-        study.wait_until(lambda process=process: not left_behind(process), 120)
-    study.finish(study.start())
-    return study.row("kill -9 of the coordinator", times, before)
+        study.wait_until(lambda: not left_behind(process), 120)
+
+    return ended_hard(folder, times, "the coordinator", kill, random.Random(1))
 
 
 def power_lost(folder: Path, times: int) -> Row:
     """SIGKILL to everything at once; the command is run again."""
-    study, chance = Watched(folder, trials=4 * times), random.Random(2)
-    before = 0
+    chance = random.Random(2)
+    return ended_hard(folder, times, "everything", lambda _, process: kill_group(process), chance)
+
+
+def ended_hard(folder: Path, times: int, what: str, kill: Kill, chance: random.Random) -> Row:
+    """A search that is started, ended by SIGKILL at a random moment, and started again."""
+    study, before = Watched(folder, trials=4 * times), 0
     for _ in range(times):
         process = study.start()
         study.wait_until(lambda process=process: workers_of(process))
         study.run_for(chance.uniform(1.0, 8.0), process)
         before = study.look()
-        kill_group(process)
+        kill(study, process)
     study.finish(study.start())
-    return study.row("kill -9 of everything", times, before)
+    return study.row(f"kill -9 of {what}", times, before)
 
 
 def interrupted(folder: Path, times: int, number: signal.Signals) -> Row:
