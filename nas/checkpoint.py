@@ -154,6 +154,8 @@ class Resuming(Callback):
         torch.set_rng_state(self.found["random"])
         torch.cuda.set_rng_state_all(self.found["random_cuda"])
         self.found = None
+        # who was killed before its rest was written down is to rest now
+        self.watch.paused = trainer.should_stop = self.watch.rests_after(self.watch.curve[-1])
 
     def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:
         """Runs after the epoch was recorded, and after it was asked whether to go on.

@@ -81,8 +81,9 @@ class Halving:
         ]
 
     def due(self, trials: Sequence[FrozenTrial], num_trials: int) -> list[FrozenTrial]:
-        """What a worker may take."""
-        new = [t for t in trials if t.state == TrialState.WAITING and not is_paused(t)]
+        """What a worker may take; also what rests at a rung that is none any more."""
+        waiting = [trial for trial in trials if trial.state == TrialState.WAITING]
+        new = [t for t in waiting if not is_paused(t) or t.user_attrs[RUNG] not in self.rungs]
         return self.promoted(trials) + new or self.last(trials, num_trials)
 
     def last(self, trials: Sequence[FrozenTrial], num_trials: int) -> list[FrozenTrial]:
@@ -111,14 +112,22 @@ class Halving:
         return found
 
     def most(self, trials: Sequence[FrozenTrial], rung: int, to_come: int) -> int:
-        """How many can go on from a rung, if all that may reach it do."""
+        """How many can go on from a rung, if all that may reach it do, and one in the place of each
+        that went on from there and may yet fail."""
         reach = sum(has_reached(trial, rung) or not trial.state.is_finished() for trial in trials)
-        return max(1, int((reach + to_come) * self.share(rung) + 1e-9))
+        may_fail = sum(has_reached(trial, rung) and is_beyond(trial, rung) for trial in trials)
+        return max(1, int((reach + to_come) * self.share(rung) + 1e-9)) + may_fail
 
 
 def has_reached(trial: FrozenTrial, rung: int) -> bool:
-    """Whether a trial was trained up to a rung."""
-    return str(rung) in trial.user_attrs.get(LOSSES, ())
+    """Whether a trial was trained up to a rung, and has not failed."""
+    return trial.state != TrialState.FAIL and str(rung) in trial.user_attrs.get(LOSSES, ())
+
+
+def is_beyond(trial: FrozenTrial, rung: int) -> bool:
+    """Whether a trial is on its way from a rung: it has not ended, and does not rest there."""
+    rests_there = is_paused(trial) and trial.user_attrs[RUNG] == rung
+    return not trial.state.is_finished() and not rests_there
 
 
 def loss_at(trial: FrozenTrial, rung: int) -> float:

@@ -50,7 +50,7 @@ def trials_of(
             attributes(connection, study, is_wanted, brief, found)
             return list(frozen(connection, study._study_id, found))
 
-    return patiently(read)()
+    return patiently(read, patience=0.0)()
 
 
 def frozen(connection: Connection, study_id: int, found: Parts) -> Iterator[FrozenTrial]:

@@ -49,13 +49,13 @@ class Objective:
     """What the search optimises: how it is read from a result, and which way is better."""
 
     direction: Literal["maximize", "minimize"]
-    value: Callable[[Result], float]
+    value: Callable[[Result], float | None]
 
     def __call__(self, result: Result) -> float:
-        """The value; a number that is not finite counts as the worst there is."""
+        """The value; what is not a number, stored as None, counts as the worst there is."""
         value = self.value(result)
         worst = -math.inf if self.direction == "maximize" else math.inf
-        return worst if math.isnan(value) else float(value)
+        return worst if value is None or math.isnan(value) else float(value)
 
 
 OBJECTIVES.add("val_accuracy", Objective("maximize", lambda result: result.final["val_accuracy"]))

@@ -191,10 +191,11 @@ def pruned_ending(study: Study, trial: FrozenTrial) -> tuple[TrialState, list[fl
     """State and values with which a pruned trial ends. With several objectives Optuna knows no
     pruned trials: it is complete, with the values it was pruned at."""
     names = objective_names(study)
-    if len(names) == 1:
-        return TrialState.PRUNED, [trial.intermediate_values[trial.last_step or 0]]
+    if len(names) == 1 and trial.last_step is not None:
+        return TrialState.PRUNED, [trial.intermediate_values[trial.last_step]]
     result = Result(**json.loads(trial.user_attrs["result"]))
-    return TrialState.COMPLETE, [OBJECTIVES[name](result) for name in names]
+    state = TrialState.PRUNED if len(names) == 1 else TrialState.COMPLETE
+    return state, [OBJECTIVES[name](result) for name in names]
 
 
 def counts(trial: FrozenTrial) -> bool:

@@ -2,6 +2,8 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, NamedTuple
 
 import optuna
 from optuna.study import Study
@@ -26,31 +28,53 @@ def supply(
     Few are kept due, as every look at the study reads them all. Their parameters are drawn when
     they start. Candidates that constraints reject do not count, unless the space is a grid.
     """
-    grid = space.grid(num_trials) if space.search.sampler == "grid" else None
-    total = num_trials if grid is None else len(grid)
-    halving, counted = halving_of(space), counting if grid is None else list
+    halving, demand = halving_of(space), demands(study, space, num_trials)
 
-    def missing(trials: Sequence[FrozenTrial]) -> range:
-        count = len(counted(trials))
-        refuse_hopeless(len(trials) - count, total)
-        return range(count, min(total, count + num_wanted(trials, ahead)))
+    def missing(asked: Demand, trials: Sequence[FrozenTrial]) -> range:
+        count = len(asked.counted(trials))
+        refuse_hopeless(len(trials) - count, asked.total)
+        return range(count, min(asked.total, count + num_wanted(trials, ahead)))
 
-    def add_missing() -> None:
+    def add_missing(asked: Demand) -> None:
         with locked(study._storage) as hold:  # another search of the study may add at the same time
-            for index in missing(study.get_trials(deepcopy=False)):
+            for index in missing(asked, study.get_trials(deepcopy=False)):
                 hold()
-                if grid is None:
+                if asked.grid is None:
                     study.add_trial(optuna.trial.create_trial(state=TrialState.WAITING))
                 else:
-                    study.enqueue_trial(grid[index])
+                    study.enqueue_trial(asked.grid[index])
 
     def keep_due(trials: Sequence[FrozenTrial]) -> bool:
-        end_hopeless(study, halving, counted(trials), total)
-        if missing(trials):
-            patiently(add_missing)()
-        return missing(trials).start >= total
+        asked = demand()
+        end_hopeless(study, halving, asked.counted(trials), asked.total)
+        if missing(asked, trials):
+            patiently(add_missing)(asked)
+        return missing(asked, trials).start >= asked.total
 
     return keep_due
+
+
+class Demand(NamedTuple):
+    """The trials that a study is to have: so many, or one for each point of a grid."""
+
+    total: int
+    grid: list[dict[str, Any]] | None
+
+    def counted(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """Those that count towards the total; in a grid also those that constraints reject."""
+        return counting(trials) if self.grid is None else list(trials)
+
+
+def demands(study: Study, space: SearchSpace, least: int = 0) -> Callable[[], Demand]:
+    """A function that tells what a study is to have now: whoever resumes it may ask for more."""
+    grid_of = cache(space.grid)
+
+    def demand() -> Demand:
+        asked = max(least, study.user_attrs.get(NUM_TRIALS, 0))
+        grid = grid_of(asked) if space.search.sampler == "grid" else None
+        return Demand(asked if grid is None else len(grid), grid)
+
+    return demand
 
 
 def num_wanted(trials: Sequence[FrozenTrial], ahead: int) -> int:
@@ -63,14 +87,14 @@ def num_wanted(trials: Sequence[FrozenTrial], ahead: int) -> int:
 
 def due_of(study: Study, space: SearchSpace) -> Due:
     """Which trials of a study its workers may take."""
-    halving = halving_of(space)
+    halving, demand = halving_of(space), demands(study, space)
     if halving is None:
         return due
 
     def promoted_first(study: Study) -> list[FrozenTrial]:
-        return halving.due(counting(study.get_trials(deepcopy=False)), num_trials)
+        asked = demand()
+        return halving.due(asked.counted(study.get_trials(deepcopy=False)), asked.total)
 
-    num_trials = study.user_attrs.get(NUM_TRIALS, 0)
     return promoted_first
 
 

@@ -143,7 +143,7 @@ def seed_of_rested(study: Study, trial: Trial, halving: Halving | None) -> int |
     """The seed of a trial that rested and goes on, None of another; it is marked where it goes on
     for being in the control set alone."""
     own = study._storage.get_trial(trial._trial_id)
-    if RUNG not in own.user_attrs:
+    if RUNG not in own.user_attrs or "reused_from" in own.user_attrs:
         return None
     if halving and halving.is_control(own.number) and SPARED not in own.user_attrs:
         rung = own.user_attrs[RUNG]
@@ -207,15 +207,19 @@ def reject(study: Study, trial: Trial, candidate: Candidate, excess: dict[str, f
 
 
 def same_candidates(study: Study, candidate: Candidate) -> list[FrozenTrial]:
-    """Trials of the same candidate, finished or at rest, in order."""
+    """Trials of the same candidate that ended well or got as far as a rung, in order."""
     trials, wanted = study.get_trials(deepcopy=False), candidate.hash
-    known = [t for t in trials if t.state in DONE or RUNG in t.user_attrs]
-    return [trial for trial in known if trial.user_attrs.get("candidate_hash") == wanted]
+    known = [t for t in trials if t.user_attrs.get("candidate_hash") == wanted]
+    return [
+        trial
+        for trial in known
+        if trial.state in DONE or (RUNG in trial.user_attrs and trial.state != TrialState.FAIL)
+    ]
 
 
 def copy(study: Study, trial: Trial, candidate: Candidate, twin: FrozenTrial) -> None:
     """End a trial with what its twin measured; the same seed would give the same numbers."""
-    own = ("worker", "candidate", PAUSED, RUNG, SPARED)
+    own = ("worker", "candidate", PAUSED)
     attributes = {key: value for key, value in twin.user_attrs.items() if key not in own}
     attributes["reused_from"] = twin.number
     note = untrained_text(candidate, f"The same as trial {twin.number}, which see.")

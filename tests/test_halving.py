@@ -1,6 +1,7 @@
 """Successive halving: who rests, who goes on, and that rests change nothing of a training."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,15 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas.claims import PAUSED, claim
 from nas.defaults import checkpoint_file
-from nas.halving import LOSSES, RUNG, SPARED, Halving, default_rungs, halving_of
+from nas.halving import LOSSES, RUNG, SPARED, Halving, default_rungs, halving_of, is_paused
 from nas.search import sweep
+from nas.settings import Candidate
 from nas.space import SearchSpace, SpaceError
 from nas.storage import open_storage
 from nas.study import create_study, pruned_ending
 from nas.supply import due_of
-from nas.trial import Place, run_trial
+from nas.training import train
+from nas.trial import Place, run_trial, same_candidates
 from nas.window import judged
 
 Make = Callable[..., SearchSpace]
@@ -102,6 +105,24 @@ def test_one_of_a_small_rung_goes_on_once_all_were_there() -> None:
     running.state = TrialState.RUNNING
     assert HALVING.due([*resting, running], 3) == []
     assert HALVING.hopeless(resting, 2) == [resting[0]]
+
+
+def test_who_failed_takes_no_place_and_others_wait_until_it_cannot_fail_any_more() -> None:
+    resting = [trial(number, 2.0 - number / 10, resting=True) for number in range(3)]
+    first = trial(3, 0.5, **{RUNG: 1})
+    first.state = TrialState.RUNNING
+    assert numbers(HALVING.hopeless([*resting, first], 4)) == [1, 0], "2 may come in its place"
+    first.state = TrialState.FAIL
+    assert numbers(HALVING.due([*resting, first], 4)) == [2]
+    first.state = TrialState.COMPLETE
+    assert HALVING.due([*resting, first], 4) == []
+    assert numbers(HALVING.hopeless([*resting, first], 4)) == [2, 1, 0]
+
+
+def test_what_rests_at_a_rung_that_is_none_any_more_goes_on() -> None:
+    resting = [trial(number, 2.0, resting=True) for number in range(2)]
+    others = Halving(rungs=(2, 5), epochs=16, control=0.0, seed=0)
+    assert numbers(others.due(resting, 2)) == [0, 1]
 
 
 def test_the_control_set_is_drawn_by_number() -> None:
@@ -196,6 +217,77 @@ def test_tpe_draws_beside_resting_trials(objectives: str, space: Make, search_he
     assert all(one.state.is_finished() and one.values for one in study.trials)
 
 
+def test_a_grid_that_is_smaller_than_what_was_asked_for_ends(space: Make, search_here: Run) -> None:
+    ours = space(
+        "search.pruner=halving",
+        "search.rungs=[1, 2]",
+        "training.epochs=3",
+        "search.sampler=grid",
+        "architecture.depth={low: 1, high: 3}",
+        "architecture.shortcut=[identity, none]",
+    )
+    points = len(ours.grid(100))
+    study = search_here(ours, points + 8)
+    assert len(study.trials) == points
+    assert all(one.state.is_finished() for one in study.trials)
+    assert any(one.state == TrialState.COMPLETE for one in study.trials)
+
+
+def test_workers_hear_that_more_trials_are_asked_for(space: Make) -> None:
+    ours = space(*RESTING, "training.epochs=2")
+    study = create_study(optuna.storages.InMemoryStorage(), "raised", ours)
+    study.set_user_attr("num_trials", 1)
+    study.add_trial(trial(0, 2.0, resting=True))
+    due = due_of(study, ours)
+    assert numbers(due(study)) == [0]
+    study.set_user_attr("num_trials", 2)
+    assert due(study) == []
+
+
+def test_a_copy_of_what_rests_is_seen_as_that_is(space: Make, tmp_path: Path, fast: Path) -> None:
+    one = [
+        "architecture.depth=1",
+        "architecture.stages.0.shortcut=none",
+        "training.optimizer.lr=0.1",
+    ]
+    ours = space(*RESTING, "training.epochs=3", *one)
+    storage, study = with_one_due(fast, "copies", ours)
+    study.add_trial(create_trial(state=TrialState.WAITING))
+    place = Place(data_dir=tmp_path, out=tmp_path, interrupted=lambda: False)
+    for number in range(2):
+        claimed = claim(storage, study, lambda study, at=number: study.get_trials()[at : at + 1])
+        run_trial(storage, "copies", ours, claimed, place)
+    first, copied = study.get_trials()
+    assert is_paused(first)
+    assert copied.user_attrs["reused_from"] == 0
+    assert copied.state == TrialState.PRUNED
+    seen = [judged(one, sign=1).intermediate_values for one in (first, copied)]
+    assert seen[0] == seen[1]
+    storage.set_trial_state_values(first._trial_id, TrialState.RUNNING)
+    storage.set_trial_state_values(first._trial_id, TrialState.FAIL)
+    candidate = Candidate.from_json(first.user_attrs["candidate"])
+    assert numbers(same_candidates(study, candidate)) == [1], "what failed is no twin"
+
+
+def test_who_was_killed_before_its_rest_was_written_down_rests(space: Make, tmp_path: Path) -> None:
+    ours = space("training.epochs=3")
+    candidate = ours.candidate(optuna.create_study().ask())
+    asked: list[float] = []
+
+    def rests(record: dict[str, float]) -> bool:
+        asked.append(record["epoch"])
+        return True
+
+    options: Any = {"seed": 0, "data_dir": tmp_path, "checkpoint": tmp_path / "kept.pt"}
+    for _ in range(2):
+        trained = train(candidate, rests_after=rests, **options)
+        assert trained.paused
+        assert len(trained.result.curve) == 1
+        assert trained.result.losses
+    assert asked == [1, 1]
+    assert len(train(candidate, **options).result.curve) == 3
+
+
 def test_a_training_that_rested_ends_as_one_that_did_not(
     space: Make, tmp_path: Path, fast: Path
 ) -> None:
@@ -260,6 +352,18 @@ def test_with_several_objectives_a_rest_ends_with_all_their_values(space: Make) 
     }
     resting = trial(0, 2.0, resting=True, result=json.dumps(result))
     assert pruned_ending(study, resting) == (TrialState.COMPLETE, [2.0, 7.0])
+    result["curve"] = [{"epoch": 1.0, "val_loss": None}]
+    broken = trial(0, 2.0, resting=True, result=json.dumps(result))
+    assert pruned_ending(study, broken) == (TrialState.COMPLETE, [math.inf, 7.0])
+
+
+def test_a_rest_ends_with_an_objective_that_no_epoch_tells(space: Make) -> None:
+    ours = space("search.pruner=halving", "search.objectives=[parameters]")
+    study = create_study(optuna.storages.InMemoryStorage(), "parameters", ours)
+    numbers = ("parameters", "multiply_adds", "depth", "memory", "seed", "seconds")
+    result = {"curve": [{"epoch": 1.0}], **dict.fromkeys(numbers, 7)}
+    resting = trial(0, 2.0, resting=True, result=json.dumps(result))
+    assert pruned_ending(study, resting) == (TrialState.PRUNED, [7.0])
 
 
 def test_checkpoints_of_ended_trials_are_removed_and_others_kept(tmp_path: Path) -> None:
