@@ -97,6 +97,8 @@ class Replay:
         if self.seen.setdefault(one, claimed).number != number:
             trial.set_user_attr("reused_from", self.seen[one].number)
             first = self.trials()[self.seen[one].number]
+            for key in {RUNG, LOSSES} & first.user_attrs.keys():
+                trial.set_user_attr(key, first.user_attrs[key])
             value = first.value if first.state == TrialState.COMPLETE else None
             if value is None:
                 trial.report(*last_of(first)[::-1])
