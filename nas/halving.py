@@ -23,8 +23,6 @@ from nas.space import SearchSpace
 RUNG, SPARED, LOSSES = "rung", "spared", "rung_losses"
 #: epochs of one rung over those of the rung before, where the space names none
 FACTOR = 4
-#: the first rung, where the space names none: the losses of one epoch foretell little
-FIRST = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,9 +158,10 @@ def halving_of(space: SearchSpace) -> Halving | None:
 
 
 def default_rungs(epochs: int) -> list[int]:
-    """A quarter of the epochs, a quarter of those, and so on, but none before FIRST."""
-    rungs, rung = set(), epochs / FACTOR
+    """A quarter of the epochs, a quarter of those, and so on down to two; and one, after which half
+    of them go on, as the loss of one epoch foretells little."""
+    rungs, rung = {1}, epochs / FACTOR
     while rung >= 0.5:
-        rungs.add(max(FIRST, round(rung)))
+        rungs.add(max(2, round(rung)))
         rung /= FACTOR
     return sorted(rung for rung in rungs if rung < epochs)

@@ -57,7 +57,7 @@ def with_one_due(folder: Path, name: str, space: SearchSpace) -> tuple[Any, Any]
 
 @pytest.mark.parametrize(
     ("epochs", "rungs"),
-    [(1, []), (2, []), (4, [2]), (6, [2]), (12, [2, 3]), (16, [2, 4]), (64, [2, 4, 16])],
+    [(1, []), (2, [1]), (4, [1, 2]), (12, [1, 2, 3]), (16, [1, 2, 4]), (64, [1, 2, 4, 16])],
 )
 def test_rungs_are_a_quarter_of_each_other(epochs: int, rungs: list[int]) -> None:
     assert default_rungs(epochs) == rungs
