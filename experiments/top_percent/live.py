@@ -27,6 +27,7 @@ from nas.study import load_study, trained_to_end
 RESULT = HERE / "live.jsonl"
 WAYS = {
     "halving": ["search.pruner=halving"],
+    "halving_2_4": ["search.pruner=halving", "search.rungs=[2, 4]"],
     "random": ["search.pruner=none", "search.sampler=random"],
 }
 
