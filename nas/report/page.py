@@ -35,19 +35,19 @@ def page(
         contents(sections),
         *map(section_html, sections),
     ]
-    return (
+    head = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy(scripts)}">\n'
         f"<title>{text(title)}</title>\n<style>\n{styles()}</style>\n</head>\n<body>\n<main>\n"
-        + "\n".join(filter(None, body))
-        + '\n</main>\n<script type="application/json" id="figures">'
-        + figures_json(sections)
-        + "</script>\n"
-        + "\n".join(f"<script>{script}</script>" for script in scripts)
-        + "\n</body>\n</html>\n"
     )
+    pieces = [head, "\n".join(filter(None, body))]
+    pieces += ['\n</main>\n<script type="application/json" id="figures">', figures_json(sections)]
+    pieces.append("</script>\n")
+    for script in scripts:
+        pieces += ["<script>", script, "</script>\n"]
+    return "".join([*pieces, "</body>\n</html>\n"])  # a sum would copy megabytes at each step
 
 
 def policy(scripts: Sequence[str]) -> str:
