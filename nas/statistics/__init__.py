@@ -27,6 +27,7 @@ from nas.statistics.observed import (
     separation,
 )
 from nas.statistics.paired import Effect, paired_effect, sign_flip_p
+from nas.statistics.power import fewest_pairs, resolvable_effect, smallest_p
 from nas.statistics.rates import Rate, StabilityGain, stability_gain, success_rates, wilson
 from nas.statistics.speed import SpeedUp, restricted_mean, speed_up
 from nas.statistics.stages import StageEffects, single_effects, stage_effects
@@ -53,15 +54,18 @@ __all__ = [
     "depth_surface",
     "edf",
     "family",
+    "fewest_pairs",
     "holm",
     "marginal_effects",
     "onset_depth",
     "order_verdict",
     "paired_effect",
+    "resolvable_effect",
     "restricted_mean",
     "separation",
     "sign_flip_p",
     "single_effects",
+    "smallest_p",
     "speed_up",
     "stability_gain",
     "stage_effects",

@@ -1,0 +1,40 @@
+"""Before a run: what so many pairs can resolve, and from how many pairs on anything can be."""
+
+from itertools import count
+from math import comb, inf, sqrt
+
+from scipy.special import nctdtrinc, stdtrit
+
+
+def resolvable_effect(
+    pairs: int, comparisons: int = 1, *, power: float = 0.8, alpha: float = 0.05
+) -> float:
+    """The effect, in standard deviations of a pair, that `pairs` pairs resolve with probability
+    `power` as the first of `comparisons` comparisons under Holm's correction; inf if the exact
+    test cannot reject with so few pairs, whatever the effect (see `fewest_pairs`).
+
+    The power is that of the two-sided paired t-test on normal differences.
+    """
+    if pairs < fewest_pairs(comparisons, alpha=alpha):
+        return inf
+    return t_resolvable(pairs, comparisons, power, alpha)
+
+
+def t_resolvable(pairs: int, comparisons: int, power: float, alpha: float) -> float:
+    """The noncentrality at which t(n-1) passes its critical value with probability `power`, over
+    sqrt(n) (Cohen, 1988, section 2.5; the other tail is negligible).
+    """
+    critical = stdtrit(pairs - 1, 1 - alpha / comparisons / 2)
+    return float(nctdtrinc(pairs - 1, 1 - power, critical)) / sqrt(pairs)
+
+
+def fewest_pairs(comparisons: int = 1, *, alpha: float = 0.05) -> int:
+    """The fewest pairs at which the exact unpaired permutation test can reject the first of
+    `comparisons` comparisons under Holm's correction: its smallest p is 2 / C(2n, n).
+    """
+    return next(n for n in count(2) if smallest_p(n) * comparisons <= alpha)
+
+
+def smallest_p(pairs: int) -> float:
+    """The smallest p of the exact two-sided unpaired permutation test of two groups of so many."""
+    return 2 / comb(2 * pairs, pairs)
