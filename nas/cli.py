@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from nas.defaults import DATA_DIR, OUT, STORAGE
-from nas.errors import SpaceError, UserError
+from nas.common.errors import SpaceError, UserError
+from nas.common.paths import DATA_DIR, OUT, STORAGE
 
 app = typer.Typer(
     name="nas",
@@ -112,7 +112,7 @@ def printable(text: str) -> str:
 
 def load_space(name: str, settings: list[str] | None) -> Any:
     """The space of a file or bundled name; says which was used where it is a bundled one."""
-    from nas.space import SearchSpace, find
+    from nas.space.space import SearchSpace, find
 
     path, bundled = find(name)
     if bundled:
@@ -127,8 +127,8 @@ def init(
     ] = Path(),
 ) -> None:
     """Write the bundled search spaces to DIR/spaces for editing; files that exist are kept."""
-    from nas.space import bundled_spaces
     from nas.space.schema import schema_text
+    from nas.space.space import bundled_spaces
 
     target = folder / "spaces"
     target.mkdir(parents=True, exist_ok=True)
@@ -167,7 +167,7 @@ def check(
     if loaded.dataset.class_path:
         say(f"Searched, this space runs code: {loaded.dataset.class_path}. A check does not.")
     if cost:
-        from nas.estimate import estimate
+        from nas.space.estimate import estimate
 
         for line in estimate(loaded, data_dir):
             say(line)
@@ -208,7 +208,7 @@ def search(
     trust: Trust = False,
 ) -> None:
     """Run the study of a space, or resume it where it stands."""
-    from nas.search import search as run
+    from nas.search.coordinator import search as run
 
     start = time.monotonic()
     given = {"search.seed": seed, "search.baseline": baseline}
@@ -223,11 +223,11 @@ def search(
     outcome = run(loaded, trials=trials, timeout=seconds, study=name, extend=extend, **where)
     searched = outcome.study
     if loaded.search.baseline and outcome.how == "finished":
-        from nas.baseline import run_baseline
+        from nas.search.baseline import run_baseline
 
         outcome = run_baseline(searched, timeout=remaining(seconds, start), **where)
     if loaded.section.payoff and outcome.how == "finished":
-        from nas.payoff.running import payoff as twins
+        from nas.payoff.run import payoff as twins
 
         left = remaining(seconds, start)
         outcome = twins(searched, loaded.section.payoff, timeout=left, **where)
@@ -246,7 +246,7 @@ def worker(
     trust: Trust = False,
 ) -> None:
     """Join a study that was started elsewhere, and leave when it has no trials left to run."""
-    from nas.joining import join
+    from nas.search.attach import join
 
     outcome = join(
         study,
@@ -265,7 +265,7 @@ def worker(
 @app.command(epilog=example("nas status cifar"))
 def status(study: StudyName = None, storage: Storage = STORAGE) -> None:
     """Say how far a study is, and what is best so far."""
-    from nas.summary import status_lines
+    from nas.report.status import status_lines
 
     for line in status_lines(storage, study):
         say(line)
@@ -274,7 +274,7 @@ def status(study: StudyName = None, storage: Storage = STORAGE) -> None:
 @app.command(epilog=example("nas report cifar"))
 def report(study: StudyName = None, storage: Storage = STORAGE, out: Out = OUT) -> None:
     """Write the report of a study as a web page, a table and Markdown."""
-    from nas.report import write_report
+    from nas.report.build import write_report
 
     for path in write_report(storage, study, out):
         say(f"Wrote {path}")
@@ -291,7 +291,7 @@ def dashboard(
     ] = False,
 ) -> None:
     """Open optuna-dashboard on a study."""
-    from nas.dashboard import serve
+    from nas.report.dashboard import serve
 
     serve(storage, study, host, port, expose=expose)
 
@@ -315,9 +315,9 @@ def export(
     trust: Trust = False,
 ) -> None:
     """Train the best architecture on all but the test split and write it as a Python module."""
-    from nas.export import export as run
-    from nas.storage import open_storage
-    from nas.study import load_study
+    from nas.export.retrain import export as run
+    from nas.search.study import load_study
+    from nas.storage.open import open_storage
 
     opened = load_study(open_storage(storage), study)
     run(
@@ -356,10 +356,10 @@ def payoff(
     trust: Trust = False,
 ) -> None:
     """Train twins that differ in one choice, or resume them, and say where shortcuts pay off."""
-    from nas.payoff.running import payoff as run
-    from nas.payoff.running import settings_of
-    from nas.storage import open_storage
-    from nas.study import load_study
+    from nas.payoff.run import payoff as run
+    from nas.payoff.run import settings_of
+    from nas.search.study import load_study
+    from nas.storage.open import open_storage
 
     opened = load_study(open_storage(storage), study)
     settings = settings_of(opened, {"top": top, "seeds": seeds, "depths": depths, "vary": vary})
@@ -388,8 +388,8 @@ def schema() -> None:
 
 def end(outcome: Any, storage: str, out: Path) -> None:
     """Say how a search or its twins ended, and write the report; status 130 after Ctrl-C."""
-    from nas.report import write_report
-    from nas.summary import finished, searched
+    from nas.report.build import write_report
+    from nas.report.status import finished, searched
 
     for line in finished(outcome, storage, resume=resume_command(storage)):
         say(line)
@@ -402,7 +402,7 @@ def end(outcome: Any, storage: str, out: Path) -> None:
 
 def resume_command(storage: str) -> str:
     """The command line as it was given, without a password in it."""
-    from nas.storage import hidden
+    from nas.storage.open import hidden
 
     given = [argument.replace(storage, hidden(storage)) for argument in sys.argv[1:]]
     return shlex.join(["nas", *given])
@@ -410,7 +410,7 @@ def resume_command(storage: str) -> str:
 
 def cluster_of(address: str | None, workers: int | None, cpus: float, gpus: float) -> Any:
     """Where Ray places the workers and what each takes; None without --ray."""
-    from nas.ray_crew import RayCluster
+    from nas.search.pools.ray import RayCluster
 
     if address is None:
         return None
@@ -424,7 +424,7 @@ def remaining(seconds: float | None, start: float) -> float | None:
 
 def seconds_of(text: str | None) -> float | None:
     """The seconds of a --timeout, if there is one."""
-    from nas.durations import seconds_of as parse
+    from nas.common.text import seconds_of as parse
 
     try:
         return None if text is None else parse(text)

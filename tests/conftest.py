@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from nas.architecture import Architecture, Named, Stage
-from nas.blocks import BLOCKS, ORDERS, SAME_SHAPE, TRANSITIONS
-from nas.space import SearchSpace
+from nas.model.architecture import Architecture, Named, Stage
+from nas.model.blocks import BLOCKS, ORDERS, SAME_SHAPE, TRANSITIONS
+from nas.space.space import SearchSpace
 
 torch.set_num_threads(1)
 # a shell starts background jobs with Ctrl-C ignored, and they hand that on to what the tests start
@@ -151,11 +151,11 @@ def search_here(tmp_path: Path, fast: Path) -> Callable[..., Any]:
     """Run a search in this process, trial after trial, without worker processes."""
 
     def run(space: SearchSpace, trials: int | None = None, *, name: str = "study") -> Any:
-        from nas.claims import claim
-        from nas.storage import open_storage
-        from nas.study import NUM_TRIALS, create_study
-        from nas.supply import due_of, supply
-        from nas.trial import Place, run_trial
+        from nas.search.lease import claim
+        from nas.search.queue import due_of, supply
+        from nas.search.study import NUM_TRIALS, create_study
+        from nas.search.trial import Place, run_trial
+        from nas.storage.open import open_storage
 
         backend = open_storage(f"sqlite:///{fast}/nas.db", create=True)
         study = create_study(backend, name, space)

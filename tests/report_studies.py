@@ -13,15 +13,15 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nas.architecture import Architecture, Named, Stage
-from nas.cost import cost
 from nas.data.catalog import Dataset
-from nas.payoff.running import fresh_runs, primary
-from nas.payoff.runs import compared, first_runs, further_runs, own_runs
-from nas.settings import Candidate, Training
-from nas.space import SearchSpace
+from nas.model.architecture import Architecture, Named, Stage
+from nas.model.cost import cost
+from nas.payoff.plan import compared, first_runs, further_runs, own_runs
+from nas.payoff.run import fresh_runs, primary
+from nas.search.study import OBJECTIVES, TWINS
 from nas.space.schema import PayoffSection
-from nas.study import OBJECTIVES, TWINS
+from nas.space.space import SearchSpace
+from nas.training.candidate import Candidate, Training
 
 KINDS = ("identity", "projection", "none")
 ORDERS = ("post_activation", "pre_activation")

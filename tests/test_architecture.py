@@ -6,8 +6,8 @@ import json
 import pytest
 from conftest import COMBINATIONS, small
 
-from nas.architecture import Architecture, Named, Stage
-from nas.blocks import ACTIVATIONS, NORMS, STEMS
+from nas.model.architecture import Architecture, Named, Stage
+from nas.model.blocks import ACTIVATIONS, NORMS, STEMS
 
 
 def cifar(n: int, **choices: object) -> Architecture:

@@ -10,13 +10,14 @@ import pytest
 from optuna.storages import InMemoryStorage
 from report_studies import make_study
 
-from nas.baseline import OTHER_SEED, at_random, run_baseline
-from nas.report import facts, write_report
-from nas.report.facts import gather
-from nas.space import SearchSpace
-from nas.storage import open_storage
-from nas.study import load_study
-from nas.summary import status_lines
+from nas.report import data as facts
+from nas.report.build import write_report
+from nas.report.data import gather
+from nas.report.status import status_lines
+from nas.search.baseline import OTHER_SEED, at_random, run_baseline
+from nas.search.study import load_study
+from nas.space.space import SearchSpace
+from nas.storage.open import open_storage
 
 
 def params(study: Any) -> list[dict[str, Any]]:

@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from conftest import COMBINATIONS, small
 from torch import nn
 
-from nas.architecture import Architecture, Named, Stage
-from nas.blocks import ACTIVATIONS, BLOCKS, NORMS, ORDERS, SAME_SHAPE, SHORTCUTS, TRANSITIONS
-from nas.cost import cost
-from nas.network import Network, Plain, Residual, channels_last
-from nas.registry import Registry
+from nas.common.registry import Registry
+from nas.model.architecture import Architecture, Named, Stage
+from nas.model.blocks import ACTIVATIONS, BLOCKS, NORMS, ORDERS, SAME_SHAPE, SHORTCUTS, TRANSITIONS
+from nas.model.cost import cost
+from nas.model.network import Network, Plain, Residual, channels_last
 
 
 def pictures(architecture: Architecture, num: int = 6, seed: int = 1) -> torch.Tensor:

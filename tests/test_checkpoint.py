@@ -17,12 +17,12 @@ from conftest import small
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from nas import checkpoint
-from nas.architecture import Architecture, Named, Stage
+from nas.common.errors import Remark
 from nas.data import Dataset
-from nas.errors import Remark
-from nas.settings import OPTIMIZERS, Candidate, Training
-from nas.training import StoppedError, Trained, train
+from nas.model.architecture import Architecture, Named, Stage
+from nas.training import checkpoint
+from nas.training.candidate import OPTIMIZERS, Candidate, Training
+from nas.training.lightning import StoppedError, Trained, train
 
 PROBES = ("gradient_norm", "branch_response")
 SETTINGS: dict[str, Any] = {"epochs": 6, "batch_size": 32, "warmup": 1.5, "gradient_clip": 1.0}
@@ -90,7 +90,7 @@ from pathlib import Path
 import torch
 sys.path.insert(0, sys.argv[1])
 from test_checkpoint import run, stopped_after
-from nas import checkpoint
+from nas.training import checkpoint
 
 checkpoint.CHECKPOINT_SECONDS = 0.0
 torch.set_num_threads(1)

@@ -16,7 +16,7 @@ import torch
 from conftest import TINY
 
 from nas.cli import app, main
-from nas.space import bundled_spaces
+from nas.space.space import bundled_spaces
 
 NAS = Path(sys.executable).with_name("nas")
 Run = Callable[..., tuple[int, str, str]]

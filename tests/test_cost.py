@@ -5,10 +5,10 @@ import torch
 from conftest import COMBINATIONS, small
 from torch import nn
 
-from nas.architecture import Architecture, Named, Stage
-from nas.blocks import NORMS, ORDERS, STEMS
-from nas.cost import cost
-from nas.network import Network, ZeroPad
+from nas.model.architecture import Architecture, Named, Stage
+from nas.model.blocks import NORMS, ORDERS, STEMS
+from nas.model.cost import cost
+from nas.model.network import Network, ZeroPad
 
 #: transition and shortcut of He et al.'s options
 OPTIONS = {

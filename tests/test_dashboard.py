@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nas.dashboard import is_loopback
+from nas.report.dashboard import is_loopback
 
 NAS = Path(sys.executable).with_name("nas")
 

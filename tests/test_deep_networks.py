@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from pathlib import Path
 from nas.data import open_data
-from nas.settings import OPTIMIZERS
-from nas.space import SearchSpace
-from nas.space.branches import Walker
-from nas.training import build_network
+from nas.training.candidate import OPTIMIZERS
+from nas.space.space import SearchSpace
+from nas.space.enumeration import Walker
+from nas.training.lightning import build_network
 
 torch.set_num_threads(2)
 space = SearchSpace.load(sys.argv[1], ["dataset.train_size=128", "dataset.validation_size=10"])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from nas import environment
-from nas.environment import WORKER_MEMORY, default_workers, visible_gpus
+from nas.common import machine as environment
+from nas.common.machine import WORKER_MEMORY, default_workers, visible_gpus
 
 
 @pytest.mark.parametrize(

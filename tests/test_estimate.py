@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-import nas.estimate
-from nas.cost import cost
-from nas.estimate import duration, estimate, mean_seconds, step_seconds
-from nas.space import SearchSpace
+import nas.space.estimate
+from nas.model.cost import cost
+from nas.space.estimate import duration, estimate, mean_seconds, step_seconds
+from nas.space.space import SearchSpace
 
 Make = Callable[..., SearchSpace]
 
@@ -50,7 +50,7 @@ def test_the_time_is_steps_by_trials_by_workers(
     settings: list[str], factor: float, space: Make, tmp_path: Path, monkeypatch: Any
 ) -> None:
     """96 pictures in batches of 32, 2 epochs, 4 trials: 24 steps of 100 seconds with one worker."""
-    monkeypatch.setattr(nas.estimate, "step_seconds", lambda architecture, training: 100.0)
+    monkeypatch.setattr(nas.space.estimate, "step_seconds", lambda architecture, training: 100.0)
     hours = 24 * 100 * factor
     assert (
         f": about {duration(hours)} if none is pruned" in estimate(space(*settings), tmp_path)[-1]
@@ -73,17 +73,17 @@ def test_large_networks_are_timed_on_few_pictures(space: Make, monkeypatch: Any)
     (_, (architecture, spent)) = ours.extremes()
     (training, *_) = ours.trainings()
     sizes = []
-    real = nas.estimate.torch.randn
+    real = nas.space.estimate.torch.randn
 
     def randn(num: int, *shape: int) -> Any:
         sizes.append(num)
         return real(num, *shape)
 
-    monkeypatch.setattr(nas.estimate.torch, "randn", randn)
+    monkeypatch.setattr(nas.space.estimate.torch, "randn", randn)
     assert step_seconds(architecture, training) > 0
-    monkeypatch.setattr(nas.estimate, "TIMED", 4 * cost(architecture).multiply_adds)
+    monkeypatch.setattr(nas.space.estimate, "TIMED", 4 * cost(architecture).multiply_adds)
     assert step_seconds(architecture, training) > 0
-    monkeypatch.setattr(nas.estimate, "TIMED", 1)
+    monkeypatch.setattr(nas.space.estimate, "TIMED", 1)
     assert step_seconds(architecture, training) > 0
     assert sizes == [32, 4, 2]
     assert spent.multiply_adds > 0

@@ -12,7 +12,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from experiments.fuzz import judge, mutations  # noqa: E402
 from experiments.fuzz.candidates import CANDIDATES  # noqa: E402
-from nas.space import SearchSpace  # noqa: E402
+from nas.space.space import SearchSpace  # noqa: E402
 
 examples = hypothesis.settings(
     max_examples=300,

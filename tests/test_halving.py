@@ -10,18 +10,18 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nas.claims import PAUSED, claim
-from nas.defaults import checkpoint_file
-from nas.halving import LOSSES, RUNG, SPARED, Halving, default_rungs, halving_of, is_paused
-from nas.search import sweep
-from nas.settings import Candidate
-from nas.space import SearchSpace, SpaceError
-from nas.storage import open_storage
-from nas.study import create_study, pruned_ending
-from nas.supply import due_of
-from nas.training import train
-from nas.trial import Place, run_trial, same_candidates
-from nas.window import judged
+from nas.common.paths import checkpoint_file
+from nas.search.asha import LOSSES, RUNG, SPARED, Halving, default_rungs, halving_of, is_paused
+from nas.search.coordinator import sweep
+from nas.search.lease import PAUSED, claim
+from nas.search.queue import due_of
+from nas.search.samplers import judged
+from nas.search.study import create_study, pruned_ending
+from nas.search.trial import Place, run_trial, same_candidates
+from nas.space.space import SearchSpace, SpaceError
+from nas.storage.open import open_storage
+from nas.training.candidate import Candidate
+from nas.training.lightning import train
 
 Make = Callable[..., SearchSpace]
 Run = Callable[..., Any]

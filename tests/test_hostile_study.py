@@ -11,9 +11,9 @@ import pytest
 from conftest import TINY
 
 from nas.cli import main
-from nas.defaults import study_folder
-from nas.space import SearchSpace
-from nas.space.branches import Walker, every
+from nas.common.paths import study_folder
+from nas.space.enumeration import Walker, every
+from nas.space.space import SearchSpace
 
 ROOT = Path(__file__).parents[1] / "nas"
 EVIL = "<script>alert(1)</script>\x1b[2J\n\u202e`|![x](javascript:1)"

@@ -9,39 +9,30 @@ import pytest
 ROOT = Path(__file__).parents[1] / "nas"
 
 LAYERS = """
-errors
-registry  defaults  environment  durations  architecture  statistics
-patience
-claims
-failures  pulse  storage  writing  reading
-vigil
-blocks
-plan
-cost  network  source_text
-data  trainability  result  module_source
-settings
-checkpoint  measuring  notes  space
-halving
-window
-training  study  estimate
-trust  supply
-extension
-trial  progress  dashboard  export
-worker
-crew
-ray_crew
+common
+statistics
+model
+storage
+data
+training
+space
 search
-payoff  joining  baseline
-summary  report
+payoff
+export
+report
 cli
 """
 ROW = {name: row for row, names in enumerate(LAYERS.split("\n")) for name in names.split()}
 
 #: what may be loaded before it is needed: `nas check` and `nas --help` must answer at once
-LIGHT = {"cli": {"typer"}, "space": {"pydantic", "pydantic_core", "yaml"}, "settings": set()}
+LIGHT = {
+    "cli": {"typer"},
+    "space.space": {"pydantic", "pydantic_core", "yaml"},
+    "training.candidate": set(),
+}
 HEAVY = {"torch", "lightning", "optuna", "optuna_dashboard", "plotly", "sklearn", "scipy", "numpy"}
 #: modules that need torch alone among the libraries, as what is exported is made of them
-TORCH_ALONE = ("network", "trainability")
+TORCH_ALONE = ("model.network", "training.metrics")
 
 
 def module_name(path: Path) -> str:
@@ -90,7 +81,7 @@ def imports(module: str) -> Imports:
 
 
 def part(module: str) -> str:
-    """nas.space.source -> space."""
+    """nas.space.yaml -> space."""
     return module.split(".")[1]
 
 
@@ -134,7 +125,7 @@ def test_there_are_no_cycles(module: str) -> None:
 
 
 def test_the_package_itself_loads_nothing() -> None:
-    assert imports("nas").at_once == {"importlib", "typing"}
+    assert imports("nas").at_once == {"importlib", "sys", "types", "typing"}
 
 
 @pytest.mark.parametrize("name", LIGHT)
@@ -151,7 +142,17 @@ def test_what_must_start_at_once_loads_nothing_heavy(name: str) -> None:
     assert not own & HEAVY
 
 
-@pytest.mark.parametrize("name", ["architecture", "blocks", "plan", "cost", "registry", "result"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.architecture",
+        "model.blocks",
+        "model.layout",
+        "model.cost",
+        "common.registry",
+        "training.result",
+    ],
+)
 def test_descriptions_need_no_library(name: str) -> None:
     """A candidate is data: counted and compared without torch."""
     assert not {one for one in loaded(f"nas.{name}") if one in HEAVY | {"pydantic", "yaml"}}
@@ -167,4 +168,4 @@ def test_only_the_space_reads_yaml() -> None:
     readers = {
         module for module in MODULES if "yaml" in imports(module).at_once | imports(module).later
     }
-    assert readers == {"nas.space.source"}
+    assert readers == {"nas.space.yaml"}

@@ -15,8 +15,9 @@ import pytest
 import torch
 from hypothesis import strategies as st
 
-from nas.architecture import Architecture, Named, Stage
-from nas.blocks import (
+from nas.export.source import module_source
+from nas.model.architecture import Architecture, Named, Stage
+from nas.model.blocks import (
     ACTIVATIONS,
     BLOCKS,
     NORMS,
@@ -27,9 +28,8 @@ from nas.blocks import (
     Conv,
     conv,
 )
-from nas.module_source import module_source
-from nas.network import Network
-from nas.plan import plan
+from nas.model.layout import plan
+from nas.model.network import Network
 
 torch.set_num_threads(1)
 

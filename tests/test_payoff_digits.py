@@ -6,10 +6,10 @@ import pytest
 from rich.console import Console
 
 from nas.payoff.analysis import analyse
-from nas.payoff.running import payoff
-from nas.payoff.words import verdict
-from nas.search import search
-from nas.space import SearchSpace
+from nas.payoff.run import payoff
+from nas.payoff.verdict import verdict
+from nas.search.coordinator import search
+from nas.space.space import SearchSpace
 
 SPACE = Path(__file__).parents[1] / "experiments" / "digits_twins" / "digits_twins.yaml"
 SETTINGS = [

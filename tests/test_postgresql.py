@@ -17,11 +17,11 @@ from optuna.trial import FrozenTrial, TrialState
 from test_search import LONG, only_zombies, wait_for
 
 from experiments.faults.postgres import Postgres, programs
-from nas.errors import StudyError
-from nas.space import SearchSpace
-from nas.storage import open_storage
-from nas.study import NUM_TRIALS, create_study, load_study
-from nas.vigil import SILENCE, Vigil
+from nas.common.errors import StudyError
+from nas.search.stale_trials import SILENCE, Vigil
+from nas.search.study import NUM_TRIALS, create_study, load_study
+from nas.space.space import SearchSpace
+from nas.storage.open import open_storage
 
 pytestmark = pytest.mark.skipif(programs() is None, reason="PostgreSQL's initdb is not installed")
 NAS = str(Path(sys.executable).with_name("nas"))

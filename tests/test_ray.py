@@ -17,11 +17,11 @@ from optuna.trial import FrozenTrial, TrialState
 from test_search import LONG, only_zombies, wait_for
 
 from nas.cli import app
-from nas.errors import StudyError
-from nas.failures import DIED
-from nas.ray_crew import RayCluster, refuse_files, refuse_secrets
-from nas.storage import open_storage
-from nas.study import load_study
+from nas.common.errors import StudyError
+from nas.search.failures import DIED
+from nas.search.pools.ray import RayCluster, refuse_files, refuse_secrets
+from nas.search.study import load_study
+from nas.storage.open import open_storage
 
 NAS = Path(sys.executable).with_name("nas")
 #: Ray's words for no usage statistics, and for the loopback address alone

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from nas.architecture import Architecture
-from nas.cost import cost
-from nas.network import Network
-from nas.space import SearchSpace, bundled_spaces
+from nas.model.architecture import Architecture
+from nas.model.cost import cost
+from nas.model.network import Network
+from nas.space.space import SearchSpace, bundled_spaces
 
 
 class Known(NamedTuple):

@@ -18,15 +18,17 @@ from optuna.study import Study
 from optuna.trial import TrialState, create_trial
 from report_studies import HOSTILE, candidate, make_study, make_twins, measured
 
-from nas.errors import StudyError
-from nas.report import facts, write_report
-from nas.report.facts import pareto_front
-from nas.report.markdown import escaped
+from nas.common.errors import StudyError
+from nas.report import data as facts
+from nas.report.build import write_report
+from nas.report.data import pareto_front
 from nas.report.observed import importance, kinds_built
-from nas.report.page import cell_html
-from nas.report.rows import read_rows
-from nas.report.run_figures import log_ticks
+from nas.report.sections.run_figures import log_ticks
 from nas.report.style import COLOURS, signed
+from nas.report.trial_rows import read_rows
+from nas.report.writers import dashboard
+from nas.report.writers.html import cell_html
+from nas.report.writers.markdown import escaped
 
 FILES = ["report.html", "report.md", "payoff.json", "trials.csv"]
 
@@ -440,14 +442,14 @@ def test_a_storage_that_cannot_be_written_to(storage, report, monkeypatch, caplo
     def fail(*_: object) -> None:
         raise optuna.exceptions.StorageInternalError("read only")
 
-    monkeypatch.setattr("nas.report.publishing.publish", fail)
+    monkeypatch.setattr(dashboard, "publish", fail)
     assert report().trials
     assert "the dashboard shows no report" in caplog.text
 
 
 def test_a_pareto_front_is_that_of_the_study(twins):
     study = optuna.load_study(study_name="digits", storage=twins[0])
-    from nas.study import best_trials
+    from nas.search.study import best_trials
 
     front = pareto_front(read_rows(study.get_trials(deepcopy=False)), [True, False])
     assert {row.number for row in front} == {trial.number for trial in best_trials(study)}
@@ -499,8 +501,8 @@ def test_figures_have_titles_on_their_axes(twins):
 
 
 def test_a_study_that_was_trained_is_reported_from_its_storage(tmp_path, monkeypatch):
-    from nas.search import search
-    from nas.space import SearchSpace
+    from nas.search.coordinator import search
+    from nas.space.space import SearchSpace
 
     monkeypatch.chdir(tmp_path)
     settings = [

@@ -9,7 +9,8 @@ import pytest
 from optuna.storages import InMemoryStorage
 from report_studies import HOSTILE, make_study, make_twins
 
-from nas.report import facts, write_report
+from nas.report import data as facts
+from nas.report.build import write_report
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

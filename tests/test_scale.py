@@ -12,13 +12,13 @@ from optuna_dashboard import get_note, save_note
 from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from report_studies import make_study
 
-from nas.reading import trials_of
-from nas.report import write_report
-from nas.report.rows import Brief, brief
-from nas.storage import open_storage
-from nas.study import SAMPLERS, best_trials, is_among_best
-from nas.window import WINDOW, WindowedTPE, chosen
-from nas.writing import write
+from nas.report.build import write_report
+from nas.report.trial_rows import Brief, brief
+from nas.search.samplers import WINDOW, WindowedTPE, chosen
+from nas.search.study import SAMPLERS, best_trials, is_among_best
+from nas.storage.bulk_read import trials_of
+from nas.storage.bulk_write import write
+from nas.storage.open import open_storage
 
 
 def drawn(trial: Trial) -> float:

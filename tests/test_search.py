@@ -21,19 +21,20 @@ from conftest import TINY, outcomes
 from optuna.trial import TrialState
 from rich.console import Console
 
-import nas.trial
-from nas.architecture import Architecture
-from nas.errors import StudyError
-from nas.network import Network
-from nas.progress import Progress
-from nas.result import Result
-from nas.search import search
-from nas.settings import Candidate
-from nas.space import SearchSpace
-from nas.storage import open_storage
-from nas.study import PRUNERS, SAMPLERS, best_trials, load_study
-from nas.summary import status_lines
-from nas.training import Trained
+from nas.common.errors import StudyError
+from nas.model.architecture import Architecture
+from nas.model.network import Network
+from nas.report.status import status_lines
+from nas.search import queue
+from nas.search import trial as trial_module
+from nas.search.coordinator import search
+from nas.search.progress import Progress
+from nas.search.study import PRUNERS, SAMPLERS, best_trials, load_study
+from nas.space.space import SearchSpace
+from nas.storage.open import open_storage
+from nas.training.candidate import Candidate
+from nas.training.lightning import Trained
+from nas.training.result import Result
 
 Make = Callable[..., SearchSpace]
 Run = Callable[..., Any]
@@ -170,13 +171,13 @@ def test_constraints_reject_before_training_and_others_take_the_place(
     space: Make, search_here: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     depths: list[int] = []
-    real = nas.trial.train
+    real = trial_module.train
 
     def train(candidate: Candidate, **options: Any) -> Trained:
         depths.append(candidate.cost().depth)
         return real(candidate, **options)
 
-    monkeypatch.setattr(nas.trial, "train", train)
+    monkeypatch.setattr(trial_module, "train", train)
     study = search_here(space("architecture.depth=[1, 2, 3]", "constraints={depth: {max: 6}}"), 4)
     rejected = [t for t in study.trials if "rejected" in t.user_attrs]
     trained = [t for t in study.trials if "rejected" not in t.user_attrs]
@@ -198,7 +199,7 @@ def test_constraints_reject_before_training_and_others_take_the_place(
 def test_constraints_that_leave_nothing_are_told(
     space: Make, search_here: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.supply.MOST_REJECTED", 3)
+    monkeypatch.setattr(queue, "MOST_REJECTED", 3)
     with pytest.raises(StudyError, match=r"the constraints rejected 7 candidates: widen them"):
         search_here(space("constraints={parameters: {max: 1}}"), 2)
 
@@ -229,7 +230,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
         result.measures = {"train_error": 0.5}
         return Trained(Network(candidate.architecture), result, None, paused)
 
-    monkeypatch.setattr("nas.trial.train", train)
+    monkeypatch.setattr(trial_module, "train", train)
 
 
 @pytest.mark.usefixtures("made_up")
@@ -347,7 +348,7 @@ def test_a_diverged_candidate_is_a_finished_trial_with_a_flag(
 def test_a_candidate_that_fails_does_not_end_the_search(
     space: Make, search_here: Run, fast: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = nas.trial.train, []
+    real, calls = trial_module.train, []
 
     def train(*arguments: Any, **options: Any) -> Any:
         calls.append(1)
@@ -355,7 +356,7 @@ def test_a_candidate_that_fails_does_not_end_the_search(
             raise RuntimeError("no luck [today]")
         return real(*arguments, **options)
 
-    monkeypatch.setattr(nas.trial, "train", train)
+    monkeypatch.setattr(trial_module, "train", train)
     study = search_here(space("search.duplicates=new_seed"), 4)
     assert [trial.state.name for trial in study.trials] == [
         "COMPLETE",

@@ -8,9 +8,9 @@ import pytest
 import torch
 from conftest import small
 
-from nas.architecture import Named
 from nas.data import Dataset
-from nas.settings import OPTIMIZERS, SCHEDULES, Candidate, Training
+from nas.model.architecture import Named
+from nas.training.candidate import OPTIMIZERS, SCHEDULES, Candidate, Training
 
 
 def candidate(**choices: Any) -> Candidate:

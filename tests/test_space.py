@@ -12,16 +12,16 @@ import optuna
 import pytest
 from conftest import TINY, MoreError, Script, outcomes
 
-from nas.architecture import Architecture
-from nas.cost import cost
+from nas.common.errors import SpaceError
 from nas.data import DataError
-from nas.errors import SpaceError
-from nas.network import Network
-from nas.plan import plan
-from nas.space import SearchSpace, bundled_spaces
-from nas.space.branches import Values, largest
+from nas.model.architecture import Architecture
+from nas.model.cost import cost
+from nas.model.layout import plan
+from nas.model.network import Network
+from nas.space.enumeration import Values, largest
 from nas.space.schema import schema_text
-from nas.space.source import Source
+from nas.space.space import SearchSpace, bundled_spaces
+from nas.space.yaml import Source
 
 HEAD = "name: t\n"
 

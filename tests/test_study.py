@@ -14,12 +14,13 @@ import pytest
 from conftest import TINY
 from optuna.trial import TrialState, create_trial
 
-from nas.claims import claim, is_alive, process_start, release, this_machine, this_worker
-from nas.errors import StudyError
-from nas.pulse import BEAT
-from nas.space import SearchSpace
-from nas.storage import hidden, open_storage
-from nas.study import (
+from nas.common.errors import StudyError
+from nas.common.processes import is_alive, process_start, this_machine, this_worker
+from nas.search.heartbeat import BEAT
+from nas.search.lease import claim, release
+from nas.search.queue import supply
+from nas.search.stale_trials import NAMELESS, SILENCE, Vigil
+from nas.search.study import (
     PRUNERS,
     SAMPLERS,
     best_first,
@@ -30,8 +31,8 @@ from nas.study import (
     should_prune,
     space_of,
 )
-from nas.supply import supply
-from nas.vigil import NAMELESS, SILENCE, Vigil
+from nas.space.space import SearchSpace
+from nas.storage.open import hidden, open_storage
 
 Make = Callable[..., SearchSpace]
 
@@ -118,8 +119,9 @@ def test_a_password_is_not_shown_when_the_server_is_not_there() -> None:
 
 def test_two_processes_may_make_one_storage(tmp_path: Path) -> None:
     code = (
-        "import sys\nfrom nas.storage import open_storage\nfrom nas.study import create_study\n"
-        "from nas.space import SearchSpace\n"
+        "import sys\nfrom nas.storage.open import open_storage\n"
+        "from nas.search.study import create_study\n"
+        "from nas.space.space import SearchSpace\n"
         "space = SearchSpace.load('digits')\ninput()\n"
         "create_study(open_storage(sys.argv[1], create=True), 'x', space)"
     )

@@ -19,20 +19,21 @@ from optuna.trial import TrialState
 from rich.console import Console
 from sqlalchemy.exc import OperationalError
 
-import nas.patience
-import nas.trial
-from nas.claims import claim, release, this_worker
-from nas.crew import launch
-from nas.errors import StudyError
-from nas.extension import TAKEN_FROM, extended
-from nas.failures import DEATHS, Streak, blame, cause_of
-from nas.patience import impatient, patiently
-from nas.progress import Lasting
-from nas.space import SearchSpace
-from nas.storage import hidden, open_storage
-from nas.study import create_study
-from nas.supply import supply
-from nas.trial import Place, run_trial
+import nas.storage.retry
+from nas.common.errors import StudyError
+from nas.common.processes import this_worker
+from nas.search import trial as trial_module
+from nas.search.failures import DEATHS, Streak, blame, cause_of
+from nas.search.lease import claim, release
+from nas.search.pools.local import launch
+from nas.search.progress import Lasting
+from nas.search.queue import supply
+from nas.search.study import create_study
+from nas.search.trial import Place, run_trial
+from nas.search.warm_start import TAKEN_FROM, extended
+from nas.space.space import SearchSpace
+from nas.storage.open import hidden, open_storage
+from nas.storage.retry import impatient, patiently
 
 Make = Callable[..., SearchSpace]
 Run = Callable[..., Any]
@@ -69,7 +70,7 @@ class Away:
 
 
 def test_a_storage_that_comes_back_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nas.patience, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(nas.storage.retry, "FIRST_PAUSE", 0.01)
     said: list[str] = []
     assert patiently(Away(3, storage_error("server closed")), said.append)() == "here"
     assert said == ["The storage does not answer (server closed); waiting for it."]
@@ -146,7 +147,7 @@ def test_a_worker_that_lost_its_trial_does_not_end_it(
         assert release(backend, claimed._trial_id, this_worker())
         raise RuntimeError("what happens to those who were cut off")
 
-    monkeypatch.setattr(nas.trial, "train", lost)
+    monkeypatch.setattr(trial_module, "train", lost)
     place = Place(data_dir=tmp_path, out=tmp_path, interrupted=lambda: False)
     run_trial(backend, "x", space(), claimed, place)
     assert study.get_trials()[0].state == TrialState.WAITING

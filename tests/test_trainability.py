@@ -12,12 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from nas.architecture import Architecture, Named, Stage
-from nas.network import Network, Plain
-from nas.trainability import MEASURES, PROBE_MEASURES, PROBE_STEPS, RUN_MEASURES, probes, run
-from nas.trainability.curvature import extreme_eigenvalue, hessian_product
-from nas.trainability.probes import FUNCTIONS, probe
-from nas.trainability.run import (
+from nas.model.architecture import Architecture, Named, Stage
+from nas.model.network import Network, Plain
+from nas.training.metrics import MEASURES, PROBE_MEASURES, PROBE_STEPS, RUN_MEASURES, probes, run
+from nas.training.metrics.curvature import extreme_eigenvalue, hessian_product
+from nas.training.metrics.probes import FUNCTIONS, probe
+from nas.training.metrics.run import (
     THRESHOLDS,
     diverged,
     generalisation_gap,
@@ -27,7 +27,7 @@ from nas.trainability.run import (
     started,
     steps_to_threshold,
 )
-from nas.trainability.subject import Readings, Subject
+from nas.training.metrics.subject import Readings, Subject
 
 ALL = tuple(FUNCTIONS)
 GUESSING = math.log(10)
@@ -113,7 +113,7 @@ def test_probe_functions_and_rows_are_the_same():
 
 
 def test_the_table_and_the_measures_of_a_run_load_no_torch():
-    code = "import sys, nas.trainability.run; print({'torch', 'numpy'} & set(sys.modules))"
+    code = "import sys, nas.training.metrics.run; print({'torch', 'numpy'} & set(sys.modules))"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -529,7 +529,7 @@ def test_wrong_use_is_refused_in_a_sentence():
 def test_very_deep_networks_are_measured_on_fewer_pictures(monkeypatch):
     network, (batch, labels) = build(), pictures()
     few = probe(network, batch[:8], labels=labels[:8], seed=0)
-    monkeypatch.setattr("nas.trainability.subject.MAX_LOAD", 7 * 8)
+    monkeypatch.setattr("nas.training.metrics.subject.MAX_LOAD", 7 * 8)
     sizes = []
     network.stem.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
     values = probe(network, batch, labels=labels, seed=0)

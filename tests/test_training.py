@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from conftest import small
 
-from nas.architecture import Architecture, Named, Stage
-from nas.blocks import NORMS, ORDERS
 from nas.data import Dataset
-from nas.measuring import accuracy
-from nas.network import Network
-from nas.settings import OPTIMIZERS, SCHEDULES, Candidate, Training
-from nas.training import StoppedError, Trained, train
+from nas.model.architecture import Architecture, Named, Stage
+from nas.model.blocks import NORMS, ORDERS
+from nas.model.network import Network
+from nas.training.candidate import OPTIMIZERS, SCHEDULES, Candidate, Training
+from nas.training.evaluation import accuracy
+from nas.training.lightning import StoppedError, Trained, train
 
 
 def tiny(**choices: Any) -> Architecture:

@@ -11,9 +11,9 @@ from typing import Any
 import optuna
 import pytest
 
+from nas.common.errors import StudyError
 from nas.data.catalog import Dataset
-from nas.errors import StudyError
-from nas.trust import require_trust, user_key, vouch
+from nas.search.allow_code import require_trust, user_key, vouch
 
 NAS = Path(sys.executable).with_name("nas")
 MODULE = """

@@ -10,15 +10,15 @@ from optuna.storages import InMemoryStorage
 from report_studies import candidate, make_study, make_twins
 
 from nas import statistics as st
-from nas.architecture import Architecture, Stage
-from nas.cost import cost
+from nas.model.architecture import Architecture, Stage
+from nas.model.cost import cost
 from nas.payoff.analysis import Payoff, analyse, stage_claims
-from nas.payoff.details import leading, stage_sentences
-from nas.payoff.phrases import interval, p_value, signed
-from nas.payoff.running import best_factors, stage_family
-from nas.payoff.runs import first_runs, further_runs, own_runs
-from nas.payoff.twins import MOST_STAGES, masks, scaled, stage_arms, variants
-from nas.payoff.words import verdict
+from nas.payoff.plan import first_runs, further_runs, own_runs
+from nas.payoff.run import best_factors, stage_family
+from nas.payoff.text import interval, p_value, signed
+from nas.payoff.variants import MOST_STAGES, masks, scaled, stage_arms, variants
+from nas.payoff.verdict import verdict
+from nas.payoff.verdict_details import leading, stage_sentences
 from nas.space.schema import PayoffSection
 
 ONE_ORDER: dict[str, Any] = {"orders": ("post_activation",), "top": 0}

@@ -17,8 +17,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from nas.storage import open_storage
-from nas.study import load_study
+from nas.search.study import load_study
+from nas.storage.open import open_storage
 
 NAS = str(Path(sys.executable).with_name("nas"))
 SPACE = Path(__file__).with_name("faults.yaml")

@@ -1,9 +1,9 @@
 """Good candidates as they are stored: of the bundled spaces, and of a module of the user."""
 
-from nas.settings import Candidate
-from nas.space import SearchSpace, bundled_spaces
-from nas.space.branches import Walker, every
-from nas.space.source import Source
+from nas.space.enumeration import Walker, every
+from nas.space.space import SearchSpace, bundled_spaces
+from nas.space.yaml import Source
+from nas.training.candidate import Candidate
 
 MODULE = """
 name: module

@@ -14,12 +14,12 @@ from pathlib import Path
 import optuna
 
 from nas.cli import main
-from nas.errors import UserError
-from nas.network import Network
-from nas.payoff.running import default_depths
-from nas.payoff.runs import first_runs, further_runs
-from nas.settings import Candidate
-from nas.space import SearchSpace
+from nas.common.errors import UserError
+from nas.model.network import Network
+from nas.payoff.plan import first_runs, further_runs
+from nas.payoff.run import default_depths
+from nas.space.space import SearchSpace
+from nas.training.candidate import Candidate
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from experiments.fuzz.values import BYTES, JSON_VALUES, KEYS, NUMBERS, PARTS, RANGES, VALUES
-from nas.space.source import Source
+from nas.space.yaml import Source
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
 TEXTS = [path.read_text(encoding="utf-8") for path in sorted(SPACES.rglob("*.yaml"))]

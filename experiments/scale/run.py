@@ -21,13 +21,15 @@ from optuna.trial import Trial, TrialState
 from sqlalchemy import Engine, event
 
 from experiments.faults.postgres import Postgres, free_port
-from nas.claims import claim, engine_of, is_ours, this_worker
-from nas.environment import num_cores
-from nas.pulse import BEAT, INTERVAL
-from nas.space import SearchSpace
-from nas.storage import open_storage
-from nas.study import create_study, for_trial, load_study, space_of
-from nas.trial import Place, run_trial
+from nas.common.machine import num_cores
+from nas.common.processes import this_worker
+from nas.search.heartbeat import BEAT, INTERVAL
+from nas.search.lease import claim, is_ours
+from nas.search.study import create_study, for_trial, load_study, space_of
+from nas.search.trial import Place, run_trial
+from nas.space.space import SearchSpace
+from nas.storage.locks import engine_of
+from nas.storage.open import open_storage
 
 HERE = Path(__file__).parent
 WORKERS = 10_000
@@ -155,7 +157,7 @@ def rate(what: Any, url: str, name: str, clients: int, server: int) -> dict[str,
     """How often a second so many processes do a thing together, and the processor time that each
     costs the server, in milliseconds."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["nas.trial"])
+    context.set_forkserver_preload(["nas.search.trial"])
     ready, go, told = context.Semaphore(0), context.Event(), context.Queue()
     arguments = (url, name, ready, go, told)
     processes = [context.Process(target=what, args=arguments) for _ in range(clients)]

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from optuna.trial import FrozenTrial, TrialState
 
 from experiments.speed.sizes import data_dir
-from nas.storage import open_storage
-from nas.study import load_study
+from nas.search.study import load_study
+from nas.storage.open import open_storage
 
 
 def start_search(space: Path, study: str, workers: int, cores: int) -> subprocess.Popen[bytes]:

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from nas.architecture import Architecture, Named, Stage
 from nas.data import Dataset
-from nas.settings import Candidate, Training
+from nas.model.architecture import Architecture, Named, Stage
+from nas.training.candidate import Candidate, Training
 
 #: name -> side of the pictures, widths of the stages, blocks in each, training pictures, epochs
 SIZES = {

@@ -17,17 +17,17 @@ from optuna.study import Study
 from optuna.trial import TrialState
 from sqlalchemy import insert
 
-from nas.cost import cost
-from nas.notes import trial_text
-from nas.payoff.running import base_candidates, fresh_runs, twin_study
-from nas.payoff.runs import first_runs
-from nas.result import Result
-from nas.settings import Candidate
-from nas.space import SearchSpace
+from nas.model.cost import cost
+from nas.payoff.plan import first_runs
+from nas.payoff.run import base_candidates, fresh_runs, twin_study
+from nas.search.study import TWINS
+from nas.search.trial import measured
+from nas.search.trial_notes import trial_text
 from nas.space.schema import PayoffSection
-from nas.study import TWINS
-from nas.trainability import PROBE_STEPS
-from nas.trial import measured
+from nas.space.space import SearchSpace
+from nas.training.candidate import Candidate
+from nas.training.metrics import PROBE_STEPS
+from nas.training.result import Result
 
 #: trials written in one transaction
 BATCH = 1000

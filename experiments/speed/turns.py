@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from nas.environment import use_huge_pages
+from nas.common.machine import use_huge_pages
 
 #: seconds of processor and of wall clock that one turn took, and what it gave
 Turn = tuple[float, float, Any]

@@ -24,8 +24,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from experiments.speed.sizes import candidate, data_dir
 from nas.data import open_data
-from nas.network import Network
-from nas.settings import Candidate
+from nas.model.network import Network
+from nas.training.candidate import Candidate
 
 
 def pillow(picture: np.ndarray, padding: int, training: bool) -> torch.Tensor:

@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from experiments.speed.sizes import candidate, data_dir
+from nas.common.machine import keep_memory
 from nas.data import open_data
-from nas.environment import keep_memory
-from nas.measuring import clean_error
-from nas.network import Network, channels_last
-from nas.settings import OPTIMIZERS
-from nas.training import train
+from nas.model.network import Network, channels_last
+from nas.training.candidate import OPTIMIZERS
+from nas.training.evaluation import clean_error
+from nas.training.lightning import train
 
 
 def trial(size: str) -> Callable[[], str]:

@@ -3,8 +3,8 @@
     python -m experiments.speed.window [--seeds 20] [--trials 600]
 
 A made-up score over the parameters of the space `cifar`, some of which exist only when others are
-chosen, is searched with and without the window of `nas.window`, from the same seeds; told is the
-true score of the candidate that looked best, through noise.
+chosen, is searched with and without the window of `nas.search.samplers`, from the same seeds; told
+is the true score of the candidate that looked best, through noise.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import optuna
 
-from nas.space import SearchSpace
-from nas.window import WindowedTPE
+from nas.search.samplers import WindowedTPE
+from nas.space.space import SearchSpace
 
 RESULT = Path(__file__).with_name("window.json")
 SPACE = ["training.optimizer.lr={low: 0.005, high: 0.5, log: true}"]

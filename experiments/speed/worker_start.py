@@ -10,11 +10,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from nas.crew import Crew
-from nas.space import SearchSpace
-from nas.storage import open_storage
-from nas.study import create_study
-from nas.worker import Job
+from nas.search.pools.local import Crew
+from nas.search.study import create_study
+from nas.search.worker import Job
+from nas.space.space import SearchSpace
+from nas.storage.open import open_storage
 
 
 def start(crew: Crew, index: int) -> dict[str, float]:

@@ -13,7 +13,7 @@ from optuna.trial import FixedTrial
 from scipy.stats import spearmanr
 
 from experiments.top_percent.table import HERE, PROCESSES, SPACE, row, rows
-from nas.space import SearchSpace
+from nas.space.space import SearchSpace
 
 RESULT = HERE / "cheaper.jsonl"
 EVERY = 4

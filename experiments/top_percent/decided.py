@@ -23,10 +23,10 @@ import torch
 from experiments.speed.searches import followed
 from experiments.top_percent.table import HERE
 from experiments.top_percent.usual_search import CANDIDATE, SPACE
-from nas.settings import Candidate
-from nas.storage import open_storage
-from nas.study import best_trials, load_study
-from nas.training import train
+from nas.search.study import best_trials, load_study
+from nas.storage.open import open_storage
+from nas.training.candidate import Candidate
+from nas.training.lightning import train
 
 RESULT = HERE / "decided.jsonl"
 #: trials of the usual script, and of nas

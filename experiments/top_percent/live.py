@@ -20,9 +20,9 @@ from pathlib import Path
 from experiments.speed.searches import followed
 from experiments.top_percent.replay import Table
 from experiments.top_percent.table import HERE, SPACE
-from nas.errors import StudyError
-from nas.storage import open_storage
-from nas.study import load_study, trained_to_end
+from nas.common.errors import StudyError
+from nas.search.study import load_study, trained_to_end
+from nas.storage.open import open_storage
 
 RESULT = HERE / "live.jsonl"
 WAYS = {

@@ -19,10 +19,10 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from experiments.top_percent.table import HERE, PROCESSES, SPACE, rows
-from nas.claims import PAUSED
-from nas.halving import LOSSES, RUNG, halving_of
-from nas.space import SearchSpace
-from nas.study import SAMPLERS
+from nas.search.asha import LOSSES, RUNG, halving_of
+from nas.search.lease import PAUSED
+from nas.search.study import SAMPLERS
+from nas.space.space import SearchSpace
 
 RESULT = HERE / "replay.json"
 REPLAYS = 200
@@ -115,7 +115,7 @@ class Replay:
         return one in self.table.goal
 
     def rests(self, trial: Trial, epoch: int, row: dict[str, Any]) -> bool:
-        """What nas.trial does after an epoch."""
+        """What nas.search.trial does after an epoch."""
         if self.halving is None or epoch not in self.halving.rungs:
             return False
         losses = trial.user_attrs.get(LOSSES, {}) | {str(epoch): row["train_loss"][epoch - 1]}

@@ -15,9 +15,9 @@ import torch
 from optuna.trial import FixedTrial
 from rich.progress import track
 
-from nas.settings import Candidate
-from nas.space import SearchSpace
-from nas.training import train
+from nas.space.space import SearchSpace
+from nas.training.candidate import Candidate
+from nas.training.lightning import train
 
 HERE = Path(__file__).parent
 SPACE = HERE / "top_percent.yaml"

@@ -13,7 +13,7 @@ import optuna
 import torch
 
 from experiments.speed import usual
-from nas.space import SearchSpace
+from nas.space.space import SearchSpace
 
 SPACE = Path(__file__).with_name("decided.yaml")
 CANDIDATE = "candidate"

@@ -11,9 +11,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from nas.common.errors import shown
 from nas.data.facts import FACTS
 from nas.data.pictures import DataError
-from nas.errors import shown
 
 AUGMENTATIONS = ("crop", "flip", "cutout")
 FROM_PATH = ("folder", "npz")

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
+from nas.common.machine import available_memory
 from nas.data.pictures import DataError, Pictures
 from nas.data.splits import held_out_test
-from nas.environment import available_memory
 
 SPLIT_NAMES = ("x_train", "y_train", "x_test", "y_test")
 WHOLE_NAMES = ("x", "y")

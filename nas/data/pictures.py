@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from nas.errors import UserError
+from nas.common.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,10 +11,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas import statistics as st
 from nas.payoff.contrasts import BESIDES, Contrast, contrasts, gain_change, order_contrasts
-from nas.payoff.finished import OUTCOMES, Twin, finished_twins, shortened
-from nas.payoff.twins import CONTROL, mask_name, masks
-from nas.reading import trials_of
-from nas.trainability import PROBE_STEPS
+from nas.payoff.records import OUTCOMES, Twin, finished_twins, shortened
+from nas.payoff.variants import CONTROL, mask_name, masks
+from nas.storage.bulk_read import trials_of
+from nas.training.metrics import PROBE_STEPS
 
 #: what is stored of a twin and not compared
 UNUSED = ("candidate", *(f"probes_{step}" for step in (*PROBE_STEPS, "end")))

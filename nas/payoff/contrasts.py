@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from nas import statistics as st
-from nas.payoff.finished import OUTCOMES, Twin
-from nas.payoff.twins import CONTROL
+from nas.payoff.records import OUTCOMES, Twin
+from nas.payoff.variants import CONTROL
 
 #: compared as well where both arms were trained: does a projection gain by more than its
 #: parameters, and does identity do better than projection?

@@ -13,8 +13,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from nas import statistics as st
-from nas.architecture import Architecture
-from nas.report.rows import Row, candidate
+from nas.model.architecture import Architecture
+from nas.report.trial_rows import Row, candidate
 
 #: options a numeric parameter may have before its values are put into thirds
 MOST_OPTIONS = 6

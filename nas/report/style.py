@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import plotly.graph_objects as go
 
-from nas.payoff.phrases import MINUS as MINUS
-from nas.payoff.phrases import counted as counted
-from nas.payoff.phrases import signed as signed
+from nas.payoff.text import MINUS as MINUS
+from nas.payoff.text import counted as counted
+from nas.payoff.text import signed as signed
 
 T = TypeVar("T")
 #: Okabe and Ito's palette, safe for colour-blind readers and legible on white and on black

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
-from nas.architecture import Architecture, Named, Stage, takes_transition
-from nas.blocks import BLOCKS, NORMS, STEMS
-from nas.registry import Registry
-from nas.settings import OPTIMIZERS, Training
-from nas.space.grammar import Options, Range, label
+from nas.common.registry import Registry
+from nas.model.architecture import Architecture, Named, Stage, takes_transition
+from nas.model.blocks import BLOCKS, NORMS, STEMS
+from nas.space.fields import Options, Range, label
 from nas.space.schema import ArchitectureSection, StageSection, TrainingSection
+from nas.training.candidate import OPTIMIZERS, Training
 
 
 class Trial(Protocol):

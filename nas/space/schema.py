@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from nas.architecture import MOST_BLOCKS, MOST_CHANNELS, MOST_CLASSES
-from nas.blocks import ACTIVATIONS, BLOCKS, NORMS, ORDERS, SAME_SHAPE, STEMS, TRANSITIONS
+from nas.common.text import PATTERN, seconds_of
 from nas.data.catalog import AUGMENTATIONS, CLASS_PATH, NAMES
-from nas.durations import PATTERN, seconds_of
-from nas.result import OBJECTIVES
-from nas.settings import OPTIMIZERS, SCHEDULES
-from nas.space.grammar import LARGEST, Section, ascending, distinct, name, number, part
+from nas.model.architecture import MOST_BLOCKS, MOST_CHANNELS, MOST_CLASSES
+from nas.model.blocks import ACTIVATIONS, BLOCKS, NORMS, ORDERS, SAME_SHAPE, STEMS, TRANSITIONS
+from nas.space.fields import LARGEST, Section, ascending, distinct, name, number, part
+from nas.training.candidate import OPTIMIZERS, SCHEDULES
+from nas.training.result import OBJECTIVES
 
 Size = number(int, 1, MOST_CHANNELS)
 Depth = number(int, 1, MOST_BLOCKS)

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from experiments.speed.sizes import candidate
 from experiments.speed.table import Row
 from experiments.speed.turns import Way, ratio, rounds
-from nas.environment import keep_memory
-from nas.network import Network, channels_last
+from nas.common.machine import keep_memory
+from nas.model.network import Network, channels_last
 
 #: steps of a turn
 STEPS = {"S": 4, "XS": 20}

@@ -20,13 +20,13 @@ from optuna.trial import TrialState, create_trial
 
 from experiments.speed.studies import fill, result_of
 from experiments.speed.table import Row
-from nas import trial as trials
-from nas.claims import claim
-from nas.space import SearchSpace
-from nas.storage import open_storage
-from nas.study import create_study, load_study
-from nas.supply import supply
-from nas.training import Trained
+from nas.search import trial as trials
+from nas.search.lease import claim
+from nas.search.queue import supply
+from nas.search.study import create_study, load_study
+from nas.space.space import SearchSpace
+from nas.storage.open import open_storage
+from nas.training.lightning import Trained
 
 #: trials -> milliseconds of one trial
 GOALS = {1_000: 20, 10_000: 50}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from experiments.speed.searches import family, finished, start_search
 from experiments.speed.table import Row
-from nas.space import SearchSpace
+from nas.space.space import SearchSpace
 
 SPACE = """
 name: memory

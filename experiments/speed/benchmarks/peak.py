@@ -16,8 +16,8 @@ from torch import nn
 from experiments.speed.sizes import candidate
 from experiments.speed.table import Row
 from experiments.speed.turns import Ratio, Way, rounds
-from nas.environment import keep_memory
-from nas.network import Network, channels_last
+from nas.common.machine import keep_memory
+from nas.model.network import Network, channels_last
 
 GOALS = {"M": 0.80, "S": 0.70}
 BATCH = 128

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 
 from experiments.speed.table import Row
-from nas.architecture import Architecture, Named, Stage
-from nas.network import Network
-from nas.trainability import PROBE_STEPS
-from nas.trainability.probes import probe
+from nas.model.architecture import Architecture, Named, Stage
+from nas.model.network import Network
+from nas.training.metrics import PROBE_STEPS
+from nas.training.metrics.probes import probe
 
 
 class Case(NamedTuple):

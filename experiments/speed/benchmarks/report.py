@@ -11,22 +11,22 @@ from pathlib import Path
 
 from experiments.speed.studies import fill, fill_twins
 from experiments.speed.table import Row
-from nas.space import SearchSpace
-from nas.storage import open_storage
-from nas.study import create_study
+from nas.search.study import create_study
+from nas.space.space import SearchSpace
+from nas.storage.open import open_storage
 
 COUNTS = (1_000, 10_000)
 SECONDS, MIB = 5, 400
 DEPTHS, ARMS = 10, 2
 REPORT = """
-from nas.report import write_report
+from nas.report.build import write_report
 write_report(sys.argv[1], "cifar", sys.argv[2])
 """
 ANALYSIS = """
 from nas.payoff.analysis import analyse
-from nas.payoff.words import verdict
-from nas.storage import open_storage
-from nas.study import load_study
+from nas.payoff.verdict import verdict
+from nas.storage.open import open_storage
+from nas.search.study import load_study
 verdict(analyse(load_study(open_storage(sys.argv[1]), "cifar-twins")))
 """
 SPENT = """

@@ -1,0 +1,1 @@
+"""What every package may use: registry, errors, paths, text, machine facts."""

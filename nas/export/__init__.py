@@ -1,0 +1,1 @@
+"""The best architecture as one Python module that needs only torch."""

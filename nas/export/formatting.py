@@ -1,0 +1,99 @@
+"""Pieces of Python text: numbers, lines broken as ruff format does, functions copied."""
+
+import ast
+import inspect
+import math
+import re
+import textwrap
+from collections.abc import Iterator
+from types import FunctionType
+from typing import Any
+
+from nas.model.architecture import Named
+from nas.model.blocks import BLOCKS, Conv, Ops
+
+LINE_LENGTH = 100
+
+
+def docstring(title: str, facts: list[str]) -> str:
+    """A docstring nothing can end early: no double quotes, and raw where it has backslashes."""
+    paragraphs = [[title], facts, ["Needs torch only. Written by `nas export`, yours to edit."]]
+    wrapped = [
+        "\n".join(line for text in texts for line in textwrap.wrap(visible(text), LINE_LENGTH - 4))
+        for texts in paragraphs
+    ]
+    text = "\n\n".join(filter(None, wrapped))
+    prefix, end = "r" if "\\" in text else "", "\n" if "\n" in text else ""
+    return f'{prefix}"""{text}{end}"""'
+
+
+def visible(text: str) -> str:
+    """The text with what cannot be seen spelled out, such as line ends and direction marks."""
+    shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(shown).replace('"', "'").strip()
+
+
+class Source(str):
+    """Program text: shown without quotes, and a number's stand-in where a function is written."""
+
+    __repr__ = str.__str__
+
+
+def literal(value: Any) -> Source:
+    """A number as source."""
+    if type(value) in (bool, int, Source) or (type(value) is float and math.isfinite(value)):
+        return Source(repr(value))
+    raise ValueError(f"{value!r} cannot stand in an exported module: it is not a number.")
+
+
+def numbers(*values: Any) -> str:
+    """Literals with commas between."""
+    return ", ".join(map(literal, values))
+
+
+def fitted(opening: str, items: list[str], closing: str, indent: int = 0) -> str:
+    """Opening, items and closing on one line, or broken where ruff format would break them."""
+    margin, text = " " * indent, ", ".join(items)
+    if len(margin + opening + text + closing) <= LINE_LENGTH:
+        return margin + opening + text + closing
+    if len(margin) + 4 + len(text) > LINE_LENGTH:
+        text = f",\n{margin}    ".join(items) + ","
+    return f"{margin}{opening}\n{margin}    {text}\n{margin}{closing}"
+
+
+def options(block_type: Named) -> dict[str, Source]:
+    """Every option of a block type, also those left at their defaults."""
+    defaults = {name: option.default for name, option in BLOCKS.options(block_type.name).items()}
+    return {name: literal(value) for name, value in (defaults | block_type.arguments).items()}
+
+
+def copied(name: str, function: Any, defaults: dict[str, Source]) -> Iterator[tuple[str, str]]:
+    """Name and source of a function after those it calls, without decorators and annotations."""
+    lines = textwrap.dedent(inspect.getsource(function)).splitlines()
+    (node,) = ast.parse("\n".join(lines)).body
+    assert isinstance(node, ast.FunctionDef)
+    for call in (n for line in node.body for n in ast.walk(line) if isinstance(n, ast.Call)):
+        helper = function.__globals__.get(ast.unparse(call.func))
+        if isinstance(helper, FunctionType) and helper is not function:
+            yield from copied(helper.__name__, helper, {})
+    signature = inspect.signature(function)
+    parameters = [
+        p.replace(annotation=p.empty, default=defaults.get(p.name, p.default))
+        for p in signature.parameters.values()
+    ]
+    text = str(signature.replace(parameters=parameters, return_annotation=signature.empty))
+    header = fitted(f"def {name}(", text[1:-1].split(", "), "):")
+    body = "\n".join(lines[node.body[0].lineno - 1 : node.end_lineno])
+    yield name, header + "\n" + re.sub(r"\bConv\(", "conv(", body)
+
+
+def has_weights(shortcut: Ops | None) -> bool:
+    """Whether a shortcut convolves; the others are written where they are used."""
+    return any(isinstance(op, Conv) for op in shortcut or ())
+
+
+def without(source: str, part: str) -> str:
+    """The source of a block class without an optional part: its argument, attribute and calls."""
+    lines = rf"^ .* = (?:self\.)?{part}\b.*\n|, where x is {part}\(input\)|, {part}=None"
+    calls = rf"\b(?:self\.)?{part}\(((?:[^()]|\([^()]*\))+)\)"
+    return re.sub(calls, r"\1", re.sub(lines, "", source, flags=re.MULTILINE))

@@ -1,0 +1,257 @@
+"""The best architecture, trained again on all but the test split, as a Python module."""
+
+import json
+import multiprocessing
+import runpy
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from pickle import UnpicklingError
+from statistics import mean, stdev
+from typing import Any
+
+import torch
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from nas.common.errors import ExportError, first_line
+from nas.common.machine import git_commit, library_version, memory_share, num_cores
+from nas.common.paths import DATA_DIR, OUT, study_folder
+from nas.export.source import module_source
+from nas.model.network import Network
+from nas.search.allow_code import require_trust
+from nas.search.study import best_trials
+from nas.training.candidate import Candidate
+from nas.training.evaluation import accuracy
+from nas.training.lightning import train as train_candidate
+
+#: what torch raises for files that are no weights, or those of another network
+DAMAGED = (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, AttributeError, TypeError)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One retraining: its seed, its test accuracy, its weights, and how pictures are scaled."""
+
+    seed: int
+    test_accuracy: float
+    weights: Path
+    mean: list[float]
+    std: list[float]
+
+
+def export(
+    study: Study,
+    *,
+    trial: int | None = None,
+    seeds: int = 3,
+    train: bool = True,
+    output: str | Path = "best.py",
+    data_dir: str | Path = DATA_DIR,
+    out: str | Path = OUT,
+    trust: bool = False,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Write the module of a trial (default: the best) with its weights beside it.
+
+    The network is trained on training and validation split over several seeds, and each is tested
+    once; the weights are those of the first seed. Runs done before are not repeated.
+    """
+    output, folder = Path(output), study_folder(out, study.study_name)
+    if output.suffix != ".py":
+        raise ExportError(f"{output} is no name of a Python file: write it as best.py.")
+    chosen = choose(study, trial)
+    place = f"trial {chosen.number} of study {study.study_name!r}"
+    candidate = Candidate.from_json(chosen.user_attrs["candidate"], place)
+    if train:
+        require_trust(study, trust, say)
+        runs = []
+        for run in retrained(candidate, first_seed(chosen), seeds, folder, Path(data_dir)):
+            runs.append(run)
+            say(f"seed {run.seed}: test accuracy {run.test_accuracy:.4f}")
+        weights, facts = runs[0].weights, measured(runs)
+        accuracies = [run.test_accuracy for run in runs]
+        study.set_user_attr("exported", {"trial": chosen.number, "test_accuracy": accuracies})
+    else:
+        weights, facts = found_weights(chosen, folder)
+    write(candidate, study, chosen, facts, weights, output)
+    say(f"Wrote {output} and {output.with_suffix('.pt')}. Try it: python {output}")
+    return output
+
+
+def choose(study: Study, number: int | None) -> FrozenTrial:
+    """The trial asked for, or the best one; ExportError where it was not trained to its end."""
+    if number is None:
+        best = [one for one in best_trials(study) if "candidate" in one.user_attrs]
+        if not best:
+            raise ExportError(f"study {study.study_name!r} has no finished trial yet.")
+        return best[0]
+    for trial in study.get_trials(deepcopy=False):
+        if trial.number == number and {"candidate", "candidate_hash"} <= trial.user_attrs.keys():
+            return trial
+    raise ExportError(f"study {study.study_name!r} has no trained trial {number}.")
+
+
+def first_seed(trial: FrozenTrial) -> int:
+    """The seed the search trained a trial with; 0 where none was kept."""
+    seed = trial.user_attrs.get("seed")
+    return seed if type(seed) is int and 0 <= seed < 2**31 else 0
+
+
+def found_weights(trial: FrozenTrial, folder: Path) -> tuple[Path, list[str]]:
+    """The weights the search left of a trial, and what was measured of them."""
+    weights = folder / "weights" / f"trial-{trial.number}.pt"
+    if not weights.exists():
+        raise ExportError(
+            f"the weights of trial {trial.number} were not kept ({weights}): leave out --no-train."
+        )
+    reached = trial.user_attrs.get("val_accuracy")
+    known = f": validation accuracy {reached:.4f}" if isinstance(reached, float) else ""
+    return weights, [f"Weights as the search found them{known}."]
+
+
+def retrained(
+    candidate: Candidate, first_seed: int, seeds: int, folder: Path, data_dir: Path
+) -> Iterator[Run]:
+    """One run for each seed, in order; as many at a time as there are cores, each on one thread."""
+    size = min(seeds, num_cores())
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["nas.export.retrain"])
+    train_one = partial(
+        retrain, candidate, folder=folder, data_dir=data_dir, memory=memory_share(size)
+    )
+    pool = ProcessPoolExecutor(size, mp_context=context, initializer=become_worker)
+    try:
+        yield from pool.map(train_one, range(first_seed, first_seed + seeds))
+    except BrokenProcessPool as error:
+        raise ExportError(
+            "a training was killed, as when memory runs out. Run the same command again: seeds "
+            "that are done are kept."
+        ) from error
+    except BaseException:  # Ctrl-C among them: nobody waits for trainings that run
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def become_worker() -> None:
+    """One thread, and Ctrl-C left to the process that waits."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+
+
+def retrain(candidate: Candidate, seed: int, folder: Path, data_dir: Path, memory: int) -> Run:
+    """Train on all but the test split with one seed, test once and keep both, or read them."""
+    kept = folder / "export" / f"{candidate.hash}-seed-{seed}.json"
+    weights = kept.with_suffix(".pt")
+    if run := done_before(candidate, kept, weights):
+        return run
+    trained = train_candidate(
+        candidate, seed=seed, data_dir=data_dir, train_on_validation=True, memory=memory
+    )
+    data = trained.data
+    run = Run(
+        seed=seed,
+        test_accuracy=accuracy(trained.network, data.test_dataloader()),
+        weights=weights,
+        mean=[round(value, 4) for value in data.mean],
+        std=[round(value, 4) for value in data.std],
+    )
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    save(trained.network.state_dict(), weights)
+    kept.write_text(json.dumps(vars(run) | {"weights": weights.name}), encoding="utf-8")
+    return run
+
+
+def done_before(candidate: Candidate, kept: Path, weights: Path) -> Run | None:
+    """A run that was kept; None where there is none, or one that cannot be read."""
+    try:
+        load(candidate, weights)
+        return Run(**json.loads(kept.read_text(encoding="utf-8")) | {"weights": weights})
+    except (OSError, ExportError, ValueError, TypeError):
+        return None
+
+
+def load(candidate: Candidate, weights: Path) -> dict[str, Any]:
+    """The weights in a file; ExportError where it is damaged or of another network."""
+    try:
+        state = torch.load(weights, map_location="cpu", weights_only=True)
+        Network(candidate.architecture).load_state_dict(state)
+    except DAMAGED as error:
+        raise ExportError(
+            f"the weights {weights} are damaged or of another network ({first_line(error)}): leave "
+            "out --no-train to train them again."
+        ) from error
+    return state
+
+
+def save(state: dict[str, Any], path: Path) -> None:
+    """Write weights in one go; ExportError on a full disk, which torch tells in its own way."""
+    part = path.with_name(path.name + ".part")
+    try:
+        torch.save(state, part)
+        part.replace(path)
+    except (OSError, RuntimeError) as error:
+        part.unlink(missing_ok=True)
+        raise ExportError(f"{path} cannot be written: {first_line(error)}.") from error
+
+
+def measured(runs: list[Run]) -> list[str]:
+    """What was measured over the runs, in sentences."""
+    values = [100 * run.test_accuracy for run in runs]
+    found = f"{mean(values):.2f} % (one seed)"
+    if len(values) > 1:
+        found = f"{mean(values):.2f} ± {stdev(values):.2f} % (mean ± sd of {len(values)} seeds)"
+    facts = [f"Test accuracy {found}, after training on all but the test split, tested once."]
+    if any(runs[0].mean):
+        scaled = f"minus {runs[0].mean}, divided by {runs[0].std}, by channel"
+        facts.append(f"Input: pictures from 0 to 1, {scaled}.")
+    return facts
+
+
+def write(
+    candidate: Candidate,
+    study: Study,
+    trial: FrozenTrial,
+    facts: list[str],
+    weights: Path,
+    output: Path,
+) -> None:
+    """Write module and weights, load both, and compare with the trained network to the last bit."""
+    spent, commit = candidate.cost(), git_commit(Path(__file__).parent)
+    source = module_source(
+        candidate.architecture,
+        title=f"Network found by study {study.study_name}, trial {trial.number}.",
+        facts=[
+            *facts,
+            f"{spent.depth} layers, {spent.parameters:,} parameters, "
+            f"{spent.multiply_adds:,} multiply-adds.",
+            f"Made by nas {library_version('nas')}{f' (commit {commit})' if commit else ''}.",
+        ],
+    )
+    state = load(candidate, weights)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(source, encoding="utf-8")
+    save(state, output.with_suffix(".pt"))
+    compare(candidate, output, state)
+
+
+def compare(candidate: Candidate, module: Path, state: dict[str, Any]) -> None:
+    """RuntimeError where the written module computes something else than the trained network."""
+    ours, theirs = Network(candidate.architecture), runpy.run_path(str(module))["Network"]()
+    pictures = torch.randn(
+        2, *candidate.architecture.image_shape, generator=torch.Generator().manual_seed(0)
+    )
+    for network in (ours, theirs):
+        network.load_state_dict(state)
+        network.eval()
+    with torch.inference_mode():
+        outputs = ours(pictures), theirs(pictures)
+    if not torch.allclose(*outputs, rtol=0, atol=0, equal_nan=True):
+        raise RuntimeError(f"{module} computes something else than the network: do not use it.")

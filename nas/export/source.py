@@ -1,0 +1,271 @@
+"""Architecture -> the Python module of its network: torch alone, one line for each block.
+
+Block types are copied from nas/model/blocks.py and block classes from nas/model/network.py: what is
+exported is the code that was trained. The rest is written from the plan. Title and facts are the
+only foreign text and stand in the docstring alone; all else is a number or a registered name.
+"""
+
+import inspect
+import keyword
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from nas.export.formatting import (
+    Source,
+    copied,
+    docstring,
+    fitted,
+    has_weights,
+    literal,
+    numbers,
+    options,
+    without,
+)
+from nas.model import network
+from nas.model.architecture import Architecture, BlockRecord
+from nas.model.blocks import (
+    BLOCKS,
+    ORDERS,
+    SHORTCUTS,
+    Activation,
+    Conv,
+    MaxPool,
+    Norm,
+    Op,
+    Ops,
+    ZeroPad,
+)
+from nas.model.layout import Block, norm_groups, plan, stride_of, without_norm
+
+RESERVED = {"torch", "nn", "F", "Path", *keyword.kwlist}
+MODULE = """\
+{docstring}
+
+from pathlib import Path
+
+import torch
+{functional}from torch import nn
+
+
+{parts}
+
+
+if __name__ == "__main__":
+    network = Network().eval()
+    weights = Path(__file__).with_suffix(".pt")
+    if weights.exists():
+        network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+        print("weights:", weights.name)
+    with torch.no_grad():
+        output = network(torch.zeros(1, {shape}))
+    print("output shape:", tuple(output.shape))
+    print("parameters:", sum(parameter.numel() for parameter in network.parameters()))
+"""
+CONV = '''\
+def conv(in_channels, out_channels, kernel_size, stride=1, groups=1):
+    """Convolution {with_bias} bias, padded so that stride 1 keeps the size."""
+    padding = kernel_size // 2
+    return nn.Conv2d(
+        in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias={bias}
+    )'''
+ORDER = '''\
+def {name}(convs):
+    """{about}."""
+    layers = []
+    for layer in convs:
+        layers += [{cycle}]
+    return layers'''
+#: the functions that make blocks: those with "plain" in their names have no shortcut
+BLOCK_FUNCTIONS = {
+    "block": "A branch of these convolutions with a shortcut around it.",
+    "plain_block": "These convolutions without a shortcut.",
+    "first_block": "The stem has activated x already: the branch starts with a convolution.",
+    "first_plain_block": "The stem has activated x already: the block starts with a convolution.",
+    "shared_block": "Branch and shortcut both read the activated x.",
+}
+NETWORK = '''\
+class Network(nn.Module):
+    """Input (N, {shape}) float, output (N, {classes}) logits."""
+
+    def __init__(self):
+        super().__init__()
+{stem}
+        self.stages = nn.Sequential(
+{stages}
+        )
+{final}        self.head = nn.Linear({features}, {classes})
+
+    def forward(self, x):
+        x = self.stages(self.stem(x))
+        return self.head({last}.mean((2, 3)))'''
+
+
+def module_source(architecture: Architecture, *, title: str, facts: list[str]) -> str:
+    """The module as text; its Network loads the state dict of the nas.Network of the architecture.
+
+    ValueError for a name that is not registered and for a value that is not a number.
+    """
+    parts: dict[str, str] = {}
+    try:
+        for name, source in Writer(architecture).parts():
+            free = name.isidentifier() and name not in RESERVED
+            if not free or parts.setdefault(name, source) != source:
+                raise ValueError(f"no part of an exported module can have the name {name!r}.")
+    except (TypeError, LookupError, OverflowError) as error:
+        raise ValueError(f"this architecture cannot be exported: {error!r}.") from error
+    return MODULE.format(
+        docstring=docstring(title, facts),
+        functional="import torch.nn.functional as F\n" if "ZeroPad" in parts else "",
+        parts="\n\n\n".join(parts.values()),
+        shape=numbers(*architecture.image_shape),
+    )
+
+
+class Writer:
+    """Writes the parts of one network."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        self.architecture = architecture
+        self.layout = plan(architecture)
+        self.blocks = list(zip(architecture.blocks(), self.layout.blocks, strict=True))
+        self.groups = norm_groups(architecture)
+        self.activation = f"nn.{network.ACTIVATIONS[architecture.activation].__name__}()"
+        self.order = ORDERS[architecture.activation_order]
+        self.cycle = [n for n in self.order.cycle if n != "norm" or self.groups is not None]
+        self.lead = self.cycle.index("conv")
+        self.options = {s.block.name: options(s.block) for s in reversed(architecture.stages)}
+
+    def parts(self) -> Iterator[tuple[str, str]]:
+        """Name and source of everything the network uses, in the order of use; some come twice."""
+        bias = self.groups is None
+        yield "conv", CONV.format(bias=bias, with_bias="with" if bias else "without")
+        for name in dict.fromkeys(record.type.name for record, _ in self.blocks):
+            yield from copied(name, BLOCKS[name], self.options[name])
+        yield self.architecture.activation_order, self.weave()
+        for name, layout in {r.shortcut: b.shortcut for r, b in self.blocks}.items():
+            if any(isinstance(op, ZeroPad) for op in layout or ()):
+                yield "ZeroPad", inspect.getsource(network.ZeroPad).rstrip()
+            if has_weights(layout):
+                yield name, self.shortcut_function(name, len(layout or ()))
+        used = {self.block_function(block) for _, block in self.blocks}
+        for name in filter(used.__contains__, BLOCK_FUNCTIONS):
+            part = network.Plain if "plain" in name else network.Residual
+            yield part.__name__, self.block_class(part)
+            yield name, self.function(name, part.__name__)
+        yield "Network", self.network()
+
+    def weave(self) -> str:
+        """The function that puts norms and activations between convolutions."""
+        norm_first = self.order.cycle.index("norm") < self.order.cycle.index("conv")
+        channels: Any = Source("layer.in_channels" if norm_first else "layer.out_channels")
+        table = {"conv": "layer", "norm": self.op(Norm(channels)), "act": self.op(Activation())}
+        return ORDER.format(
+            name=self.architecture.activation_order,
+            about=self.order.about[0].upper() + self.order.about[1:],
+            cycle=", ".join(table[name] for name in self.cycle),
+        )
+
+    def shortcut_function(self, name: str, count: int) -> str:
+        """The function that makes a shortcut of `count` operations."""
+        shape: Any = [Source(word) for word in ("in_channels", "out_channels", "stride")]
+        layout = SHORTCUTS[name](*shape) or ()
+        layout = layout if len(layout) == count else without_norm(layout)
+        about = inspect.getdoc(SHORTCUTS[name])
+        result = self.sequential("return ", layout, 4)
+        return f'def {name}({", ".join(shape)}):\n    """{about}"""\n{result}'
+
+    def block_class(self, part: type) -> str:
+        """A class of nas/model/network.py without what no block of this network has."""
+        source = inspect.getsource(part).rstrip()
+        for name in ("before", "after"):
+            if not any(getattr(block, name) for block in self.layout.blocks):
+                source = without(source, name)
+        if "before" in source:
+            return source
+        return source.replace("after=None", "after").replace("after or nn.Identity()", "after")
+
+    def block_function(self, block: Block) -> str:
+        """The name of the function that makes a block."""
+        first = self.lead and isinstance(block.branch[0], Conv)
+        place = "shared_" if block.before else "first_" if first else ""
+        return place + ("plain_block" if block.shortcut is None else "block")
+
+    def function(self, name: str, part: str) -> str:
+        """The function of that name, which fills a block class."""
+        start = 0 if name in ("block", "plain_block") else self.lead
+        cut = len(self.layout.blocks[0].after)
+        shortcut = ["shortcut"] if part == "Residual" else []
+        arguments = [self.layers(start, -cut), *shortcut]
+        if name == "shared_block":
+            arguments.append(f"before={self.layers(0, start)}")
+        if cut:
+            arguments.append(f"after={self.layers(-cut, 0)}")
+        return (
+            f'def {name}({", ".join(["convs", *shortcut])}):\n    """{BLOCK_FUNCTIONS[name]}"""\n'
+            f"    layers = {self.architecture.activation_order}(convs)\n"
+            + fitted(f"return {part}(", arguments, ")", 4)
+        )
+
+    def layers(self, start: int, stop: int) -> str:
+        """Those of the woven layers as one module; 0 is the beginning or the end."""
+        if (self.cycle * 2)[start or None : stop or None] == ["act"]:
+            return f"layers[{start}]"
+        return f"nn.Sequential(*layers[{start or ''}:{stop or ''}])".replace("[:]", "")
+
+    def network(self) -> str:
+        """The class Network."""
+        final = self.layout.final
+        return NETWORK.format(
+            shape=numbers(*self.architecture.image_shape),
+            classes=literal(self.architecture.num_classes),
+            stem=self.sequential("self.stem = ", self.layout.stem, 8),
+            stages="\n".join(self.stages()),
+            final=self.sequential("self.final = ", final, 8) + "\n" if final else "",
+            features=literal(self.layout.features),
+            last="self.final(x)" if final else "x",
+        )
+
+    def stages(self) -> Iterator[str]:
+        """The lines of the stages: one for each block."""
+        stride = math.prod(map(stride_of, self.layout.stem))
+        for index, stage in enumerate(self.architecture.stages):
+            stride *= stage.stride
+            height, width = (-(-size // stride) for size in self.architecture.image_shape[1:])
+            about = f"stage {index + 1}: {literal(stage.width)} channels, {height}x{width}"
+            yield f"            nn.Sequential(  # {about}"
+            yield from (self.block_line(r, b) for r, b in self.blocks if r.stage == index)
+            yield "            ),"
+
+    def block_line(self, record: BlockRecord, block: Block) -> str:
+        """The call that makes one block."""
+        name, usual = record.type.name, self.options[record.type.name]
+        shape = numbers(record.in_channels, record.out_channels, record.stride)
+        chosen = [f"{k}={v}" for k, v in options(record.type).items() if v != usual[k]]
+        items = [f"{name}({', '.join([shape, *chosen])})"]
+        if has_weights(block.shortcut):
+            items.append(f"{record.shortcut}({shape})")
+        elif block.shortcut is not None:
+            items += [self.op(op) for op in block.shortcut] or ["nn.Identity()"]
+        return fitted(f"{self.block_function(block)}(", items, "),", 16)
+
+    def sequential(self, opening: str, layout: Ops, indent: int) -> str:
+        """A line with an nn.Sequential of operations."""
+        return fitted(f"{opening}nn.Sequential(", [self.op(op) for op in layout], ")", indent)
+
+    def op(self, op: Op) -> str:
+        """The expression of one operation; a convolution leaves out numbers that are defaults."""
+        match op:
+            case Conv(inputs, outputs, kernel, stride, groups):
+                count = 5 if groups != 1 else 4 if stride != 1 else 3
+                return f"conv({numbers(*(inputs, outputs, kernel, stride, groups)[:count])})"
+            case Norm(channels):
+                if self.groups:
+                    return f"nn.GroupNorm({numbers(self.groups, channels)})"
+                return f"nn.BatchNorm2d({literal(channels)})"
+            case Activation():
+                return self.activation
+            case MaxPool():
+                return "nn.MaxPool2d(3, 2, 1)"
+            case ZeroPad(inputs, outputs, stride):
+                return f"ZeroPad({numbers(inputs, outputs, stride)})"

@@ -1,0 +1,1 @@
+"""A candidate as data and as a network: architecture, blocks, layout, network, cost."""

@@ -1,0 +1,203 @@
+"""A candidate as data: frozen, the same after a trip through JSON, one record for each block."""
+
+import hashlib
+import json
+import operator
+from dataclasses import asdict, dataclass, fields
+from typing import Any, NamedTuple, TypeVar
+
+from nas.common.errors import shown
+
+Scalar = int | float | bool | str
+T = TypeVar("T", bound=Any)
+
+#: what a network has at most: more could not be counted in a second, nor trained
+MOST_BLOCKS, MOST_CHANNELS, MOST_CLASSES, MOST_SIDE = 2_000, 100_000, 1_000_000, 4_096
+#: the largest number among the options of a part
+LARGEST = 1_000_000
+
+
+@dataclass(frozen=True)
+class Named:
+    """A registered name with its options, written `name` or `{name: {option: value}}`."""
+
+    name: str
+    options: tuple[tuple[str, Scalar], ...] = ()
+
+    @classmethod
+    def of(cls, name: str, **options: Scalar) -> "Named":
+        """Options in alphabetical order, so that equal ones compare equal."""
+        return cls(name, tuple(sorted(options.items())))
+
+    @classmethod
+    def parse(cls, data: Any) -> "Named":
+        """From its written form."""
+        if isinstance(data, str):
+            return cls(data)
+        ((name, options),) = data.items()
+        if not all(isinstance(option, Scalar) for option in options.values()):
+            raise TypeError(f"the options of {name} must be numbers or words, found {options!r}")
+        numbers = [option for option in options.values() if not isinstance(option, str)]
+        if not all(abs(number) <= LARGEST for number in numbers):  # also where it is NaN
+            raise ValueError(f"the options of {name} are too large: {options!r}")
+        return cls.of(name, **options)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The options as keyword arguments."""
+        return dict(self.options)
+
+    def written(self) -> Any:
+        """The form `parse` reads."""
+        return {self.name: dict(self.options)} if self.options else self.name
+
+    def __str__(self) -> str:
+        options = ", ".join(f"{key}={value}" for key, value in self.options)
+        return f"{self.name}({options})" if options else self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Blocks of equal width; the first one may stride."""
+
+    depth: int
+    width: int
+    stride: int = 1
+    block: Named = Named("basic")
+    shortcut: str = "identity"
+    transition: str = "projection"
+
+
+class BlockRecord(NamedTuple):
+    """One block: its type, its shape and the kind of its shortcut."""
+
+    stage: int
+    type: Named
+    in_channels: int
+    out_channels: int
+    stride: int
+    shortcut: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """A candidate network for pictures of `image_shape` (channels, height, width)."""
+
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    stem: Named
+    stages: tuple[Stage, ...]
+    activation_order: str = "post_activation"
+    activation: str = "relu"
+    norm: Named = Named("batch")
+
+    def blocks(self) -> list[BlockRecord]:
+        """One record for each block, in the order of the network."""
+        records = []
+        in_channels = self.stem.arguments["width"]
+        for index, stage in enumerate(self.stages):
+            for number in range(stage.depth):
+                stride = stage.stride if number == 0 else 1
+                kind = shortcut_kind(stage, changes_shape(stride, in_channels, stage.width))
+                records.append(
+                    BlockRecord(index, stage.block, in_channels, stage.width, stride, kind)
+                )
+                in_channels = stage.width
+        return records
+
+    def to_json(self) -> str:
+        """Canonical JSON: equal architectures give equal text."""
+        data = asdict(self) | {"stem": self.stem.written(), "norm": self.norm.written()}
+        data["stages"] = [asdict(stage) | {"block": stage.block.written()} for stage in self.stages]
+        return json.dumps(data, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Architecture":
+        """The architecture `to_json` wrote; ValueError where the text is something else."""
+        try:
+            architecture = cls._from_data(json.loads(text))
+        except (TypeError, KeyError, AttributeError, RecursionError) as error:
+            why = shown(error)
+            raise ValueError(f"this is not the JSON of an architecture: {why}.") from error
+        architecture.check_sizes()
+        return architecture
+
+    def check_sizes(self) -> None:
+        """ValueError where a size is no count, or larger than a network can be."""
+        sizes = {"stem.width": (self.stem.arguments.get("width"), MOST_CHANNELS)}
+        sizes["num_classes"] = (self.num_classes, MOST_CLASSES)
+        for index, side in enumerate(self.image_shape):
+            sizes[f"image_shape.{index}"] = (side, MOST_SIDE)
+        for index, stage in enumerate(self.stages):
+            for key, most in (("depth", MOST_BLOCKS), ("width", MOST_CHANNELS), ("stride", 64)):
+                sizes[f"stages.{index}.{key}"] = (getattr(stage, key), most)
+        for name, (size, most) in sizes.items():
+            if type(size) is not int or not 1 <= size <= most:
+                raise ValueError(
+                    f"{name} must be a whole number from 1 to {most:,}, found {shown(size)}."
+                )
+        check_blocks(sum(stage.depth for stage in self.stages))
+
+    @classmethod
+    def _from_data(cls, data: dict[str, Any]) -> "Architecture":
+        stages = tuple(
+            checked(Stage(**stage | {"block": Named.parse(stage["block"])}))
+            for stage in data["stages"]
+        )
+        channels, height, width = map(operator.index, data["image_shape"])
+        return checked(
+            cls(
+                **data
+                | {
+                    "image_shape": (channels, height, width),
+                    "stem": Named.parse(data["stem"]),
+                    "norm": Named.parse(data["norm"]),
+                    "stages": stages,
+                }
+            )
+        )
+
+    @property
+    def hash(self) -> str:
+        """Sixteen hexadecimal digits, equal for equal architectures."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+
+def check_blocks(count: int) -> None:
+    """ValueError for more blocks than a network can have."""
+    if count > MOST_BLOCKS:
+        raise ValueError(f"{count:,} blocks are too many: a network has {MOST_BLOCKS:,} at most.")
+
+
+def checked(record: T) -> T:
+    """The record; TypeError where a number or a word of it is something else."""
+    for field in fields(record):
+        value = getattr(record, field.name)
+        wrong = field.type in (int, str) and type(value) is not field.type
+        if wrong or (field.type is float and not is_number(value)):
+            raise TypeError(f"{field.name} cannot be {shown(value)}")
+    return record
+
+
+def changes_shape(stride: int, in_channels: int, width: int) -> bool:
+    """Whether a block gives its pictures another size or another number of channels."""
+    return stride != 1 or in_channels != width
+
+
+def takes_transition(stage: Stage, in_channels: int) -> bool:
+    """Whether a block of the stage has a transition; where none has, the stage says `none`, so that
+    equal networks are equal data.
+    """
+    return stage.shortcut != "none" and changes_shape(stage.stride, in_channels, stage.width)
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number between those an option can be."""
+    return type(value) in (int, float) and abs(value) <= LARGEST
+
+
+def shortcut_kind(stage: Stage, changes_shape: bool) -> str:
+    """What is added in a block of the stage: the transition where its shape changes."""
+    if stage.shortcut == "none" or not changes_shape:
+        return stage.shortcut
+    return stage.transition

@@ -1,0 +1,49 @@
+"""What a candidate costs, counted from its operations: exact, and without building it."""
+
+from typing import NamedTuple
+
+from nas.model.architecture import Architecture
+from nas.model.blocks import Conv, MaxPool, Norm
+from nas.model.layout import norm_groups, plan, trace
+
+
+class Cost(NamedTuple):
+    """Sizes of one network.
+
+    depth: weighted layers from input to output, convolutions of the branches and the classifier
+    (He et al. 2015: 6n + 2). parameters: learnable numbers. multiply_adds: of convolutions and
+    classifier, for one picture. memory: bytes of a training step at the given batch size.
+    """
+
+    depth: int
+    parameters: int
+    multiply_adds: int
+    memory: int
+
+
+#: bytes of a parameter in training: itself, its gradient, the optimiser's moments
+PARAMETER_BYTES = {"sgd": 12, "adam": 16, "adamw": 16}
+
+
+def cost(architecture: Architecture, *, batch_size: int = 128, optimizer: str = "sgd") -> Cost:
+    """Count a network from its plan. ValueError where it cannot be built."""
+    layout = plan(architecture)
+    bias = norm_groups(architecture) is None
+    parameters = (layout.features + 1) * architecture.num_classes
+    multiply_adds = layout.features * architecture.num_classes
+    depth, kept, channels = 1, 0, architecture.image_shape[0]
+    for part, op, pixels_in, pixels_out in trace(layout, architecture.image_shape):
+        if isinstance(op, Conv):
+            weights = op.in_channels * op.out_channels * op.kernel_size**2 // op.groups
+            parameters += weights + bias * op.out_channels
+            multiply_adds += weights * pixels_out
+            depth += not part.startswith("shortcut")
+            kept += op.in_channels * pixels_in
+            channels = op.out_channels
+        elif isinstance(op, Norm):
+            parameters += 2 * op.channels
+            kept += op.channels * pixels_in
+        elif isinstance(op, MaxPool):
+            kept += 3 * channels * pixels_out
+    memory = parameters * PARAMETER_BYTES[optimizer] + 4 * batch_size * kept
+    return Cost(depth, parameters, multiply_adds, memory)

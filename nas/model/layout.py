@@ -1,0 +1,209 @@
+"""Architecture -> the operations of every block, with all numbers in place."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import takewhile
+
+from nas.common.registry import unknown
+from nas.model.architecture import MOST_CHANNELS, Architecture, BlockRecord
+from nas.model.blocks import (
+    ACTIVATIONS,
+    BLOCKS,
+    NORMS,
+    ORDERS,
+    SHORTCUTS,
+    STEMS,
+    Activation,
+    Conv,
+    MaxPool,
+    Norm,
+    Op,
+    Ops,
+    Order,
+    ZeroPad,
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """after(shortcut(before(x)) + branch(before(x))); a shortcut of None adds nothing."""
+
+    before: Ops
+    branch: Ops
+    shortcut: Ops | None
+    after: Ops
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole network as operations; the head pools and classifies `features` channels."""
+
+    stem: Ops
+    blocks: tuple[Block, ...]
+    final: Ops
+    features: int
+
+
+def plan(architecture: Architecture) -> Plan:
+    """Lay out every operation. ValueError where a name is unknown or a number impossible."""
+    check_choices(architecture)
+    order = ORDERS[architecture.activation_order]
+    records = architecture.blocks()
+    stem = STEMS[architecture.stem.name](architecture.image_shape[0], **architecture.stem.arguments)
+    features = records[-1].out_channels
+    final = lead(order, features) if leads(order) else ()
+    blocks = tuple(block(record, order, first=number == 0) for number, record in enumerate(records))
+    result = Plan(stem, blocks, final, features)
+    if norm_groups(architecture) is None:
+        result = strip_norms(result)
+    check(architecture, result)
+    return result
+
+
+def norm_groups(architecture: Architecture) -> int | None:
+    """0 for batch norm, the number of channel groups, or None where nothing is normalised."""
+    return NORMS[architecture.norm.name](**architecture.norm.arguments)
+
+
+def strip_norms(plan: Plan) -> Plan:
+    """The same plan without norm operations."""
+    blocks = tuple(
+        Block(
+            without_norm(block.before),
+            without_norm(block.branch),
+            None if block.shortcut is None else without_norm(block.shortcut),
+            without_norm(block.after),
+        )
+        for block in plan.blocks
+    )
+    return Plan(without_norm(plan.stem), blocks, without_norm(plan.final), plan.features)
+
+
+def block(record: BlockRecord, order: Order, *, first: bool) -> Block:
+    """One block. First-unit rule: the stem has already activated the first block's input.
+
+    A projection reads the activated signal, identity and zero_pad the raw one, as in the
+    released code of He et al. 2016.
+    """
+    convs = BLOCKS[record.type.name](
+        record.in_channels, record.out_channels, record.stride, **record.type.arguments
+    )
+    branch, after = weave(order, convs)
+    before: Ops = ()
+    num_lead = leads(order)
+    shortcut = SHORTCUTS[record.shortcut](record.in_channels, record.out_channels, record.stride)
+    if first:
+        branch = branch[num_lead:]
+    elif shortcut and isinstance(shortcut[0], Conv):
+        before, branch = branch[:num_lead], branch[num_lead:]
+    if shortcut and not ends_normalised(branch):
+        shortcut = without_norm(shortcut)
+    return Block(before, branch, shortcut, after)
+
+
+def ends_normalised(branch: Ops) -> bool:
+    """Whether a norm stands between the last convolution and the addition."""
+    tail = takewhile(lambda op: not isinstance(op, Conv), reversed(branch))
+    return any(isinstance(op, Norm) for op in tail)
+
+
+def without_norm(ops: Ops) -> Ops:
+    """The operations other than norms."""
+    return tuple(op for op in ops if not isinstance(op, Norm))
+
+
+def leads(order: Order) -> int:
+    """How many operations stand before the first convolution."""
+    return order.cycle.index("conv")
+
+
+def lead(order: Order, channels: int) -> Ops:
+    """Those operations; after the last block of a network they stand once more."""
+    table: dict[str, Op] = {"norm": Norm(channels), "act": Activation()}
+    return tuple(table[name] for name in order.cycle[: leads(order)])
+
+
+def weave(order: Order, convs: tuple[Conv, ...]) -> tuple[Ops, Ops]:
+    """The branch, and what follows the addition."""
+    ops: list[Op] = []
+    norm_first = order.cycle.index("norm") < order.cycle.index("conv")
+    for conv in convs:
+        channels = conv.in_channels if norm_first else conv.out_channels
+        table: dict[str, Op] = {"conv": conv, "norm": Norm(channels), "act": Activation()}
+        ops += [table[name] for name in order.cycle]
+    cut = len(ops) - order.after_addition
+    return tuple(ops[:cut]), tuple(ops[cut:])
+
+
+def stride_of(op: Op) -> int:
+    """By how much an operation shrinks height and width."""
+    if isinstance(op, Conv | ZeroPad):
+        return op.stride
+    return 2 if isinstance(op, MaxPool) else 1
+
+
+def trace(plan: Plan, image_shape: tuple[int, int, int]) -> Iterator[tuple[str, Op, int, int]]:
+    """Every operation as (part, operation, pixels in, pixels out) along the network.
+
+    The part is "stem", "block 3", "shortcut 3" or "final"; sizes are height * width.
+    """
+    size = image_shape[1:]
+    parts: list[tuple[str, Ops]] = [("stem", plan.stem)]
+    for number, block in enumerate(plan.blocks):
+        if block.shortcut is not None:
+            parts.append((f"shortcut {number}", block.shortcut))
+        parts.append((f"block {number}", block.before + block.branch + block.after))
+    parts.append(("final", plan.final))
+    for part, ops in parts:
+        here = size
+        for op in ops:
+            stride = stride_of(op)
+            if stride > min(here):
+                raise ValueError(
+                    f"a stride of {stride} in {part} leaves less than one pixel "
+                    f"of {here[0]}x{here[1]}."
+                )
+            smaller = (-(-here[0] // stride), -(-here[1] // stride))
+            yield part, op, here[0] * here[1], smaller[0] * smaller[1]
+            here = smaller
+        size = size if part.startswith("shortcut") else here
+
+
+def check_choices(architecture: Architecture) -> None:
+    """Refuse an unknown activation, a network without stages, and sizes that are no counts."""
+    if architecture.activation not in ACTIVATIONS:
+        raise ValueError(unknown("activation", architecture.activation, list(ACTIVATIONS)))
+    if not architecture.stages:
+        raise ValueError("a network needs at least one stage, found none.")
+    architecture.check_sizes()
+
+
+def check(architecture: Architecture, plan: Plan) -> None:
+    """Refuse channel counts, group counts and strides that cannot be, in one sentence."""
+    groups = norm_groups(architecture)
+    for part, op, _, _ in trace(plan, architecture.image_shape):
+        if isinstance(op, Conv):
+            check_conv(part, op)
+        if isinstance(op, Norm) and groups is not None and groups > 0 and op.channels % groups:
+            raise ValueError(
+                f"{groups} norm groups do not divide the {op.channels} channels of {part}."
+            )
+        if isinstance(op, Norm) and groups is not None and groups < 0:
+            raise ValueError(f"the number of norm groups must be at least 1, found {groups}.")
+
+
+def check_conv(part: str, conv: Conv) -> None:
+    """Channels of at least one, and groups that divide both of their numbers."""
+    if conv.groups < 1:
+        raise ValueError(f"the number of groups must be at least 1, found {conv.groups}.")
+    for channels in (conv.in_channels, conv.out_channels):
+        if not 1 <= channels <= MOST_CHANNELS:
+            raise ValueError(
+                f"a convolution of {part} has {channels} channels: it can have 1 to "
+                f"{MOST_CHANNELS:,}."
+            )
+        if channels % conv.groups:
+            raise ValueError(
+                f"{conv.groups} groups do not divide the {channels} channels "
+                f"of a convolution of {part}."
+            )

@@ -1,0 +1,71 @@
+"""Twins that have finished: one run at one place of the comparison, with what was measured."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.payoff.plan import Cell
+from nas.payoff.run import cells_of
+
+#: measures in which arms are compared: name -> (label, unit); all are better when smaller
+OUTCOMES = {
+    "train_error": ("training error", "points"),
+    "val_error": ("validation error", "points"),
+    "loss_area": ("mean training loss", "nats"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Twin(Cell):
+    """A finished run at one place of the comparison; errors in points (per cent)."""
+
+    trial: int
+    layers: int
+    parameters: int
+    epochs: int
+    steps: int
+    outcomes: dict[str, float]
+    failed: bool
+    steps_to: int | None
+    initial_hash: str
+    seconds: float
+
+
+def shortened(text: str) -> str:
+    """A stored result with the last of its losses alone: they are most of it, and not compared."""
+    head, found, rest = text.partition('"losses": [[')
+    losses, ended, tail = rest.partition("]]")
+    return f"{head}{found}{losses.rpartition('[')[2]}{ended}{tail}" if ended else text
+
+
+def finished_twins(noted: Mapping[str, Any], trials: Iterable[FrozenTrial]) -> list[Twin]:
+    """Every finished run at each of its places; `noted` are the attributes of the study."""
+    done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    measured = [trial for trial in done if "result" in trial.user_attrs]
+    return [twin(trial, cell) for trial in measured for cell in cells_of(noted, trial)]
+
+
+def twin(trial: FrozenTrial, cell: dict[str, Any]) -> Twin:
+    """A trial at one place."""
+    attrs, result = trial.user_attrs, json.loads(trial.user_attrs["result"])
+    measures = result["measures"]
+    return Twin(
+        trial=trial.number,
+        **cell,
+        layers=attrs["layers"],
+        parameters=attrs["parameters"],
+        epochs=len(result["curve"]),
+        steps=result["losses"][-1][0] + 1 if result["losses"] else 0,
+        outcomes={
+            "train_error": 100 * measures["train_error"],
+            "val_error": 100 * (1 - attrs["val_accuracy"]),
+            "loss_area": measures["loss_area"],
+        },
+        failed=bool(measures["diverged"]) or not measures["started"],
+        steps_to=measures["steps_to_75"],
+        initial_hash=result["initial_hash"],
+        seconds=result["seconds"],
+    )

@@ -1,0 +1,84 @@
+"""Numbers and arms in words, for the verdict."""
+
+import math
+
+from nas import statistics as st
+from nas.payoff.contrasts import Contrast
+from nas.payoff.variants import CONTROL
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """+1.2, −1.2 or 0.0."""
+    text = f"{value:+.{digits}f}"
+    text = text[1:] if float(text) == 0 else text
+    return text.replace("-", MINUS)
+
+
+def plain_number(value: float, digits: int = 1) -> str:
+    """1.2, −1.2 or 0.0."""
+    return signed(value, digits).removeprefix("+")
+
+
+def counted(number: int, word: str) -> str:
+    """`1 trial`, `2,000 trials`."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def listed(words: list[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""
+
+
+def pairs_of(effect: st.Effect, sign: int = 1) -> str:
+    """Every pair."""
+    return ", ".join(signed(sign * pair) for pair in effect.pairs)
+
+
+def p_value(p: float) -> str:
+    """`p = 0.031`, and `p < 0.001` below."""
+    return f"p = {p:.2g}" if p >= 0.001 else "p < 0.001"
+
+
+def interval(effect: st.Effect, sign: int = 1) -> str:
+    """The interval and the number of pairs."""
+    pairs = counted(effect.n, "pair")
+    if not math.isfinite(effect.low):
+        return f"no interval from {pairs}"
+    if effect.low == effect.high:
+        return f"all {pairs} alike"
+    low, high = sorted((sign * effect.low, sign * effect.high))
+    return f"95% CI {plain_number(low)} to {plain_number(high)}, {pairs}"
+
+
+def change(effect: st.Effect) -> str:
+    """A gain in words, `not resolved` where its interval crosses zero."""
+    if not effect.resolved:
+        return f"not resolved (gain {signed(effect.mean)}, {interval(effect)})"
+    word, sign = ("lower", 1) if effect.mean > 0 else ("higher", -1)
+    return f"{word} by {abs(effect.mean):.1f} points ({interval(effect, sign)})"
+
+
+def both(training: st.Effect, validation: st.Effect) -> str:
+    """Training and validation gain in one phrase."""
+    return f"training error is {change(training)}, validation error {change(validation)}"
+
+
+def called(vary: str, arm: str) -> str:
+    """The networks of an arm."""
+    if arm == CONTROL:
+        return "plain networks of as many parameters"
+    if vary == "shortcut":
+        return "plain networks" if arm == "none" else f"networks with {arm} shortcuts"
+    if vary == "transition":
+        how = "no shortcut" if arm == "none" else arm
+        return f"networks with {how} where the shape changes"
+    return f"{arm} networks"
+
+
+def rate(one: Contrast) -> str:
+    """At which learning rate the arms stand."""
+    if one.role == "own":
+        return "own best learning rates"
+    return f"learning rate {next(iter(one.rates.values()))[0]:g}"

@@ -1,0 +1,212 @@
+"""Twins: candidates that differ in one choice alone."""
+
+from dataclasses import replace
+from itertools import product
+
+from nas.model.architecture import Architecture, Named, Stage, takes_transition
+from nas.model.blocks import BLOCKS, ORDERS
+from nas.model.cost import cost
+from nas.space.schema import PayoffSection
+from nas.training.candidate import Candidate
+
+#: the arm that has as many parameters as the projection arm but no shortcut
+CONTROL = "none, wider"
+#: stages up to which every combination of stages with and without shortcuts is trained
+MOST_STAGES = 4
+#: (activation order, depth, arm) -> the candidate
+Arms = dict[tuple[str, int, str], Candidate]
+
+
+def best_arms(base: list[Candidate], settings: PayoffSection) -> dict[str, Arms]:
+    """`top 1`, `top 2`, … -> the arms of the best candidates, each with its own depths."""
+    named: dict[str, Arms] = {}
+    for rank, candidate in enumerate(base[: settings.top], start=1):
+        order = candidate.architecture.activation_order
+        arms = twins(candidate, settings.vary).items()
+        named[f"top {rank}"] = {
+            (order, 0, arm): twin for arm, twin in arms if wanted(settings, arm)
+        }
+    return named
+
+
+def ladder(base: Candidate, settings: PayoffSection, depths: list[int]) -> Arms:
+    """Every arm at every depth, under every activation order asked for."""
+    orders = settings.activation_orders or [base.architecture.activation_order]
+    if settings.vary == "activation_order":
+        orders = orders[:1]
+    arms: Arms = {}
+    for order, depth in product(orders, depths):
+        architecture = replace(deepened(base.architecture, depth), activation_order=order)
+        based = replace(base, architecture=architecture)
+        for arm, twin in twins(based, settings.vary, "zero_pad").items():
+            if wanted(settings, arm):
+                arms[order, depth, arm] = twin
+    return arms
+
+
+def wanted(settings: PayoffSection, arm: str) -> bool:
+    """Whether an arm is asked for; without a word all are."""
+    return settings.vary != "shortcut" or settings.arms is None or arm in settings.arms
+
+
+def twins(candidate: Candidate, vary: str, transition: str | None = None) -> dict[str, Candidate]:
+    """Arm -> the candidate with that choice made everywhere.
+
+    With `transition` the identity arm matches shapes that way; zero_pad adds no parameters, so
+    that identity and none have equally many.
+    """
+    architecture = candidate.architecture
+    if vary == "shortcut":
+        matched = transition or transition_of(architecture)
+        arms = {
+            "identity": shortcuts(architecture, "identity", matched),
+            "projection": shortcuts(architecture, "projection", "projection"),
+            "none": plain(architecture),
+        }
+    elif vary == "transition":
+        arms = {
+            kind: shortcuts(architecture, "identity", kind)
+            for kind in ("projection", "zero_pad", "none")
+        }
+    elif vary == "activation_order":
+        arms = {order: replace(architecture, activation_order=order) for order in ORDERS}
+    else:
+        arms = {name: with_block(architecture, name) for name in BLOCKS}
+    return {arm: replace(candidate, architecture=twin) for arm, twin in arms.items()}
+
+
+def shortcuts(architecture: Architecture, shortcut: str, transition: str) -> Architecture:
+    """The architecture with one kind of shortcut in all stages."""
+    return restaged(
+        architecture, lambda stage: replace(stage, shortcut=shortcut, transition=transition)
+    )
+
+
+def plain(architecture: Architecture) -> Architecture:
+    """The architecture without shortcuts; it is the same function under every activation order."""
+    ordered = replace(architecture, activation_order="post_activation")
+    return shortcuts(ordered, "none", "none")
+
+
+def with_block(architecture: Architecture, name: str) -> Architecture:
+    """The architecture with one block type in all stages; where it is new, with its defaults."""
+    defaults = {key: option.default for key, option in BLOCKS.options(name).items()}
+
+    def change(stage: Stage) -> Stage:
+        return (
+            stage if stage.block.name == name else replace(stage, block=Named.of(name, **defaults))
+        )
+
+    return restaged(architecture, change)
+
+
+def deepened(architecture: Architecture, depth: int) -> Architecture:
+    """The architecture with so many blocks in every stage; 0 leaves its own depths."""
+    return restaged(architecture, lambda stage: replace(stage, depth=depth or stage.depth))
+
+
+def restaged(architecture: Architecture, change) -> Architecture:
+    """The architecture with every stage changed, in canonical form."""
+    in_channels, stages = architecture.stem.arguments["width"], []
+    for old in architecture.stages:
+        stage = change(old)
+        takes = takes_transition(stage, in_channels)
+        stages.append(stage if takes else replace(stage, transition="none"))
+        in_channels = stage.width
+    return replace(architecture, stages=tuple(stages))
+
+
+def transition_of(architecture: Architecture) -> str:
+    """How the architecture matches shapes; zero_pad where it has no shortcut that does."""
+    kinds = [stage.transition for stage in architecture.stages if stage.transition != "none"]
+    return kinds[0] if kinds else "zero_pad"
+
+
+def variants(base: Candidate, settings: PayoffSection) -> dict[str, Candidate]:
+    """`block bottleneck`, `width × 2`, … -> the candidate so changed."""
+    architecture = base.architecture
+    own = {stage.block.name for stage in architecture.stages}
+    changed = {
+        f"block {name}": with_block(architecture, name) for name in settings.blocks if own != {name}
+    }
+    changed |= {f"width × {factor}": scaled(architecture, factor) for factor in settings.widths}
+    return {name: replace(base, architecture=one) for name, one in changed.items()}
+
+
+def scaled(architecture: Architecture, factor: int) -> Architecture:
+    """The architecture with the widths of stem and stages multiplied."""
+    width = architecture.stem.arguments["width"] * factor
+    stem = Named.of(architecture.stem.name, **architecture.stem.arguments | {"width": width})
+    return restaged(
+        replace(architecture, stem=stem), lambda stage: replace(stage, width=stage.width * factor)
+    )
+
+
+def masks(num_stages: int) -> list[tuple[int, ...]]:
+    """Which stages have shortcuts: every combination where these are few, else none, all, all but
+    one and one alone.
+    """
+    if num_stages <= MOST_STAGES:
+        return list(product((0, 1), repeat=num_stages))
+    single = [tuple(int(i == j) for i in range(num_stages)) for j in range(num_stages)]
+    removed = [tuple(1 - has for has in mask) for mask in single]
+    return [(0,) * num_stages, *single, *removed, (1,) * num_stages]
+
+
+def stage_arms(base: Candidate, depth: int) -> Arms:
+    """Which stages have shortcuts; arm `1-0-1` has them in stages 1 and 3."""
+    architecture, arms = deepened(base.architecture, depth), {}
+    for mask in masks(len(architecture.stages)):
+        stages = tuple(
+            replace(stage, shortcut="identity", transition="zero_pad")
+            if has
+            else replace(stage, shortcut="none", transition="none")
+            for has, stage in zip(mask, architecture.stages, strict=True)
+        )
+        twin = restaged(replace(architecture, stages=stages), lambda stage: stage)
+        arms[architecture.activation_order, depth, mask_name(mask)] = replace(
+            base, architecture=twin
+        )
+    return arms
+
+
+def mask_name(mask: tuple[int, ...]) -> str:
+    """The arm of a mask."""
+    return "-".join(map(str, mask))
+
+
+def control(base: Candidate, settings: PayoffSection, depths: list[int]) -> Arms:
+    """At the deepest depth, a plain network widened to the parameters of the projection arm."""
+    if settings.vary != "shortcut" or not wanted(settings, "projection"):
+        return {}
+    arms = ladder(base, settings, depths[-1:])
+    controls: Arms = {}
+    for (order, depth, arm), twin in arms.items():
+        if arm == "projection":
+            smaller = plain(twin.architecture)
+            wider = widened(smaller, cost(twin.architecture).parameters)
+            controls[order, depth, CONTROL] = replace(base, architecture=wider)
+    return controls
+
+
+def widened(architecture: Architecture, parameters: int) -> Architecture:
+    """The architecture, its stages widened in turn, last first, until it has so many parameters."""
+    stages = list(architecture.stages)
+    index = len(stages) - 1
+    for _ in range(1000):
+        wider = replace(architecture, stages=tuple(stages))
+        if cost(wider).parameters >= parameters:
+            return wider
+        stages[index] = replace(
+            stages[index], width=stages[index].width + granularity(architecture)
+        )
+        index = (index - 1) % len(stages)
+    return architecture
+
+
+def granularity(architecture: Architecture) -> int:
+    """The step by which widths stay divisible by groups."""
+    groups = [stage.block.arguments.get("groups", 1) for stage in architecture.stages]
+    ratios = [stage.block.arguments.get("ratio", 1) for stage in architecture.stages]
+    norm = architecture.norm.arguments.get("groups", 1)
+    return max(1, round(max(groups) / min(ratios))) * norm

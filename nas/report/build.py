@@ -1,0 +1,63 @@
+"""The report of a study: a page, Markdown and numbers, and figures in the Optuna dashboard."""
+
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from nas.common.errors import StudyError
+from nas.common.paths import OUT, study_folder
+
+__all__ = ["write_report"]
+
+
+def write_report(storage: str, study_name: str | None, out: str | Path = OUT) -> list[Path]:
+    """Write the report of a study to `out/<study>/` and show it in the dashboard; what was written.
+
+    StudyError where there is no such study. Without a name it is the newest one.
+    """
+    from nas.report.assemble import assemble
+    from nas.report.data import gather
+    from nas.report.document import drawings
+    from nas.report.writers.dashboard import try_to_publish
+
+    with uncollected():
+        facts = gather(storage, study_name)
+        files, sections = assemble(facts)
+        folder = study_folder(out, facts.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        written = [write(folder / name, text) for name, text in files.items()]
+        shown = [one for one in drawings(sections) if one.published]
+        try_to_publish(facts.study, shown, facts.verdict)
+    return written
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Python looks for no garbage: all that is read stays until the end, and every look at it
+    would go over all of it.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def write(path: Path, text: str) -> Path:
+    """Write a file in one go, so that nobody reads half of it; StudyError on a full disk."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # another search may write it too
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise StudyError(
+            f"the report {path} cannot be written: {error.strerror}. Make room, or give another "
+            "folder with --out DIR, and run `nas report`; the study itself is whole."
+        ) from error
+    return path

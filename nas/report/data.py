@@ -1,0 +1,166 @@
+"""All that is known of a study when its report is written, read from the storage once."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.study import Study, StudyDirection
+
+from nas.common.errors import UserError
+from nas.common.paths import STORAGE
+from nas.payoff.analysis import Payoff, analyse
+from nas.payoff.records import shortened
+from nas.report.trial_rows import Row, brief, read_rows
+from nas.search.study import (
+    BASELINE,
+    TWINS,
+    dominates,
+    has_study,
+    load_study,
+    objective_names,
+    search_of,
+    space_of,
+)
+from nas.space.space import SearchSpace
+from nas.storage.bulk_read import trials_of
+from nas.storage.open import hidden, open_storage
+from nas.training.metrics import PROBE_STEPS
+
+#: what is not shown of the trials of a search, and what is shown in brief
+UNSEEN = (
+    *(f"probes_{step}" for step in PROBE_STEPS if step),
+    *("architecture_hash", "candidate_hash", "worker"),
+)
+BRIEF = {"result": brief}
+#: the same of twins
+UNSEEN_OF_TWINS = (
+    *("architecture_hash", "candidate_hash", "worker"),
+    *("arm", "depth", "multiply_adds", "train_loss"),
+)
+BRIEF_OF_TWINS = {"result": shortened}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A study with its twins, if any: `twins` are their rows by number, `payoff` what they say.
+
+    `baseline` are the trials of random search beside it.
+    """
+
+    study: Study
+    storage: str
+    name: str
+    objectives: list[str]
+    maximise: list[bool]
+    rows: list[Row]
+    attrs: dict[str, Any]
+    space: SearchSpace | None = None
+    baseline: list[Row] = field(default_factory=list)
+    twins: dict[int, Row] = field(default_factory=dict)
+    payoff: Payoff | None = None
+    verdict: list[str] = field(default_factory=list)
+
+    @property
+    def has_twins(self) -> bool:
+        """Whether any twin has finished."""
+        return self.payoff is not None and bool(self.payoff.twins)
+
+    @property
+    def command(self) -> str:
+        """What trains the twins, or those that are missing."""
+        where = "" if self.storage == STORAGE else f" --storage {shlex.quote(hidden(self.storage))}"
+        return f"nas payoff {shlex.quote(self.name)}{where}"
+
+
+def gather(storage: str, name: str | None) -> Facts:
+    """Read a study and its twins. StudyError where there is no such study."""
+    backend = open_storage(storage)
+    study = load_study(backend, name)
+    attrs = study.user_attrs
+    if beside := search_of(attrs):
+        study = load_study(backend, beside)
+        attrs = study.user_attrs
+    rows = read_rows(trials_of(study, UNSEEN, BRIEF))
+    twins, payoff, verdict = read_twins(backend, study.study_name)
+    return Facts(
+        study=study,
+        storage=storage,
+        name=study.study_name,
+        objectives=objective_names(study),
+        maximise=[direction == StudyDirection.MAXIMIZE for direction in study.directions],
+        rows=rows,
+        attrs=attrs,
+        space=readable_space(study),
+        baseline=read_baseline(backend, study.study_name),
+        twins=twins,
+        payoff=payoff,
+        verdict=verdict or without_twins(),
+    )
+
+
+def read_baseline(backend: BaseStorage, name: str) -> list[Row]:
+    """The trials of random search beside a study; none where it was not run."""
+    if not has_study(backend, name + BASELINE):
+        return []
+    beside = optuna.load_study(study_name=name + BASELINE, storage=backend)
+    return read_rows(trials_of(beside, UNSEEN, BRIEF))
+
+
+def read_twins(backend: BaseStorage, name: str) -> tuple[dict[int, Row], Payoff | None, list[str]]:
+    """Rows, analysis and verdict of the twins; nothing where there are none."""
+    if not has_study(backend, name + TWINS):
+        return {}, None, []
+    study = optuna.load_study(study_name=name + TWINS, storage=backend)
+    trials = trials_of(study, UNSEEN_OF_TWINS, BRIEF_OF_TWINS)
+    rows = {row.number: row for row in read_rows(trials)}
+    try:
+        payoff = analyse(study, trials)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        return rows, None, [unreadable(error), *without_twins()[1:]]
+    from nas.payoff.verdict import verdict
+
+    sentences = verdict(payoff)
+    return rows, payoff, sentences if payoff.twins else [*sentences, *without_twins()[1:]]
+
+
+def unreadable(error: Exception) -> str:
+    """Why twins that exist are not analysed."""
+    reason = f"{type(error).__name__}: {error}"
+    return f"The twins of this study cannot be analysed by this version of nas ({reason[:200]})."
+
+
+def without_twins() -> list[str]:
+    """What can be said of shortcuts without twins: that nothing is verified."""
+    return [
+        "No twins have been trained yet, so nothing is verified about where shortcuts pay off.",
+        "What the search alone shows is observational: its sampler chose the candidates and its "
+        "pruner may have cut some short.",
+    ]
+
+
+def readable_space(study: Study) -> SearchSpace | None:
+    """The space of the study; None where another version wrote it otherwise."""
+    try:
+        return space_of(study)
+    except (UserError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def pareto_front(rows: Sequence[Row], maximise: Sequence[bool]) -> list[Row]:
+    """The best trial of those trained to their end, or with several objectives the Pareto front."""
+    signs = [1 if up else -1 for up in maximise]
+    trained = [row for row in rows if row.outcome in ("trained", "repeated") and is_whole(row)]
+    trained.sort(key=lambda row: (-signs[0] * row.trial.values[0], row.number))
+    front: list[Row] = []
+    for row in trained:
+        if not any(dominates(other.trial, row.trial, signs) for other in front):
+            front.append(row)
+    return [row for row in front if not any(dominates(o.trial, row.trial, signs) for o in front)]
+
+
+def is_whole(row: Row) -> bool:
+    """Whether a trial ended with its values and was not pruned."""
+    return bool(row.trial.values) and not row.trial.user_attrs.get("pruned")

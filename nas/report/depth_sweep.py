@@ -1,0 +1,108 @@
+"""The finished twins with the rows of their trials, and which of them stand side by side."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from nas.payoff.analysis import Payoff
+from nas.payoff.records import Twin
+from nas.report.style import COLOURS, MOST_SINGLE
+from nas.report.trial_rows import Row
+
+
+class Place(NamedTuple):
+    """A place of the ladder: activation order, blocks in every stage, and layers."""
+
+    order: str
+    depth: int
+    layers: int
+
+
+@dataclass(frozen=True)
+class Twins:
+    """What the twins say, and their trials by number."""
+
+    payoff: Payoff
+    rows: dict[int, Row]
+
+    @cached_property
+    def ladder(self) -> list[Twin]:
+        """The runs of the ladder at the shared rate and the first budget."""
+        ladder = [t for t in self.payoff.twins if t.comparison == "ladder" and t.role == "shared"]
+        first = min((twin.budget for twin in ladder), default=1)
+        return [twin for twin in ladder if twin.budget == first]
+
+    @cached_property
+    def places(self) -> list[Place]:
+        """Where arms can be compared, shallow ones first."""
+        arms: dict[Place, set[str]] = {}
+        for twin in sorted(self.ladder, key=lambda twin: (twin.order, twin.depth, twin.seed)):
+            place = Place(twin.order, twin.depth, twin.layers)
+            known = next((one for one in arms if one[:2] == place[:2]), place)
+            arms.setdefault(known, set()).add(twin.arm)
+        return [place for place, names in arms.items() if len(names) > 1]
+
+    def deepest(self) -> list[Place]:
+        """The deepest place of each order."""
+        return list({place.order: place for place in self.places}.values())
+
+    def ends(self) -> list[Place]:
+        """The shallowest place of the first order, and the deepest of each."""
+        return list(dict.fromkeys([*self.places[:1], *self.deepest()]))
+
+    def at(self, place: Place) -> dict[str, list[Row]]:
+        """Arm -> its runs at one place, by seed."""
+        arms: dict[str, list[Row]] = {}
+        for twin in sorted(self.ladder, key=lambda twin: twin.seed):
+            if (twin.order, twin.depth) == place[:2] and twin.trial in self.rows:
+                arms.setdefault(twin.arm, []).append(self.rows[twin.trial])
+        return {arm: arms[arm] for arm in sorted(arms, key=rank)}
+
+    def lines(self, average: str) -> str:
+        """What thin and thick lines are."""
+        groups = [rows for place in self.ends() for rows in self.at(place).values()]
+        numbers = sorted({len(rows) for rows in groups})
+        if numbers == [1]:
+            return "One run of each arm."
+        many = f" (of many an even selection, {MOST_SINGLE} at most)"
+        thin = f"one run{many if max(numbers, default=0) > MOST_SINGLE else ''}"
+        return f"Thin: {thin}; thick: the {average} of {' or '.join(map(str, numbers))} runs."
+
+    def differing(self) -> str:
+        """In which parts of code, libraries or machine the finished twins differ."""
+        found: dict[str, set[str]] = {}
+        for number in {twin.trial for twin in self.payoff.twins} & self.rows.keys():
+            provenance = self.rows[number].trial.user_attrs.get("provenance")
+            for key, value in provenance.items() if isinstance(provenance, dict) else ():
+                found.setdefault(str(key).replace("_", " "), set()).add(str(value))
+        return ", ".join(key for key, values in found.items() if len(values) > 1)
+
+    @property
+    def epochs(self) -> str:
+        """The budget at which the gains were measured."""
+        numbers = sorted({t.epochs for t in self.ladder} or {t.epochs for t in self.payoff.twins})
+        return f"after {' or '.join(map(str, numbers))} epochs"
+
+    @property
+    def methods(self) -> str:
+        """The methods that gave the intervals."""
+        groups = [
+            *self.payoff.ladder,
+            *(c for some in self.payoff.candidates.values() for c in some),
+        ]
+        effects = (
+            effect for one in groups for gains in one.gains.values() for effect in gains.values()
+        )
+        names = {effect.method for effect in effects if effect.low < effect.high and effect.n > 1}
+        return ", ".join(sorted(names)) or "no method, as there is one pair only"
+
+
+def rank(arm: str) -> tuple[int, str]:
+    """Shortcut kinds in the order of their colours, then other arms by name."""
+    return (list(COLOURS).index(arm) if arm in COLOURS else len(COLOURS)), arm
+
+
+def slug(text: str) -> str:
+    """A text as an identifier."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower()

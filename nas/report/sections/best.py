@@ -1,0 +1,108 @@
+"""The best architecture, block by block."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from statistics import mean, stdev
+
+from nas.report.data import Facts
+from nas.report.document import Items, Kind, Part, Section, Table, Text, code
+from nas.report.sections.search_figures import scale, spoken
+from nas.report.style import number
+from nas.report.trial_rows import Row
+
+MOST_FRONT = 15
+
+
+def best_section(facts: Facts, front: Sequence[Row]) -> Section:
+    """The best candidate as a table with its shortcuts, after the Pareto front if there is one."""
+    if not front:
+        return Section("best", "What is the best architecture?")
+    parts: list[Part] = [front_table(facts, front)] if len(facts.objectives) > 1 else []
+    best = front[0]
+    parts.append(Items(key_facts(facts, best)))
+    if best.architecture is not None:
+        parts.append(block_table(best))
+    parts.append(
+        Text(f"As a Python module that needs only torch: {code(f'nas export {facts.name}')}")
+    )
+    return Section("best", "What is the best architecture?", parts)
+
+
+def key_facts(facts: Facts, best: Row) -> list[tuple[str, str]]:
+    """What is known of the best candidate."""
+    found = [("trial", str(best.number))]
+    for index, name in enumerate(facts.objectives):
+        found.append((scale(name).title, objective_cell(best, index, name)))
+    if best.train_error is not None:
+        found.append(("training error (points)", f"{best.train_error:.2f}"))
+    for key, label in (
+        ("layers", "weighted layers"),
+        ("parameters", "parameters"),
+        ("multiply_adds", "multiply-adds"),
+    ):
+        value = best.value(key)
+        if value is not None and label not in dict(found):
+            found.append((label, f"{value:,.0f}"))
+    if best.architecture is not None:
+        found.append(("activation order", best.architecture.activation_order))
+        found.append(
+            ("norm, activation", f"{best.architecture.norm}, {best.architecture.activation}")
+        )
+    return [*found, ("test accuracy", tested(facts, best))]
+
+
+def tested(facts: Facts, best: Row) -> str:
+    """The test accuracy, which only an export measures."""
+    exported = facts.attrs.get("exported")
+    if (
+        not isinstance(exported, dict)
+        or exported.get("trial") != best.number
+        or not exported.get("test_accuracy")
+    ):
+        return "not measured: the test split is read once, by the export"
+    values = [100 * value for value in exported["test_accuracy"]]
+    spread = f" ± {stdev(values):.2f} (standard deviation)" if len(values) > 1 else ""
+    return (
+        f"{mean(values):.2f}%{spread}, n = {len(values)} {'seed' if len(values) == 1 else 'seeds'}"
+    )
+
+
+def front_table(facts: Facts, front: Sequence[Row]) -> Table:
+    """The Pareto front."""
+    head = ("trial", *(scale(name).title for name in facts.objectives), "candidate")
+    rows = [
+        (
+            str(row.number),
+            *(objective_cell(row, index, name) for index, name in enumerate(facts.objectives)),
+            spoken(row).partition(": ")[2],
+        )
+        for row in front[:MOST_FRONT]
+    ]
+    note = f"The first {MOST_FRONT} of {len(front)}." if len(front) > MOST_FRONT else ""
+    return Table("Pareto front", head, rows, note)
+
+
+def objective_cell(row: Row, index: int, name: str) -> str:
+    """A value in the unit of its axis."""
+    value, factor = row.objective(index), scale(name).factor
+    if value is None:
+        return "–"
+    return f"{factor * value:.2f}" if factor == 100 else number(factor * value, 4)
+
+
+def block_table(row: Row) -> Table:
+    """Runs of equal blocks, each with its shortcut."""
+    assert row.architecture is not None
+    rows = []
+    for record, group in groupby(row.architecture.blocks()):
+        channels = f"{record.in_channels} → {record.out_channels}"
+        cells = (
+            str(record.stage + 1),
+            str(len(list(group))),
+            str(record.type),
+            channels,
+            str(record.stride),
+        )
+        rows.append((*cells, Kind(record.shortcut)))
+    head = ("stage", "blocks", "block type", "channels", "stride", "shortcut")
+    return Table(f"Blocks of trial {row.number}", head, rows)

@@ -1,0 +1,256 @@
+"""The method section, written from what was done."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from nas.data.catalog import split_sizes
+from nas.data.facts import FACTS
+from nas.payoff.analysis import Payoff
+from nas.report.data import Facts
+from nas.report.depth_sweep import Twins
+from nas.report.document import Items, Section
+from nas.report.sections.search_figures import scale, spent_on
+from nas.report.style import counted
+from nas.report.trial_rows import OUTCOMES, Row
+from nas.search.asha import halving_of
+from nas.space.space import SearchSpace
+from nas.training.candidate import Candidate, Training
+
+WORDS = {
+    "trained": "trained to their end",
+    "pruned": "pruned",
+    "repeated": "repeating an earlier candidate with its numbers",
+    "rejected": "rejected untrained by the constraints",
+    "failed": "failed with an error",
+    "running": "still in training",
+    "due": "still due",
+}
+
+
+def method_section(facts: Facts) -> Section:
+    """Data, search, training, twins, statistics, cost and versions."""
+    runs = [*facts.rows, *facts.twins.values()]
+    candidates = list({row.candidate: None for row in runs if row.candidate is not None})
+    items = [
+        ("Data", data(candidates)),
+        ("Search", search(facts)),
+        ("Training", training(candidates, runs)),
+    ]
+    if facts.payoff is not None:
+        items += [
+            ("Twins", twins(facts)),
+            ("Statistics", statistics(Twins(facts.payoff, facts.twins))),
+        ]
+    items += [("Measures", MEASURES), ("Cost", cost(facts)), ("Versions", versions(runs))]
+    return Section(
+        "method", "Method, as it was carried out", [Items([item for item in items if item[1]])]
+    )
+
+
+MEASURES = (
+    "Training error: on un-augmented training pictures in evaluation mode, after the statistics "
+    "of batch norm were taken anew. Validation error: at the end of the last epoch. Errors are "
+    "shares of wrongly classified pictures in points (per cent). A run that diverged counts with "
+    "the error it had. Neither search nor twins read the test split."
+)
+
+
+def data(candidates: Iterable[Candidate]) -> str:
+    """Data sets with the sizes of their splits."""
+    sentences = []
+    for one in dict.fromkeys(candidate.dataset for candidate in candidates):
+        text = one.name
+        if one.name in FACTS:
+            known = FACTS[one.name]
+            train, validation = split_sizes(one, known.num_train)
+            text += (
+                f": {train:,} training and {validation:,} validation pictures of the "
+                f"{known.num_train:,} published for training; the test split of "
+                f"{known.num_test:,} stays untouched"
+            )
+        size = (
+            f"; pictures resized to {one.image_size} × {one.image_size}" if one.image_size else ""
+        )
+        augmented = f"; augmented by {', '.join(one.augment)}" if one.augment else "; not augmented"
+        sentences.append(f"{text}{size}{augmented}; stratified split, seed {one.split_seed}.")
+    return " ".join(sentences)
+
+
+def search(facts: Facts) -> str:
+    """Sampler, pruner, objectives, and how the trials ended."""
+    goals = ", ".join(
+        f"{scale(name).title.partition(' (')[0]} ({'maximised' if up else 'minimised'})"
+        for name, up in zip(facts.objectives, facts.maximise, strict=True)
+    )
+    how = f"{ended(facts.rows)}." if facts.rows else "No trials yet."
+    if facts.space is None:
+        return f"{how} Objectives: {goals}."
+    settings = facts.space.search
+    return (
+        f"Optuna, sampler {settings.sampler}, pruner {settings.pruner}, seed {settings.seed}. "
+        f"Objectives: {goals}. {how}{rests(facts.space)}{beside(facts)}"
+    )
+
+
+def rests(space: SearchSpace) -> str:
+    """Where candidates rested, and which of them went on."""
+    halving = halving_of(space)
+    if halving is None or not halving.rungs:
+        return ""
+    shares = ", ".join(f"{100 * halving.share(r):.0f}% after epoch {r}" for r in halving.rungs)
+    return (
+        " Candidates rested, and those with the least training loss went on from where they were: "
+        f"{shares}. A control set of {100 * halving.control:g}%, drawn beforehand, went on in any "
+        "case."
+    )
+
+
+def beside(facts: Facts) -> str:
+    """How random search beside it ended."""
+    if not facts.baseline:
+        return ""
+    return (
+        f" Beside it random search of the same space with the same pruner and another seed: "
+        f"{ended(facts.baseline)}."
+    )
+
+
+def ended(rows: Sequence[Row]) -> str:
+    """How many trials there are, and how they ended."""
+    counts = Counter(row.outcome for row in rows)
+    how = ", ".join(f"{counts[name]} {WORDS[name]}" for name in OUTCOMES if counts[name])
+    return f"{counted(len(rows), 'trial')}: {how}"
+
+
+def training(candidates: Sequence[Candidate], rows: Iterable[Row]) -> str:
+    """Every setting of training with the values it had, and the seeds."""
+    values: dict[str, dict[str, None]] = {}
+    for one in candidates:
+        for key, value in settings_of(one.training).items():
+            values.setdefault(key, {})[value] = None
+    told = "; ".join(f"{key} {listed(list(found))}" for key, found in values.items())
+    seeds = sorted(
+        {
+            row.trial.user_attrs["seed"]
+            for row in rows
+            if isinstance(row.trial.user_attrs.get("seed"), int)
+        }
+    )
+    return f"{told}; seeds {listed([str(seed) for seed in seeds])}." if told else ""
+
+
+def settings_of(training: Training) -> dict[str, str]:
+    """The settings of a training that differ from nothing."""
+    found = {
+        "epochs": str(training.epochs),
+        "batch size": str(training.batch_size),
+        "optimiser": str(training.optimizer),
+        "schedule of the learning rate": training.schedule,
+    }
+    for key in ("warmup", "label_smoothing", "gradient_clip"):
+        if getattr(training, key):
+            found[key.replace("_", " ")] = f"{getattr(training, key):g}"
+    return found
+
+
+def listed(words: list[str], most: int = 12) -> str:
+    """`a, b and c`, shortened where there are many."""
+    if len(words) > most:
+        return f"{', '.join(words[: most - 1])} and {len(words) - most + 1} others"
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""
+
+
+def twins(facts: Facts) -> str:
+    """What was compared, over which seeds, and what is missing."""
+    payoff = facts.payoff
+    assert payoff is not None
+    if not payoff.twins:
+        return "Laid down, but none has finished yet."
+    done = {twin.trial for twin in payoff.twins}
+    ladder = [twin for twin in payoff.twins if twin.comparison == "ladder"]
+    depths = sorted({twin.layers for twin in ladder if twin.arm != "none, wider"})
+    seeds = sorted({twin.seed for twin in payoff.twins if twin.role != "tune"})
+    rates = sorted({twin.lr for twin in ladder if twin.role == "tune"})
+    text = (
+        f"{counted(len(done), 'run')} varying the {payoff.vary.replace('_', ' ')}, each with its "
+        f"full budget and never pruned; seeds {listed([str(seed) for seed in seeds])}; "
+    )
+    if depths:
+        text += f"ladder of {listed([str(depth) for depth in depths])} layers; "
+    text += f"budgets {listed(budgets(payoff))}. {same_start(payoff)}"
+    if rates:
+        tried = listed([f"{rate:g}" for rate in rates])
+        text += f" Own best rates: chosen by validation accuracy among {tried}, on another seed."
+    missing = [f"{payoff.waiting} still to be trained"] * bool(payoff.waiting)
+    missing += [f"{payoff.failures} failed and missing from the pairs"] * bool(payoff.failures)
+    return f"{text} Missing: {listed(missing)}." if missing else text
+
+
+def budgets(payoff: Payoff) -> list[str]:
+    """Epochs of every budget."""
+    epochs = sorted({(twin.budget, twin.epochs) for twin in payoff.twins})
+    return [f"{number} epochs ({budget} ×)" for budget, number in epochs]
+
+
+def same_start(payoff: Payoff) -> str:
+    """Whether twins started from the same weights."""
+    arms = [one for one in payoff.ladder if "wider" not in one.reference]
+    if arms and all(one.same_start for one in arms):
+        return "Twins of the ladder had the same initial weights outside shortcuts, by their hash."
+    return "Some twins did not start from the same weights." if arms else ""
+
+
+def statistics(twins: Twins) -> str:
+    """How intervals and p values came about."""
+    fixed = twins.payoff.primary
+    depths = fixed.get("depths", [])
+    shallow, deep = (depths[0], depths[-1]) if depths else ("?", "?")
+    tests = sorted({claim.test for claim in twins.payoff.claims.values() if claim.test})
+    return (
+        "Differences are taken pair by pair, between runs of the same seed; 95% intervals of "
+        f"their mean by {twins.methods}. Primary, written to the study before the first twin ran: "
+        f"{fixed.get('estimand', 'not recorded')}; {shallow} and {deep} blocks in every stage; "
+        f"{fixed.get('correction', 'Holm')}{f', {listed(tests)} test' if tests else ''}. A "
+        "primary comparison is resolved where the corrected p is at most 0.05 and the interval "
+        "leaves zero out. Everything else is exploratory. Smallest effect of interest: "
+        f"{twins.payoff.smallest_effect:g} points."
+    )
+
+
+def cost(facts: Facts) -> str:
+    """Training seconds of the search and of the twins."""
+    searched = sum(map(spent_on, facts.rows))
+    random = sum(map(spent_on, facts.baseline))
+    paired = sum(map(spent_on, facts.twins.values()))
+    cut = sum(spent_on(row) for row in facts.rows if row.outcome == "pruned")
+    text = (
+        f"Training time, summed over workers: {searched:,.0f} s for the search (of these "
+        f"{cut:,.0f} s in pruned trials)"
+    )
+    text += f", {random:,.0f} s for random search" if facts.baseline else ""
+    return f"{text} and {paired:,.0f} s for the twins." if facts.twins else f"{text}."
+
+
+def versions(rows: Iterable[Row]) -> str:
+    """Code, libraries and machine, with the number of runs where there were several."""
+    found: dict[str, Counter[str]] = {}
+    for row in rows:
+        provenance = row.trial.user_attrs.get("provenance")
+        for key, value in provenance.items() if isinstance(provenance, dict) else ():
+            found.setdefault(str(key), Counter())[str(value)] += 1
+    if not found:
+        return "Not recorded."
+    told = [f"{key.replace('_', ' ')} {several(counts)}" for key, counts in found.items()]
+    plus = (
+        " A plus after the commit: files differed from it."
+        if any("+" in v for v in found.get("git_commit", ()))
+        else ""
+    )
+    return f"{', '.join(told)}.{plus}"
+
+
+def several(counts: Counter[str]) -> str:
+    """A value, or all values with the number of runs that had each."""
+    if len(counts) == 1:
+        return next(iter(counts))
+    return " / ".join(f"{value} ({counted(count, 'run')})" for value, count in counts.most_common())

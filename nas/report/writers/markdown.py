@@ -1,0 +1,91 @@
+"""The report as Markdown for a pull request: the verdict, the tables, the method."""
+
+import re
+from collections.abc import Sequence
+
+from nas.report.document import CODE, END, Drawing, Items, Part, Section, Table, Text
+from nas.report.style import counted
+
+#: rows of a table that are shown; payoff.json and trials.csv have all of them
+MOST_ROWS = 24
+#: sentences of the verdict below its headline that are not folded
+MOST_SENTENCES = 4
+#: sections a pull request can do without
+LEFT_OUT = ("curves", "gradients", "surface")
+
+
+def escaped(value: object) -> str:
+    """Text in which nothing is Markdown or HTML, but for what is marked as code."""
+    words = re.split(f"{CODE}(.*?){END}", re.sub(r"\s+", " ", str(value)))
+    return "".join(quoted(word) if index % 2 else literal(word) for index, word in enumerate(words))
+
+
+def literal(text: str) -> str:
+    """Every sign that Markdown or HTML would read, made harmless."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]|~#!])", r"\\\1", text)
+
+
+def quoted(text: str) -> str:
+    """Code on one line, without what would end it or the cell of a table it stands in."""
+    return f"`{re.sub('[`|]|[^ -~]', '?', ' '.join(text.split()))}`"
+
+
+def markdown(
+    title: str,
+    lead: Sequence[str],
+    verdict: Sequence[str],
+    command: str,
+    sections: Sequence[Section],
+) -> str:
+    """The whole text."""
+    lines = [f"# {escaped(title)}", " · ".join(map(escaped, lead)), *verdict_text(verdict)]
+    if command:
+        lines.append(f"To train twins: {quoted(command)}")
+    for section in sections:
+        if section.name not in LEFT_OUT:
+            parts = [part_text(part) for part in section.parts if not isinstance(part, Drawing)]
+            lines += [f"## {escaped(section.title)}", *parts] if parts else []
+    lines.append("Figures: `report.html`; every number: `payoff.json` and `trials.csv`.")
+    return "\n\n".join(lines) + "\n"
+
+
+def verdict_text(verdict: Sequence[str]) -> list[str]:
+    """The headline and what else was found, long lists folded."""
+    head, rest = verdict[0], verdict[1:]
+    lines = [f"**{escaped(head)}**", *listing(rest[:MOST_SENTENCES])]
+    if others := listing(rest[MOST_SENTENCES:]):
+        count = counted(len(rest) - MOST_SENTENCES, "more sentence")
+        lines.append(f"<details><summary>{count}</summary>\n\n{others[0]}\n\n</details>")
+    return lines
+
+
+def listing(sentences: Sequence[str]) -> list[str]:
+    """A list as one paragraph, none where it is empty."""
+    return ["\n".join(f"- {escaped(sentence)}" for sentence in sentences)] if sentences else []
+
+
+def part_text(part: Part) -> str:
+    """One part."""
+    if isinstance(part, Text):
+        return ("> " if part.role == "warning" else "") + escaped(part.text)
+    if isinstance(part, Items):
+        return "\n".join(f"- **{escaped(term)}**: {escaped(said)}" for term, said in part.items)
+    assert isinstance(part, Table)
+    return table_text(part)
+
+
+def table_text(table: Table) -> str:
+    """A table, long ones folded and cut."""
+    shown = table.rows[:MOST_ROWS]
+    rows = [
+        f"| {' | '.join(map(escaped, row))} |"
+        for row in (table.head, ["---"] * len(table.head), *shown)
+    ]
+    note = [escaped(table.note)] if table.note else []
+    if len(table.rows) > MOST_ROWS:
+        note.append(f"{len(table.rows) - MOST_ROWS} more rows are in `report.html`.")
+    body = "\n".join(rows) + "".join(f"\n\n{one}" for one in note)
+    if table.folded:
+        return f"<details><summary>{escaped(table.title)}</summary>\n\n{body}\n\n</details>"
+    return f"**{escaped(table.title)}**\n\n{body}"

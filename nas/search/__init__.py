@@ -1,0 +1,1 @@
+"""Running a search: the study, its trial queue, leases, workers and their coordinator."""

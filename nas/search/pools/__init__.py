@@ -1,0 +1,1 @@
+"""Worker pools: the processes of one machine, or of a Ray cluster."""

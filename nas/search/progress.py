@@ -1,0 +1,174 @@
+"""What a running search shows: a live table in a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, TextIO, cast
+
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from nas.search.failures import cause
+from nas.search.study import counts
+from nas.training.candidate import Candidate
+from nas.training.result import OBJECTIVES
+
+
+def describe(candidate: Candidate) -> str:
+    """A candidate in a few words."""
+    architecture = candidate.architecture
+    types = "/".join(dict.fromkeys(stage.block.name for stage in architecture.stages))
+    shortcuts = "-".join(dict.fromkeys(stage.shortcut for stage in architecture.stages))
+    if len({stage.shortcut for stage in architecture.stages}) > 1:
+        shortcuts = "-".join(stage.shortcut for stage in architecture.stages)
+    blocks = "+".join(str(stage.depth) for stage in architecture.stages)
+    return f"{types} {blocks}, {shortcuts}, {architecture.activation_order}"
+
+
+def candidate_of(trial: FrozenTrial) -> Candidate | None:
+    """The candidate a trial has drawn, if it has."""
+    text = trial.user_attrs.get("candidate")
+    return Candidate.from_json(text) if text else None
+
+
+def described(trial: FrozenTrial) -> str:
+    """The candidate of a trial in a few words; nothing before it is drawn."""
+    candidate = candidate_of(trial)
+    return describe(candidate) if candidate else ""
+
+
+class Lasting:
+    """A stream that goes on when what it leads to is gone: a closed terminal, a full disk, a pipe
+    that nobody reads. A search of days is worth more than its lines."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with suppress(OSError, ValueError):
+            self.stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what can be flushed."""
+        with suppress(OSError, ValueError):
+            self.stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def lasting_console() -> Console:
+    """A console on the standard output, whatever becomes of that."""
+    return Console(file=cast(TextIO, Lasting(sys.stdout)))
+
+
+class Progress:
+    """Follows the trials of a study and shows them."""
+
+    def __init__(self, console: Console, objectives: list[str], num_trials: int) -> None:
+        self.console = console
+        self.objectives = objectives
+        self.num_trials = num_trials
+        self.start = time.monotonic()
+        self.told: set[int] = set()
+        self.done_before: int | None = None
+        self.live = Live(console=console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> "Progress":
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.live.stop()
+
+    def update(self, trials: Sequence[FrozenTrial]) -> None:
+        """Show the trials as they are now; tell each finished one once."""
+        trials = [trial for trial in trials if counts(trial)]
+        done = [trial for trial in trials if trial.state.is_finished()]
+        if self.done_before is None:
+            self.done_before = len(done)
+            self.told = {trial.number for trial in done}
+        for trial in done:
+            if trial.number not in self.told:
+                self.told.add(trial.number)
+                line = self.line(trial, len(self.told))
+                self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if self.console.is_terminal:
+            self.live.update(self.view(trials, done))
+
+    def line(self, trial: FrozenTrial, num_done: int) -> str:
+        """One finished trial in one line."""
+        place = f"[{num_done}/{self.num_trials}]"
+        return f"{place} trial {trial.number}: {self.outcome(trial)}  {described(trial)}"
+
+    def outcome(self, trial: FrozenTrial) -> str:
+        """How a trial ended."""
+        if trial.state == TrialState.FAIL:
+            return f"failed: {cause(trial)}"
+        shown = self.values(trial)
+        if trial.user_attrs.get("pruned"):
+            shown += f", pruned after epoch {trial.last_step}"
+        if trial.user_attrs.get("diverged"):
+            shown += ", diverged"
+        if "reused_from" in trial.user_attrs:
+            shown += f", same as trial {trial.user_attrs['reused_from']}"
+        return shown
+
+    def values(self, trial: FrozenTrial) -> str:
+        """The objectives of a finished trial."""
+        if trial.state == TrialState.PRUNED:
+            value = trial.user_attrs.get("val_accuracy")
+            return f"val_accuracy {value:.4f}" if value is not None else "no value"
+        pairs = zip(self.objectives, trial.values or (), strict=False)
+        return ", ".join(f"{name} {value:.4g}" for name, value in pairs)
+
+    def best(self, done: Sequence[FrozenTrial]) -> FrozenTrial | None:
+        """The best trial by the first objective."""
+        complete = [
+            t for t in done if t.state == TrialState.COMPLETE and not t.user_attrs.get("pruned")
+        ]
+        sign = 1 if OBJECTIVES[self.objectives[0]].direction == "maximize" else -1
+        return max(complete, key=lambda trial: sign * trial.values[0], default=None)
+
+    def left(self, num_done: int) -> str:
+        """An estimate of the time left, from the trials done in this run."""
+        fresh = num_done - (self.done_before or 0)
+        if fresh < 1:
+            return "time left unknown"
+        seconds = (time.monotonic() - self.start) / fresh * (self.num_trials - num_done)
+        return (
+            f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
+        )
+
+    def view(self, trials: Sequence[FrozenTrial], done: Sequence[FrozenTrial]) -> Group:
+        """The live view: bar, best so far, and the candidates in training."""
+        head = Table.grid(padding=(0, 2))
+        head.add_row(
+            Text(f"{len(done)} of {self.num_trials} trials"),
+            ProgressBar(total=self.num_trials, completed=len(done), width=40),
+            Text(self.left(len(done))),
+        )
+        parts: list[Text | Table] = [head]
+        best = self.best(done)
+        if best is not None:
+            parts.append(Text(f"best: trial {best.number}, {self.values(best)}  {described(best)}"))
+        parts += [self.running(t) for t in trials if t.state == TrialState.RUNNING]
+        return Group(*parts)
+
+    def running(self, trial: FrozenTrial) -> Text:
+        """A trial in training: its epoch and what it reached."""
+        candidate = candidate_of(trial)
+        if candidate is None:
+            return Text(f"  trial {trial.number}: starting", style="dim")
+        epoch = trial.last_step or 0
+        reached = f", {trial.intermediate_values[epoch]:.4f}" if epoch else ""
+        epochs = f"epoch {epoch} of {candidate.training.epochs}{reached}"
+        return Text(f"  trial {trial.number}: {epochs}  {describe(candidate)}", style="dim")

@@ -1,0 +1,221 @@
+# mypy: disable-error-code="valid-type"
+"""How a key of a search space may be written: a value, a choice, a range, a part with options."""
+
+import inspect
+from functools import cache
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    create_model,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from nas.common.registry import Registry, unknown
+
+N = TypeVar("N", int, float)
+
+#: values a choice may hold, steps a range may have, and the largest number an option may be
+MOST_VALUES, MOST_STEPS, LARGEST = 256, 1_000_000, 1_000_000
+
+
+class Section(BaseModel):
+    """A mapping with fixed keys; an unknown one is refused with those it may have."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:
+        for key in data if isinstance(data, dict) else ():
+            if key not in cls.model_fields:
+                sentence = unknown("key", key, list(cls.model_fields))
+                raise PydanticCustomError(
+                    "unknown_key", "{sentence}", {"sentence": sentence, "key": key}
+                )
+        return data
+
+
+class Range(Section, Generic[N]):
+    """Every number from low to high, in steps or evenly in the logarithm."""
+
+    low: N
+    high: N
+    step: N | None = None
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "Range[N]":
+        if self.low >= self.high:
+            raise ValueError(
+                f"the range from {self.low} to {self.high} is empty: low must be below high"
+            )
+        if self.step is not None and not 0 < self.step <= self.high - self.low:
+            raise ValueError(
+                f"a step of {self.step} does not fit between {self.low} and {self.high}"
+            )
+        if self.step is not None and self.high - self.low > MOST_STEPS * self.step:
+            raise ValueError(f"a step of {self.step} makes more than {MOST_STEPS:,} values")
+        if self.log and (self.low <= 0 or self.step is not None):
+            raise ValueError("a logarithmic range starts above 0 and has no step")
+        return self
+
+
+def written_as(value: Any) -> str:
+    """How a searched value is written: a plain value, a list to choose from, or a range."""
+    if isinstance(value, list):
+        return "choice"
+    return "range" if isinstance(value, dict | Range) else "value"
+
+
+def highest(value: Any) -> Any:
+    """The largest number a key can be drawn as."""
+    return (
+        value.high if isinstance(value, Range) else max(value) if isinstance(value, list) else value
+    )
+
+
+@cache
+def number(kind: Any, low: float, high: float) -> Any:
+    """A number within bounds, a choice of such numbers, or a range of them."""
+    one: Any = Annotated[kind, Field(ge=low, le=high)]
+    return Annotated[
+        Annotated[one, Tag("value")]
+        | Annotated[choice(one), Tag("choice")]
+        | Annotated[Range[one], Tag("range")],
+        Discriminator(written_as),
+    ]
+
+
+def choice(one: Any) -> Any:
+    """A list of distinct values, at least one."""
+    unique: Any = {"uniqueItems": True}
+    return Annotated[
+        list[one],
+        Field(min_length=1, max_length=MOST_VALUES, json_schema_extra=unique),
+        AfterValidator(distinct),
+    ]
+
+
+def distinct(values: list[Any]) -> list[Any]:
+    """ValueError for a value that stands twice in a choice."""
+    for index, value in enumerate(values):
+        if any(value == other and type(value) is type(other) for other in values[:index]):
+            raise ValueError(f"{value!r} stands twice in this choice")
+    return values
+
+
+def ascending(values: list[int]) -> list[int]:
+    """ValueError unless every value is greater than the one before it."""
+    if any(later <= earlier for earlier, later in zip(values, values[1:], strict=False)):
+        raise ValueError(f"{values} must rise from one value to the next")
+    return values
+
+
+def name(names: Any) -> Any:
+    """One of some names, or a choice of them."""
+    one: Any = Literal[tuple(names)]
+    return Annotated[
+        Annotated[one, Tag("value")] | Annotated[choice(one), Tag("choice")],
+        Discriminator(written_as),
+    ]
+
+
+class Options(Section):
+    """`{name: {option: value}}`: exactly one name with its options."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    @model_validator(mode="after")
+    def _one_name(self) -> "Options":
+        if len(self.model_fields_set) != 1:
+            raise ValueError(f"exactly one name is needed here, found {len(self.model_fields_set)}")
+        return self
+
+
+@cache
+def part(registry: Registry[Any]) -> Any:
+    """A registered name, alone or with options, or a choice of such."""
+    models = {key: option_model(registry, key) for key in registry}
+    options: dict[str, Any] = {key: (model | None, None) for key, model in models.items()}
+    with_options: Any = create_model(f"{registry.kind} with options", __base__=Options, **options)
+    plain: Any = Literal[tuple(registry)]
+
+    def form(value: Any) -> str:
+        return "options" if isinstance(value, dict | Options) else "value"
+
+    one: Any = Annotated[
+        Annotated[plain, Tag("value")] | Annotated[with_options, Tag("options")],
+        Discriminator(form),
+        BeforeValidator(nested),
+        Flat(models),
+    ]
+
+    def form_of_all(value: Any) -> str:
+        return "choice" if isinstance(value, list) else "one"
+
+    return Annotated[
+        Annotated[one, Tag("one")]
+        | Annotated[choice(one), AfterValidator(distinct_parts), Tag("choice")],
+        Discriminator(form_of_all),
+    ]
+
+
+def label(one: str | Options) -> str:
+    """The name of a part that may carry options."""
+    return one if isinstance(one, str) else next(iter(one.model_fields_set))
+
+
+def distinct_parts(values: list[Any]) -> list[Any]:
+    """ValueError for a part that stands twice in a choice, with other options."""
+    labels = [label(value) for value in values]
+    for one in labels:
+        if labels.count(one) > 1:
+            raise ValueError(
+                f"{one!r} stands twice in this choice: write it once, and give its options "
+                "as choices"
+            )
+    return values
+
+
+class Flat:
+    """Tells the JSON Schema of a part that `{name: sgd, lr: 0.1}` may stand for it too."""
+
+    def __init__(self, models: dict[str, Any]) -> None:
+        self.models = models
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        forms = [handler(core)]
+        for key, model in self.models.items():
+            name: Any = (Literal[key], ...)
+            flat = create_model(f"{key} by name", __base__=model, name=name)
+            forms.append(handler(flat.__pydantic_core_schema__))
+        return {"anyOf": forms}
+
+
+def nested(value: Any) -> Any:
+    """`{name: sgd, lr: 0.1}` read as `{sgd: {lr: 0.1}}`."""
+    if isinstance(value, dict) and isinstance(value.get("name"), str):
+        return {value["name"]: {key: option for key, option in value.items() if key != "name"}}
+    return value
+
+
+def option_model(registry: Registry[Any], key: str) -> Any:
+    """The options of one name, from the signature of the registered part."""
+    options = registry.options(key)
+    fields: dict[str, Any] = {k: (option_type(p), p.default) for k, p in options.items()}
+    return create_model(f"{key} options", __base__=Section, **fields)
+
+
+def option_type(parameter: inspect.Parameter) -> Any:
+    """Numbers may be searched in ranges, the rest in choices."""
+    if parameter.annotation in (int, float):
+        return number(parameter.annotation, 0, LARGEST)
+    return name((True, False))

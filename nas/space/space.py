@@ -1,0 +1,290 @@
+"""The search space a person declares in YAML."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from nas.common.errors import SpaceError, shown
+from nas.common.text import seconds_of
+from nas.data.catalog import Dataset, shape
+from nas.model.architecture import Architecture, check_blocks
+from nas.model.cost import Cost, cost
+from nas.model.layout import plan
+from nas.space.enumeration import (
+    Values,
+    ends,
+    every,
+    forms_of_stage,
+    largest,
+    shapes,
+    some,
+    walk,
+)
+from nas.space.errors import placed, read_section
+from nas.space.fields import highest
+from nas.space.sampling import Trial, draw_architecture, draw_training
+from nas.space.yaml import Source, bundled_spaces, find
+from nas.training.candidate import Candidate, Training
+
+__all__ = ["SearchSpace", "SpaceError", "bundled_spaces", "differences", "find"]
+
+#: stages drawn before a count is given up as too long
+MOST = 10_000
+#: stages drawn and planned for a check of all stages; where there are more, some at random
+MOST_CHECKED = 4_000
+#: stages of which `nas payoff` trains all combinations
+MOST_STAGES = 8
+
+
+class SearchSpace:
+    """A checked search space: draws candidates and knows what can be drawn."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.section = read_section(source)
+        self.name = self.section.name
+        self.search = self.section.search
+        self._check_stages()
+        self._check_size()
+        self.dataset = self._read_dataset()
+        self._shape = self._read_shape()
+        self._check_shapes()
+        self._check_sampler()
+        self._check_halving()
+
+    @classmethod
+    def load(cls, path: str | Path, settings: Iterable[str] = ()) -> "SearchSpace":
+        """From a file or the name of a bundled space, with `key=value` settings on top.
+
+        SpaceError says `file:line:column` of every fault.
+        """
+        file, _ = find(str(path))
+        return cls.parse(
+            Source.load(file, str(path) if file == Path(path) else file.name), settings
+        )
+
+    @classmethod
+    def parse(cls, source: Source, settings: Iterable[str] = ()) -> "SearchSpace":
+        """From YAML text already read."""
+        if not isinstance(source.data, dict):
+            found = shown(source.data)
+            raise SpaceError(f"{source.place(())}: a search space is a mapping, found {found}.")
+        for setting in settings:
+            source.assign(setting)
+        return cls(source)
+
+    def sample(self, trial: Trial) -> Architecture:
+        """Draw an architecture from an Optuna trial."""
+        return draw_architecture(trial, self.section.architecture, *self._shape)
+
+    def candidate(self, trial: Trial) -> Candidate:
+        """Draw an architecture and the settings of its training."""
+        return Candidate(
+            architecture=self.sample(trial),
+            training=self.sample_training(trial),
+            dataset=self.dataset,
+        )
+
+    def sample_training(self, trial: Trial) -> Training:
+        """Draw the settings of a training."""
+        return draw_training(trial, self.section.training)
+
+    def excess(self, candidate: Candidate) -> dict[str, float]:
+        """Constraint -> by what share of its bound a candidate breaks it; 0 or less keeps it."""
+        spent, excess = candidate.cost(), {}
+        for name, bound in self.section.constraints:
+            if name in self.section.constraints.model_fields_set:
+                value = getattr(spent, name)
+                over, under = value / max(bound.max, 1) - 1, 1 - value / max(bound.min, 1)
+                excess[name] = max(over, under if bound.min else over)
+        return excess
+
+    def parameters(self) -> dict[str, Values]:
+        """Every searched parameter with its values, those that exist only sometimes included."""
+        found: dict[str, Values] = {}
+        for walker, _ in some(self.candidate, shapes, self._most // 4):
+            found |= walker.parameters
+        return found
+
+    def num_architectures(self) -> tuple[float, bool]:
+        """The number of distinct architectures, and whether it is exact or only a lower bound."""
+        seen: dict[Architecture, float] = {}
+        for count, (walker, architecture) in enumerate(walk(self.sample, shapes)):
+            seen[architecture] = max(seen.get(architecture, 0), walker.weight)
+            if count >= self._most:
+                return sum(seen.values()), False
+        return sum(seen.values()), True
+
+    def grid(self, most: int) -> list[dict[str, Any]]:
+        """All assignments of the parameters, at most so many."""
+        return [walker.values for walker, _ in islice(walk(self.candidate, every), most)]
+
+    def extremes(self) -> tuple[tuple[Architecture, Cost], tuple[Architecture, Cost]]:
+        """The architectures of the fewest and of the most multiply-adds, with their costs."""
+        batch_size = max(training.batch_size for training in self.trainings())
+
+        def size(architecture: Architecture) -> tuple[int, int]:
+            spent = cost(architecture, batch_size=batch_size)
+            return spent.multiply_adds, spent.parameters
+
+        found = {architecture for _, architecture in some(self.sample, ends, 200)}
+        found.add(largest(self.sample, size))
+        found.add(largest(self.sample, lambda one: tuple(-value for value in size(one))))
+        ordered = sorted(found, key=size)
+        ends_of = (ordered[0], ordered[-1])
+        small, large = ((one, cost(one, batch_size=batch_size)) for one in ends_of)
+        return small, large
+
+    def trainings(self) -> list[Training]:
+        """Settings of training at the corners of the space."""
+        return [training for _, training in some(self.sample_training, ends, MOST)]
+
+    @property
+    def trial_timeout(self) -> float | None:
+        """Seconds a trial may take."""
+        limit = self.search.trial_timeout
+        return seconds_of(limit) if limit else None
+
+    @property
+    def hash(self) -> str:
+        """Equal for spaces from which the same candidates can be drawn."""
+        return hashlib.sha256(json.dumps(self.drawn, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def drawn(self) -> dict[str, Any]:
+        """The sections that decide which candidates can be drawn, every default filled in."""
+        return self.section.model_dump(
+            mode="json", include={"dataset", "architecture", "training", "constraints"}
+        )
+
+    def _read_dataset(self) -> Dataset:
+        given = self.section.dataset.model_dump()
+        given["init_args"] = json.dumps(given["init_args"], sort_keys=True)
+        given["augment"] = tuple(given["augment"])
+        if given["image_shape"]:
+            given["image_shape"] = tuple(given["image_shape"])
+        if given["class_path"]:
+            given["name"] = "module"
+        with placed(self.source, ("dataset",)):
+            return Dataset(**given)
+
+    def _read_shape(self) -> tuple[tuple[int, int, int], int]:
+        with placed(self.source, ("dataset",)):
+            found = shape(self.dataset)
+            if found is None:
+                raise ValueError("the size of the pictures is not known: give image_size.")
+            return found
+
+    def _check_stages(self) -> None:
+        shared = self.section.architecture
+        for index, stage in enumerate(shared.stages):
+            for key in ("depth", "width"):
+                if getattr(stage, key) is None and getattr(shared, key) is None:
+                    where = self.source.place(("architecture", "stages", index))
+                    raise SpaceError(
+                        f"{where}: the stage has no {key}: give it here or under architecture."
+                    )
+
+    def _check_size(self) -> None:
+        """Refuse networks of more blocks, and factorials of more stages, than can be counted."""
+        shared, payoff = self.section.architecture, self.section.payoff
+        num_stages = len(shared.stages)
+        deepest = sum(highest(stage.depth or shared.depth) for stage in shared.stages)
+        with placed(self.source, ("architecture", "stages")):
+            check_blocks(deepest)
+        if payoff is not None:
+            with placed(self.source, ("payoff", "depths")):
+                check_blocks(num_stages * max(payoff.depths or [1]))
+            if payoff.stages and payoff.vary == "shortcut" and num_stages > MOST_STAGES:
+                raise SpaceError(
+                    f"{self.source.place(('payoff', 'stages'))}: {num_stages} stages with and "
+                    f"without shortcuts are too many combinations: write `stages: false`."
+                )
+
+    def _check_shapes(self) -> None:
+        """Plan shallow networks with each stage in all its forms: none may be impossible."""
+        num_stages = len(self.section.architecture.stages)
+        for index in range(num_stages):
+            groups, most = partial(forms_of_stage, index), MOST_CHECKED // num_stages**2
+            for walker, architecture in some(self.sample, groups, max(1, most)):
+                with placed(self.source, ("architecture", "stages", index)):
+                    check_plan(shallow(architecture, index + 1), walker.values)
+
+    def _check_sampler(self) -> None:
+        """Refuse a sampler that has nothing to work on."""
+        sampler, place = self.search.sampler, ("search", "sampler")
+        with placed(self.source, place):
+            if sampler == "grid":
+                for name, values in self.parameters().items():
+                    if values.size != len(values.items):
+                        raise ValueError(f"sampler grid: {name} needs a step or a choice.")
+            if sampler == "cmaes" and len(self.search.objectives) > 1:
+                raise ValueError("sampler cmaes knows one objective only: take tpe or nsga2.")
+            if sampler == "cmaes" and sum(v.ranged for v in self.parameters().values()) < 2:
+                raise ValueError(
+                    "sampler cmaes searches ranges {low, high}, two at least, and draws the rest "
+                    "at random: take tpe."
+                )
+
+    def _check_halving(self) -> None:
+        """Refuse rungs where nothing can rest."""
+        search = self.search
+        with placed(self.source, ("search", "rungs")):
+            if search.rungs and search.pruner != "halving":
+                raise ValueError(f"pruner {search.pruner} knows no rungs: take pruner: halving.")
+            if search.rungs and search.rungs[-1] >= self.epochs:
+                raise ValueError(
+                    f"{search.rungs[-1]} is no epoch to rest after: trainings have {self.epochs}."
+                )
+
+    @property
+    def epochs(self) -> int:
+        """The most epochs that a candidate is trained for."""
+        return max(training.epochs for training in self.trainings())
+
+    @property
+    def _most(self) -> int:
+        return MOST // len(self.section.architecture.stages)
+
+
+def shallow(architecture: Architecture, num_stages: int) -> Architecture:
+    """Its first stages, of two blocks at most: in more of them no other shape comes up."""
+    stages = [replace(stage, depth=min(stage.depth, 2)) for stage in architecture.stages]
+    return replace(architecture, stages=tuple(stages[:num_stages]))
+
+
+def check_plan(architecture: Architecture, values: dict[str, Any]) -> None:
+    """ValueError naming the drawn values with which a network cannot be built."""
+    try:
+        plan(architecture)
+    except ValueError as error:
+        drawn = ", ".join(f"{name} = {value}" for name, value in values.items())
+        raise ValueError(f"{error}" + (f" This happens with {drawn}." if drawn else "")) from error
+
+
+def differences(old: SearchSpace, new: SearchSpace) -> list[str]:
+    """What changed from one space to another, as `training.epochs was 12, is 15`."""
+    before, after = dict(leaves(old.drawn)), dict(leaves(new.drawn))
+    return [
+        f"{key} was {before.get(key, 'not there')}, is {after.get(key, 'not there')}"
+        for key in dict.fromkeys([*before, *after])
+        if before.get(key) != after.get(key)
+    ]
+
+
+def leaves(data: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """`architecture.stages.0.width` and the like, each with its value or choice."""
+    if isinstance(data, dict):
+        items: Iterable[tuple[Any, Any]] = data.items()
+    elif isinstance(data, list) and any(isinstance(item, dict) for item in data):
+        items = enumerate(data)
+    else:
+        yield place, data
+        return
+    for key, value in items:
+        yield from leaves(value, f"{place}.{key}" if place else str(key))

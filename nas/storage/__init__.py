@@ -1,0 +1,1 @@
+"""The storage of studies: the only package that touches private parts of Optuna."""

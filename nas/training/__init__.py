@@ -1,0 +1,1 @@
+"""Training one candidate: settings, the Lightning module, checkpoints, what is measured."""

@@ -1,0 +1,181 @@
+"""How a candidate is trained, as data, and the optimisers and schedules it can name."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any
+
+from nas.common.errors import UserError, shown
+from nas.common.registry import Registry
+from nas.data.catalog import Dataset
+from nas.model.architecture import Architecture, Named, checked
+from nas.model.cost import Cost, cost
+from nas.model.layout import plan
+
+OPTIMIZERS: Registry[Callable[..., Any]] = Registry("optimizer")
+SCHEDULES: Registry[Callable[..., float]] = Registry("schedule")
+
+
+@OPTIMIZERS.register("sgd")
+def sgd(
+    parameters: Iterable[Any],
+    *,
+    lr: float = 0.1,
+    momentum: float = 0.9,
+    weight_decay: float = 1e-4,
+    nesterov: bool = False,
+) -> Any:
+    """Stochastic gradient descent with momentum."""
+    from torch.optim import SGD
+
+    return SGD(
+        parameters,
+        lr=lr,
+        momentum=momentum,
+        weight_decay=weight_decay,
+        nesterov=nesterov and momentum > 0,  # without momentum it is the same
+        fused=True,
+    )
+
+
+@OPTIMIZERS.register("adam")
+def adam(parameters: Iterable[Any], *, lr: float = 1e-3, weight_decay: float = 0.0) -> Any:
+    """Adam (Kingma and Ba 2015)."""
+    from torch.optim import Adam
+
+    return Adam(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+
+
+@OPTIMIZERS.register("adamw")
+def adamw(parameters: Iterable[Any], *, lr: float = 1e-3, weight_decay: float = 1e-2) -> Any:
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
+    from torch.optim import AdamW
+
+    return AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+
+
+# Schedules: progress of the training, 0 to 1 -> factor of the learning rate.
+
+
+@SCHEDULES.register("cosine")
+def cosine(progress: float) -> float:
+    """Half a cosine from 1 to 0 (Loshchilov and Hutter 2017)."""
+    return 0.5 * (1 + math.cos(math.pi * progress))
+
+
+@SCHEDULES.register("linear")
+def linear(progress: float) -> float:
+    """Straight from 1 to 0."""
+    return 1 - progress
+
+
+@SCHEDULES.register("step")
+def step(progress: float) -> float:
+    """A tenth after a half, a hundredth after three quarters (He et al. 2015, section 4.2)."""
+    return 1.0 if progress < 0.5 else 0.1 if progress < 0.75 else 0.01
+
+
+@SCHEDULES.register("constant")
+def constant(progress: float) -> float:
+    """Always 1."""
+    return 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Epochs, pictures in a batch, and how the weights move; warmup in epochs."""
+
+    epochs: int
+    batch_size: int = 128
+    optimizer: Named = Named("sgd")
+    schedule: str = "cosine"
+    warmup: float = 0.0
+    label_smoothing: float = 0.0
+    gradient_clip: float = 0.0
+
+    def check(self) -> None:
+        """ValueError where an optimiser or a schedule is unknown, or a number is no count."""
+        options = OPTIMIZERS.options(self.optimizer.name)
+        for key, value in self.optimizer.options:
+            kind = options[key].annotation
+            if type(value) is not kind and not (kind is float and type(value) is int):
+                raise ValueError(f"{key} of {self.optimizer.name} cannot be {shown(value)}.")
+        SCHEDULES[self.schedule]
+        if self.epochs < 1 or self.batch_size < 2 or self.warmup < 0:
+            raise ValueError("epochs, batch_size or warmup are too small.")
+
+    def factor(self, step: int, num_steps: int) -> float:
+        """Factor of the learning rate at a step: linear warm-up, then the schedule."""
+        warm = self.warmup / self.epochs * num_steps
+        if step < warm:
+            return (step + 1) / (warm + 1)
+        return SCHEDULES[self.schedule]((step - warm) / max(1.0, num_steps - warm))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """An architecture with all that decides its training but the seed."""
+
+    architecture: Architecture
+    training: Training
+    dataset: Dataset
+
+    def cost(self) -> Cost:
+        """What it costs to train."""
+        training = self.training
+        return cost(
+            self.architecture, batch_size=training.batch_size, optimizer=training.optimizer.name
+        )
+
+    def to_json(self) -> str:
+        """Canonical JSON: equal candidates give equal text."""
+        data = {
+            "architecture": json.loads(self.architecture.to_json()),
+            "training": asdict(self.training) | {"optimizer": self.training.optimizer.written()},
+            "dataset": json.loads(self.dataset.to_json()),
+        }
+        return json.dumps(data, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str, place: str = "a stored candidate") -> "Candidate":
+        """The candidate `to_json` wrote, which can be built; UserError where the text is something
+        else.
+        """
+        try:
+            candidate = cls.read(text)
+            plan(candidate.architecture)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            why = str(error) if isinstance(error, ValueError) else repr(error)
+            raise UserError(f"{place}: this is not the JSON of a candidate: {why}") from error
+        return candidate
+
+    @classmethod
+    def read(cls, text: str) -> "Candidate":
+        """The candidate as written, to be described: nobody has seen whether it can be built."""
+        data = json.loads(text)
+        return cls(
+            architecture=Architecture.from_json(json.dumps(data["architecture"])),
+            training=written_training(json.dumps(data["training"])),
+            dataset=written_dataset(json.dumps(data["dataset"])),
+        )
+
+    @property
+    def hash(self) -> str:
+        """Sixteen hexadecimal digits, equal for equal candidates."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+
+@lru_cache
+def written_training(text: str) -> Training:
+    """The training of a stored candidate; most candidates of a study share theirs."""
+    data = json.loads(text)
+    training = checked(Training(**data | {"optimizer": Named.parse(data["optimizer"])}))
+    training.check()
+    return training
+
+
+#: the same for data sets
+written_dataset = lru_cache(Dataset.from_json)

@@ -1,0 +1,187 @@
+"""The state of a training after an epoch, in a file from which it goes on to the same end.
+
+The file is a header, the SHA-256 of what follows, and what torch.save wrote: torch checks no sums,
+and a flipped bit in a weight would go unseen. The schedule of the learning rate and the batches
+follow from the candidate, the seed and the epoch, so a training may rest at any epoch and be
+taken up later, in another process.
+"""
+
+import hashlib
+import io
+import os
+import time
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+
+from nas.common.errors import Remark
+
+#: least seconds between two savings, and between the start of a training and the first
+CHECKPOINT_SECONDS = 15.0
+#: ends with the number of the format, which changes with what `Resuming.state` returns
+HEADER = b"nas checkpoint 1\n"
+
+
+class Checkpoint:
+    """A file for the state of one training; without a path nothing is saved and none is found.
+
+    `belongs` tells the training from others: a file that has it otherwise is not used. Troubles
+    with the file are warnings, as a training can do without it.
+    """
+
+    def __init__(self, path: Path | None, belongs: dict[str, Any]) -> None:
+        self.path, self.belongs = path, belongs
+        self.last = time.monotonic()
+        self.troubled = False
+
+    def load(self) -> dict[str, Any] | None:
+        """The state in the file; None where there is no file, or one that is of no use."""
+        try:
+            return self._read() if self.path else None
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            warnings.warn(
+                f"The checkpoint {self.path} is not used, and the training starts anew: {error}.",
+                Remark,
+                stacklevel=3,
+            )
+            return None
+
+    def _read(self) -> dict[str, Any]:
+        assert self.path is not None
+        self._remove_part()  # of a process that was killed while it saved
+        found = unpacked(self.path.read_bytes())
+        if found["belongs"] != self.belongs:
+            raise ValueError("it belongs to another training")
+        return found["state"]
+
+    @property
+    def part(self) -> Path:
+        """Where the file is written before it takes its place."""
+        assert self.path is not None
+        return self.path.with_name(self.path.name + ".part")
+
+    def due(self) -> bool:
+        """Whether it is time to save."""
+        return self.path is not None and time.monotonic() - self.last >= CHECKPOINT_SECONDS
+
+    def save(self, state: dict[str, Any]) -> bool:
+        """Replace the file as a whole or not at all, and say which; a full disk is no reason to
+        stop training."""
+        if self.path is None:
+            return False
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write(self.part, packed({"belongs": self.belongs, "state": state}))
+            self.part.replace(self.path)
+        except OSError as error:
+            self._remove_part()
+            self._not_saved(error)
+            return False
+        finally:
+            self.last = time.monotonic()
+        return True
+
+    def _remove_part(self) -> None:
+        with suppress(OSError):
+            self.part.unlink()
+
+    def _not_saved(self, error: OSError) -> None:
+        if not self.troubled:
+            warnings.warn(
+                f"The checkpoint {self.path} cannot be saved, and the training goes on without: "
+                f"{error}.",
+                Remark,
+                stacklevel=3,
+            )
+        self.troubled = True
+
+
+def packed(content: dict[str, Any]) -> bytes:
+    """The bytes of a file."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    body = buffer.getvalue()
+    return HEADER + hashlib.sha256(body).digest() + body
+
+
+def unpacked(data: bytes) -> dict[str, Any]:
+    """What was packed; ValueError where the bytes are not as they were written."""
+    start = len(HEADER) + hashlib.sha256().digest_size
+    body = data[start:]
+    if data[:start] != HEADER + hashlib.sha256(body).digest():
+        raise ValueError("it is damaged, or of another version")
+    return torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file through to the disk."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+class Resuming(Callback):
+    """Puts a saved state back before the first step, and saves the state after epochs.
+
+    Nothing is saved where the training ends, unless it is to rest there: what ended it is decided
+    anew after a crash.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, watch: Any, probes: Any | None) -> None:
+        self.checkpoint, self.watch, self.probes = checkpoint, watch, probes
+        self.found = checkpoint.load()
+        self.start = time.perf_counter()
+        if self.found:
+            self.start -= self.found["seconds"]
+            watch.curve = self.found["curve"]
+            if probes:
+                probes.readings = self.found["readings"]
+
+    def on_train_start(self, trainer: Trainer, module: Any) -> None:
+        """Weights, statistics, momentum, losses and random numbers, as they were."""
+        if self.found is None:
+            return
+        module.network.load_state_dict(self.found["network"])
+        module.losses = list(self.found["losses"].to(module.device))
+        trainer.optimizers[0].load_state_dict(self.found["optimizer"])
+        torch.set_rng_state(self.found["random"])
+        torch.cuda.set_rng_state_all(self.found["random_cuda"])
+        self.found = None
+        # who was killed before its rest was written down is to rest now
+        self.watch.paused = trainer.should_stop = self.watch.rests_after(self.watch.curve[-1])
+
+    def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:
+        """Runs after the epoch was recorded, and after it was asked whether to go on.
+
+        A training whose state cannot be saved does not rest.
+        """
+        if self.watch.paused:
+            self.watch.paused = trainer.should_stop = self.checkpoint.save(
+                self.state(trainer, module)
+            )
+        elif not trainer.should_stop and not self.watch.is_last(module) and self.checkpoint.due():
+            self.checkpoint.save(self.state(trainer, module))
+
+    def seconds(self) -> float:
+        """Spent on the training so far, in this process and in those before."""
+        return time.perf_counter() - self.start
+
+    def state(self, trainer: Trainer, module: Any) -> dict[str, Any]:
+        """All that the rest of the training depends on, and all that is told of it at the end."""
+        return {
+            "curve": self.watch.curve,
+            "losses": torch.stack(module.losses),
+            "readings": self.probes.readings if self.probes else {},
+            "seconds": self.seconds(),
+            "network": module.network.state_dict(),
+            "optimizer": trainer.optimizers[0].state_dict(),
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state_all(),
+        }

@@ -1,0 +1,122 @@
+"""What is measured of a candidate: probes on the way of its training, clean errors at the end."""
+
+import copy
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from torch import Tensor, nn
+
+from nas.model.network import Network, branch_convolutions, convolutions
+from nas.training.metrics import PROBE_STEPS
+from nas.training.metrics.probes import Value, probe
+
+#: pictures of the training split on which the clean training error is measured, and on which the
+#: statistics of batch norm are taken anew before
+CLEAN_PICTURES, STATISTICS_PICTURES = 4096, 1024
+#: points kept of a curve over training steps
+CURVE_POINTS = 200
+
+
+class Probes(Callback):
+    """Takes the probes before the steps in PROBE_STEPS and at the end, on the same pictures."""
+
+    def __init__(self, network: Network, data: Any, seed: int, names: Sequence[str]) -> None:
+        self.network = network
+        self.names = names
+        self.seed = seed
+        self.readings: dict[str, dict[str, Value]] = {}
+        self.pictures, self.labels = next(iter(data.train_evaluation_dataloader()))
+
+    def on_train_batch_start(
+        self, trainer: Trainer, module: Any, batch: Any, batch_index: int
+    ) -> None:
+        """Probe where the number of steps made is one of those wanted."""
+        if module.step in PROBE_STEPS:
+            self.take(str(module.step))
+
+    def on_train_end(self, trainer: Trainer, module: Any) -> None:
+        """Probe the trained network."""
+        self.take("end")
+
+    def take(self, step: str) -> None:
+        """One reading."""
+        device = next(self.network.parameters()).device
+        self.readings[step] = probe(
+            self.network,
+            self.pictures.to(device),
+            labels=self.labels.to(device),
+            seed=self.seed,
+            names=self.names,
+        )
+
+
+def num_hits(logits: Tensor, labels: Tensor) -> Tensor:
+    """Number of pictures classified rightly."""
+    return (logits.argmax(1) == labels).sum()
+
+
+@torch.inference_mode()
+def accuracy(network: nn.Module, batches: Any, *, most: int | None = None) -> float:
+    """Share of pictures classified rightly, in eval mode, over at most so many pictures."""
+    network.eval()
+    device = next(network.parameters()).device
+    hits, count = torch.zeros((), dtype=torch.int64, device=device), 0
+    for pictures, labels in batches:
+        logits = network(pictures.to(device, memory_format=torch.channels_last))
+        hits += num_hits(logits, labels.to(device))
+        count += len(labels)
+        if most is not None and count >= most:
+            break
+    return int(hits) / count
+
+
+def clean_error(network: nn.Module, data: Any) -> float:
+    """Error on un-augmented training pictures in eval mode, batch norm's statistics taken anew.
+
+    Degradation is an effect on this number (He et al. 2015, section 1).
+    """
+    twin = copy.deepcopy(network)
+    retake_statistics(twin, data.train_evaluation_dataloader())
+    return 1 - accuracy(twin, data.train_evaluation_dataloader(), most=CLEAN_PICTURES)
+
+
+@torch.no_grad()
+def retake_statistics(network: nn.Module, batches: Any) -> None:
+    """Average the statistics of batch norm over pictures as they are; no weight is changed."""
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not norms:
+        return
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+    network.train()
+    device, seen = next(network.parameters()).device, 0
+    for pictures, _ in batches:
+        network(pictures.to(device, memory_format=torch.channels_last))
+        seen += len(pictures)
+        if seen >= STATISTICS_PICTURES:
+            return
+
+
+def initial_hash(network: Network) -> str:
+    """A hash of stem, branches and classifier, not of shortcuts: equal for untrained twins."""
+    digest = hashlib.sha256()
+    layers: list[nn.Conv2d | nn.Linear] = [*convolutions(network.stem)]
+    for block in network.blocks():
+        layers += branch_convolutions(block)
+    for layer in [*layers, network.head]:
+        digest.update(layer.weight.detach().contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def thinned(losses: Sequence[float]) -> list[list[float]]:
+    """[step, mean loss] over equal stretches of the training, few enough to be stored."""
+    width = max(1, -(-len(losses) // CURVE_POINTS))
+    stretches = [losses[start : start + width] for start in range(0, len(losses), width)]
+    return [
+        [index * width, round(sum(stretch) / len(stretch), 4)]
+        for index, stretch in enumerate(stretches)
+    ]

@@ -1,0 +1,273 @@
+"""Training one candidate with Lightning."""
+
+import logging
+import math
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities.seed import isolate_rng
+from torch import Tensor, nn
+
+from nas.common.machine import keep_memory, memory_share, return_memory
+from nas.data import open_data
+from nas.model.cost import Cost
+from nas.model.network import Network, channels_last
+from nas.training.candidate import OPTIMIZERS, Candidate, Training
+from nas.training.checkpoint import Checkpoint, Resuming
+from nas.training.evaluation import Probes, clean_error, initial_hash, num_hits, thinned
+from nas.training.metrics.run import measure_run
+from nas.training.result import Result
+
+for noisy in ("lightning.pytorch", "lightning.fabric"):
+    logging.getLogger(noisy).setLevel(logging.ERROR)
+warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
+
+#: called after every epoch with its record; True ends the training there (trial pruning)
+OnEpoch = Callable[[dict[str, float]], bool]
+#: called after every epoch but the last with its record; True has the training rest there
+RestsAfter = Callable[[dict[str, float]], bool]
+
+
+class StoppedError(Exception):
+    """The training was told to stop before it was done."""
+
+
+@dataclass
+class Trained:
+    """A trained network and what was measured on the way; `paused` where it is to go on later."""
+
+    network: Network
+    result: Result
+    data: Any
+    paused: bool = False
+
+
+class Learner(LightningModule):
+    """Cross-entropy training of a network; losses are kept as tensors until an epoch ends."""
+
+    def __init__(self, network: nn.Module, training: Training) -> None:
+        super().__init__()
+        self.automatic_optimization = False  # of Lightning's: half a millisecond for every step
+        self.network = network
+        self.settings = training
+        self.losses: list[Tensor] = []
+        self.seen: dict[str, list[tuple[Tensor, Tensor, int]]] = {"train": [], "val": []}
+
+    @property
+    def step(self) -> int:
+        """Steps made; Lightning does not count those before a resumption."""
+        return len(self.losses)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The optimiser named by the settings."""
+        optimizer = self.settings.optimizer
+        return OPTIMIZERS[optimizer.name](self.network.parameters(), **optimizer.arguments)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
+        """One step down the loss of a batch, with the settings' label smoothing."""
+        pictures, labels = batch
+        logits = self.network(pictures.to(memory_format=torch.channels_last))
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
+        loss.backward()
+        self.move(self.trainer.optimizers[0])
+        self.losses.append(loss.detach())
+        plain = F.cross_entropy(logits, labels) if self.settings.label_smoothing else loss
+        self.see("train", plain.detach(), logits, labels)
+
+    def move(self, optimizer: torch.optim.Optimizer) -> None:
+        """Change the weights, at the learning rate of this step."""
+        num_steps = self.settings.epochs * int(self.trainer.num_training_batches)
+        factor = self.settings.factor(self.step, num_steps)
+        for group in optimizer.param_groups:
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+        if self.settings.gradient_clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
+        """Loss and hits of a batch."""
+        pictures, labels = batch
+        logits = self.network(pictures.to(memory_format=torch.channels_last))
+        self.see("val", F.cross_entropy(logits, labels), logits, labels)
+
+    def see(self, split: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Keep the mean loss, the hits and the number of pictures of a batch."""
+        self.seen[split].append((loss, num_hits(logits, labels), len(labels)))
+
+    def record(self, epoch: int) -> dict[str, float]:
+        """The record of the epoch that ended: mean loss and accuracy over its pictures."""
+        record = {"epoch": float(epoch)}
+        for split, seen in self.seen.items():
+            losses, hits, counts = zip(*seen, strict=True)
+            shares = torch.tensor(counts, dtype=torch.float64) / sum(counts)
+            record[f"{split}_loss"] = (torch.stack(losses).double().cpu() @ shares).item()
+            record[f"{split}_accuracy"] = torch.stack(hits).sum().item() / sum(counts)
+            seen.clear()
+        return record
+
+
+class Watch(Callback):
+    """Keeps the curve, asks after every epoch whether to go on, and stops when interrupted."""
+
+    def __init__(
+        self, on_epoch: OnEpoch, rests_after: RestsAfter, interrupted: Callable[[], bool]
+    ) -> None:
+        self.on_epoch = on_epoch
+        self.rests_after = rests_after
+        self.interrupted = interrupted
+        self.curve: list[dict[str, float]] = []
+        self.pruned = False
+        self.paused = False
+        self.diverged = False
+
+    def on_train_batch_start(
+        self, trainer: Trainer, module: Any, batch: Any, batch_index: int
+    ) -> None:
+        """Leave the training where it stands when interrupted."""
+        if self.interrupted():
+            raise StoppedError
+
+    def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:
+        """Runs after the validation of the epoch."""
+        record = module.record(len(self.curve) + 1)
+        self.curve.append(record)
+        self.diverged = not math.isfinite(record["train_loss"])
+        stop = self.on_epoch(record)
+        if not self.is_last(module) and not self.diverged:
+            self.pruned = stop
+            self.paused = not stop and self.rests_after(record)
+        trainer.should_stop = self.pruned or self.paused or self.diverged
+
+    def is_last(self, module: Any) -> bool:
+        """Whether no epoch is left."""
+        return len(self.curve) == module.settings.epochs
+
+
+def train(
+    candidate: Candidate,
+    *,
+    seed: int,
+    data_dir: Path,
+    on_epoch: OnEpoch = lambda record: False,
+    rests_after: RestsAfter = lambda record: False,
+    interrupted: Callable[[], bool] = lambda: False,
+    train_on_validation: bool = False,
+    measure_latency: bool = False,
+    probes: Sequence[str] = (),
+    memory: int | None = None,
+    checkpoint: Path | None = None,
+) -> Trained:
+    """Train a candidate from its initial weights; DataError where the pictures cannot be had.
+
+    Blocks are recomputed in the backward pass where they would take more than `memory` bytes
+    (default: the share of one worker). Probes, named as in nas.training.metrics.MEASURES, change
+    nothing of the training. The same seed gives the same bits on the same kind of machine.
+
+    The state is saved at `checkpoint` after an epoch, every CHECKPOINT_SECONDS, and a file of this
+    very training is resumed from: to the same bits, without `on_epoch` for epochs that are done. A
+    user's own data module keeps to that where its batches depend on torch's generator alone: not
+    with persistent workers, random numbers from elsewhere, or a look at `trainer.current_epoch`,
+    which counts from the resumption. The caller removes the file once the result is kept.
+
+    Where `rests_after` says so, and the state could be saved, the training ends for now: its result
+    counts as pruned and lacks the training error.
+    """
+    settings = candidate.training
+    data = open_data(
+        candidate.dataset,
+        data_dir=data_dir,
+        batch_size=settings.batch_size,
+        seed=seed,
+        train_on_validation=train_on_validation,
+    )
+    spent = candidate.cost()
+    network = build_network(candidate, spent, seed, memory)
+    learner, watch = Learner(network, settings), Watch(on_epoch, rests_after, interrupted)
+    initial = initial_hash(network)
+    probing = Probes(network, data, seed, probes) if probes else None
+    belongs = {"candidate": candidate.hash, "seed": seed, "whole": train_on_validation}
+    kept = Checkpoint(checkpoint, belongs | {"probes": list(probes)})
+    resuming = Resuming(kept, watch, probing)
+    fit(learner, [watch, *([probing] if probing else []), resuming], data, seed, len(watch.curve))
+    result = build_result(watch, spent, seed, resuming.seconds())
+    result.initial_hash = initial
+    result.probes = probing.readings if probing else {}
+    train_error = math.nan if watch.paused else clean_error(network, data)
+    add_measures(result, learner, network, train_error)
+    result.latency = latency(network) if measure_latency else None
+    return Trained(network, result, data, watch.paused)
+
+
+def build_network(candidate: Candidate, spent: Cost, seed: int, memory: int | None) -> Network:
+    """The network as it is trained; blocks are recomputed where they would not fit in memory."""
+    checkpointing = spent.memory > (memory or memory_share(1))
+    (return_memory if checkpointing else keep_memory)()
+    return channels_last(Network(candidate.architecture, seed=seed, checkpointing=checkpointing))
+
+
+def add_measures(result: Result, learner: Learner, network: Network, train_error: float) -> None:
+    """Add what the losses tell of the run, and the error on the training pictures as they are."""
+    losses = torch.stack(learner.losses).tolist()
+    result.losses = thinned(losses)
+    result.measures = {"train_error": train_error} | measure_run(
+        losses,
+        num_classes=network.architecture.num_classes,
+        train_error=train_error,
+        val_error=1 - result.final["val_accuracy"],
+    )
+    result.diverged = bool(result.measures["diverged"])
+
+
+def fit(learner: Learner, callbacks: list[Callback], data: Any, seed: int, done: int) -> None:
+    """Run the epochs that are not done with Lightning, without what a search has no use for."""
+    trainer = Trainer(
+        max_epochs=learner.settings.epochs - done,
+        accelerator="gpu" if torch.cuda.is_available() else "cpu",
+        devices=1,
+        barebones=True,
+        callbacks=callbacks,
+    )
+    data.first_epoch = done
+    with isolate_rng():
+        torch.manual_seed(seed)
+        trainer.fit(learner, datamodule=data)
+    data.first_epoch = 0
+
+
+def build_result(watch: Watch, spent: Cost, seed: int, seconds: float) -> Result:
+    """What a training showed, as one record."""
+    return Result(
+        curve=watch.curve,
+        parameters=spent.parameters,
+        multiply_adds=spent.multiply_adds,
+        depth=spent.depth,
+        memory=spent.memory,
+        seed=seed,
+        seconds=seconds,
+        pruned=watch.pruned or watch.paused,
+    )
+
+
+@torch.inference_mode()
+def latency(network: Network, *, repeats: int = 30) -> float:
+    """Seconds of a forward pass of one picture, median after a warm-up."""
+    network.eval()
+    device = next(network.parameters()).device
+    picture = torch.zeros(1, *network.architecture.image_shape, device=device)
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        network(picture)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    return median(seconds[repeats // 3 :])

@@ -1,0 +1,130 @@
+"""A copy of a network to be measured, and the passes that several measures read."""
+
+import copy
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nas.model.network import Network, convolutions
+
+#: pictures of the pass in training mode, at most
+MAX_PICTURES = 128
+#: pictures times convolutions in one pass, at most, with 8 pictures at least: bounds the memory
+MAX_LOAD = 8192
+#: pictures whose Jacobian is taken, and logits of each, at most
+JACOBIAN_PICTURES, MAX_LOGITS = 8, 100
+
+
+class Readings(NamedTuple):
+    """What one pass in training mode tells of each block, from input to output."""
+
+    gradient: list[float]
+    weight: list[float]
+    response: list[float]
+
+
+class Subject:
+    """A copy of a network, its norms holding the statistics of the pictures it is measured on."""
+
+    def __init__(self, network: Network, batch: Tensor, labels: Tensor, seed: int) -> None:
+        device = next(network.parameters()).device
+        self.rows = max(8, MAX_LOAD // max(1, len(convolutions(network))))
+        kept = min(len(batch), self.rows, MAX_PICTURES)
+        self.network = copied(network)
+        self.pictures = batch[:kept].detach().to(device, copy=True)
+        self.labels = labels[:kept].detach().to(device, copy=True)
+        self.seed = seed
+        self.drawn = torch.randperm(kept, generator=self.generator()).to(device)
+        self.readings = read_blocks(self.network, self.pictures, self.labels)
+
+    def generator(self) -> torch.Generator:
+        """Random numbers from the seed, the same for whoever asks."""
+        return torch.Generator().manual_seed(self.seed)
+
+    @cached_property
+    def singular_values(self) -> list[list[float]]:
+        """Of d logits / d picture, for each of the pictures drawn, in descending order."""
+        pictures = self.pictures[self.drawn[:JACOBIAN_PICTURES]]
+        logits = torch.arange(self.network.head.out_features)
+        if len(logits) > MAX_LOGITS:
+            logits = torch.randperm(len(logits), generator=self.generator())[:MAX_LOGITS]
+        each = logits.to(pictures.device).repeat(len(pictures))
+        gradients = self.input_gradients(pictures.repeat_interleave(len(logits), 0), each)
+        return [singular_values(jacobian) for jacobian in gradients.split(len(logits))]
+
+    def input_gradients(self, pictures: Tensor, logits: Tensor) -> Tensor:
+        """Of one logit each in its picture, as (pictures, pixels), in evaluation mode."""
+        self.network.eval()
+        parts = []
+        for part, chosen in zip(pictures.split(self.rows), logits.split(self.rows), strict=True):
+            inputs = part.detach().requires_grad_()
+            picked = self.network(inputs).gather(1, chosen[:, None]).sum()
+            parts.append(torch.autograd.grad(picked, inputs)[0].flatten(1))
+        return torch.cat(parts)
+
+
+def copied(network: Network) -> Network:
+    """A copy whose batch norms take over the statistics of the next batch as they are."""
+    twin = copy.deepcopy(network).requires_grad_()
+    for module in twin.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.momentum = 1.0
+    return twin
+
+
+def read_blocks(network: Network, pictures: Tensor, labels: Tensor) -> Readings:
+    """One pass forward and back in training mode."""
+    branches = [block.get_submodule("branch") for block in network.train().blocks()]
+    with watched(branches) as responses:
+        loss = F.cross_entropy(network(pictures), labels)
+    weights = [[conv.weight for conv in convolutions(branch)] for branch in branches]
+    gradients = iter(torch.autograd.grad(loss, [weight for own in weights for weight in own]))
+    norms = [joint_norm([next(gradients) for _ in own]) for own in weights]
+    return Readings(norms, [joint_norm(own) for own in weights], responses)
+
+
+@contextmanager
+def watched(branches: list[nn.Module]) -> Iterator[list[float]]:
+    """A list that the next forward pass fills with std(F(x)) / std(x) of each branch F."""
+    responses: list[float] = []
+
+    def note(branch, inputs, output):
+        responses.append(quotient(spread(output), spread(inputs[0])))
+
+    handles = [branch.register_forward_hook(note) for branch in branches]
+    try:
+        yield responses
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def spread(x: Tensor) -> float:
+    """Standard deviation over pictures, channels and places."""
+    return x.detach().std().item()
+
+
+def joint_norm(tensors: Sequence[Tensor]) -> float:
+    """Euclidean norm of all entries of all tensors, in double precision."""
+    norm = torch.linalg.vector_norm
+    return math.hypot(*(norm(x.detach().cpu(), dtype=torch.float64) for x in tensors))
+
+
+def singular_values(matrix: Tensor) -> list[float]:
+    """In descending order; not a number where an entry is not finite."""
+    matrix = matrix.cpu().double()
+    if not matrix.isfinite().all():
+        return [math.nan]
+    return torch.linalg.svdvals(matrix).tolist()
+
+
+def quotient(above: float, below: float) -> float:
+    """Above over below, not a number where below is zero."""
+    return above / below if below else math.nan
