@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from optuna.trial import FixedTrial
 
-from nas.payoff.twins import ladder
-from nas.space import SearchSpace
+from nas.payoff.variants import ladder
 from nas.space.schema import PayoffSection
+from nas.space.space import SearchSpace
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from experiments.coverage import run  # noqa: E402

@@ -25,9 +25,9 @@ import torch
 from optuna.trial import FixedTrial
 
 from nas import SearchSpace
-from nas.durations import seconds_of
-from nas.settings import Candidate
-from nas.training import train
+from nas.common.text import seconds_of
+from nas.training.candidate import Candidate
+from nas.training.lightning import train
 
 HERE = Path(__file__).parent
 TABLE = HERE / "runs.csv"
