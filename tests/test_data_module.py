@@ -203,8 +203,9 @@ from {package} import LightningDataModule
 
 
 class Data(LightningDataModule):
-    def __init__(self, count=60, batch_size=5, dtype="float32", labels=3):
+    def __init__(self, count=60, batch_size=5, dtype="float32", labels=3, shuffle=True):
         super().__init__()
+        self.shuffle = shuffle
         self.count, self.batch_size, self.labels = count, batch_size, labels
         self.dtype = getattr(torch, dtype)
 
@@ -213,7 +214,7 @@ class Data(LightningDataModule):
         self.pictures = TensorDataset(x.to(self.dtype), torch.arange(self.count) % self.labels)
 
     def train_dataloader(self):
-        return DataLoader(self.pictures, batch_size=self.batch_size, shuffle=True)
+        return DataLoader(self.pictures, batch_size=self.batch_size, shuffle=self.shuffle)
 
     def val_dataloader(self):
         return DataLoader(self.pictures, batch_size=30)
@@ -258,6 +259,27 @@ def test_a_users_module_offers_the_same_loaders(user_module: str) -> None:
     assert len(_labels(data.val_dataloader())) == len(_labels(data.test_dataloader())) == 50
     given = _user(user_module, '{"batch_size": 25}')
     assert len(given.train_dataloader()) == 3
+
+
+def test_a_users_training_pictures_are_measured_in_one_order_for_every_seed(
+    user_module: str,
+) -> None:
+    first, second = (_user(user_module, seed=seed) for seed in (0, 1))
+    shown = [_labels(data.train_evaluation_dataloader()) for data in (first, second)]
+    assert torch.equal(*shown)
+    by_class = _user(user_module, '{"shuffle": false, "labels": 1}')
+    pictures = _pictures(by_class.train_evaluation_dataloader())[:, 0, 0, 0]
+    assert torch.equal(pictures.sort().values, _pictures(by_class.train_dataloader())[:, 0, 0, 0])
+    assert pictures[:10].max() > 0.5
+
+
+def test_a_users_last_batch_of_one_is_left_out_of_training(user_module: str) -> None:
+    data = _user(user_module, '{"count": 21}')
+    batches = data.train_dataloader()
+    assert len(batches) == 2
+    assert [[len(y) for _, y in batches] for _ in range(2)] == [[10, 10]] * 2
+    assert [len(y) for _, y in data.train_evaluation_dataloader()] == [10, 10, 1]
+    assert len(_user(user_module, '{"count": 3, "batch_size": 1}').train_dataloader()) == 3
 
 
 def test_a_users_module_shuffles_by_seed_and_epoch_alone(user_module: str) -> None:

@@ -5,15 +5,18 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import small
 from torch import nn
 
 from nas.model.architecture import Architecture, Named, Stage
-from nas.model.network import Network, Plain
+from nas.model.blocks import ORDERS
+from nas.model.network import Network, Plain, Residual
 from nas.training.metrics import MEASURES, PROBE_MEASURES, PROBE_STEPS, RUN_MEASURES, probes, run
 from nas.training.metrics.curvature import extreme_eigenvalue, hessian_product
 from nas.training.metrics.probes import FUNCTIONS, probe
@@ -21,6 +24,7 @@ from nas.training.metrics.run import (
     THRESHOLDS,
     diverged,
     generalisation_gap,
+    in_steps_made,
     loss_area,
     measure_run,
     moving_average,
@@ -130,21 +134,32 @@ def test_moving_average_looks_ahead():
 
 
 @pytest.mark.parametrize(
-    ("threshold", "steps"), [(4.0, 0), (2.0, 1), (1.5, 3), (1.01, 5), (1.0, None), (0.5, None)]
+    ("threshold", "steps"),
+    [(4.0, 10), (2.0, 11), (1.5, 13), (1.01, 15), (1.0, None), (0.5, None)],
 )
-def test_steps_to_threshold(threshold, steps):
-    # the window from step t holds 5 - t threes: its mean is 2 - t / 5
+def test_steps_to_threshold_are_steps_made(threshold, steps):
+    # after t steps the window of the last ten holds 15 - t threes: its mean is 4 - t / 5
     assert steps_to_threshold([3.0] * 5 + [1.0] * 20, threshold) == steps
 
 
 def test_a_single_low_loss_is_no_threshold_reached():
     losses = [2.3] * 15 + [0.1] + [2.3] * 15
     assert steps_to_threshold(losses, 1.0) is None
-    assert steps_to_threshold(losses, 2.2) == 6
+    assert steps_to_threshold(losses, 2.2) == 16
+
+
+def test_a_run_shorter_than_the_window_is_judged_when_all_its_steps_are_made():
+    assert steps_to_threshold([2.0, 1.0, 0.0], 1.5) == 3
+    assert steps_to_threshold([], 1.5) is None
+
+
+def test_steps_stored_by_older_versions_are_counted_as_made():
+    stored = {"steps_to_90": 2, "steps_to_75": None, "loss_area": 1.0}
+    assert in_steps_made(stored) == {"steps_to_90": 12, "steps_to_75": None, "loss_area": 1.0}
 
 
 def test_a_broken_step_spoils_only_the_windows_that_hold_it():
-    assert steps_to_threshold([2.0, math.nan] + [1.0] * 10, 1.5) == 2
+    assert steps_to_threshold([2.0, math.nan] + [1.0] * 10, 1.5) == 12
 
 
 LEARNS = [2.3] * 10 + [1.0] * 30
@@ -194,8 +209,8 @@ def test_generalisation_gap():
 
 def test_a_run_measured_as_a_whole():
     values = measure_run(LEARNS, num_classes=10, train_error=0.2, val_error=0.3)
-    assert values["steps_to_90"] == 2
-    assert values["steps_to_50"] == 9
+    assert values["steps_to_90"] == 12
+    assert values["steps_to_50"] == 19
     assert values["steps_to_25"] is None
     assert values["started"]
     assert not values["diverged"]
@@ -221,14 +236,54 @@ def test_the_gradients_of_a_linear_network_are_not_shattered():
 
 
 @pytest.mark.parametrize("factor", [0.25, 2.0])
-def test_branch_response_of_an_orthogonal_map_is_its_factor(factor):
+def test_branch_response_of_an_orthogonal_map_is_its_factor_squared(factor):
     batch = torch.randn(4096, 3, 2, 2, generator=torch.manual_seed(0))
     batch = torch.cat([batch, -batch]).flatten(1)
     batch = torch.cat([batch[i::4096] for i in range(64)]).view(-1, 3, 2, 2)
-    values = probe(
-        Linear([1.0, 1.0], factor), batch, labels=torch.zeros(128, dtype=torch.long), seed=0
+    network = Linear([1.0, 1.0], factor)
+    plain, other = network.blocks()
+    network.parts = nn.ModuleList([Residual(plain.branch, nn.Identity()), other])
+    values = probe(network, batch, labels=torch.zeros(128, dtype=torch.long), seed=0)
+    assert values["branch_response"] == [pytest.approx(factor**2, rel=1e-3), None]
+
+
+def forward_by_hand(block, x):
+    """Branch and shortcut of a residual block in training mode, and the block's output."""
+    x = block.before(x)
+    branch, shortcut = block.branch(x), block.shortcut(x)
+    return branch, shortcut, block.after(branch + shortcut)
+
+
+@pytest.mark.parametrize("order", list(ORDERS))
+@pytest.mark.parametrize("shortcut", ["identity", "projection"])
+@pytest.mark.parametrize("transition", ["projection", "zero_pad"])
+def test_signal_is_measured_where_branch_and_shortcut_are_added(order, shortcut, transition):
+    architecture = replace(
+        small(order=order, shortcut=shortcut, transition=transition),
+        image_shape=(3, 8, 8),
+        num_classes=10,
     )
-    assert values["branch_response"] == pytest.approx([factor, factor], rel=1e-3)
+    network, (batch, labels) = Network(architecture), pictures()
+    names = ("branch_response", "channel_squared_mean", "channel_variance")
+    found = probe(network, batch, labels=labels, seed=0, names=names)
+    x = network.train().stem(batch)
+    for place, block in enumerate(network.blocks()):
+        branch, shortcut_out, x = forward_by_hand(block, x)
+        channels = x.transpose(0, 1).flatten(1)
+        expected = (
+            branch.var() / shortcut_out.var(),
+            channels.mean(1).square().mean(),
+            channels.var(1, correction=0).mean(),
+        )
+        for name, value in zip(names, expected, strict=True):
+            assert found[name][place] == pytest.approx(value.item(), rel=1e-4), (name, place)
+
+
+def test_blocks_without_a_shortcut_have_no_response():
+    batch, labels = pictures()
+    found = probe(build(shortcut="none"), batch, labels=labels, seed=0)
+    assert found["branch_response"] == [None] * 3
+    assert None not in found["channel_variance"]
 
 
 def test_gradient_norms_are_those_of_the_loss():
@@ -256,7 +311,8 @@ def test_gradient_norms_are_those_of_the_loss():
     ],
 )
 def test_ratio_and_slope(gradient, ratio, slope):
-    subject = SimpleNamespace(readings=Readings(gradient, [1.0] * len(gradient), []))
+    readings = Readings(gradient, [1.0] * len(gradient), ([], []), [], [])
+    subject = SimpleNamespace(readings=readings)
     assert probes.finite(probes.gradient_ratio(subject)) == pytest.approx(ratio)
     assert probes.finite(probes.gradient_slope(subject)) == pytest.approx(slope)
 
@@ -358,10 +414,16 @@ def test_without_shortcuts_the_jacobian_is_larger_and_worse_conditioned(twins):
 
 
 def test_batch_norm_shrinks_the_branch_against_the_shortcut(twins):
-    for plain, residual in pairs(twins, "branch_response"):
-        assert plain[0] == residual[0]
-        assert residual[-1] < residual[0]
-        assert residual[-1] < 0.6 * plain[-1]
+    for _, residual in pairs(twins, "branch_response"):
+        assert residual[4] < residual[1] < residual[0]
+        assert residual[-1] < 0.3 * residual[0]
+
+
+def test_the_variance_of_plain_networks_does_not_grow_and_that_of_residual_ones_does(twins):
+    for plain, residual in pairs(twins, "channel_variance"):
+        assert max(plain) < 1
+        assert residual[0] < residual[2] < residual[4]
+        assert residual[4] > 1.5
 
 
 def test_without_shortcuts_the_curvature_is_larger():

@@ -10,7 +10,7 @@ from nas.data.batches import Batches
 from nas.data.catalog import Dataset, split_sizes
 from nas.data.pictures import DataError
 from nas.data.resident import Resident, channel_statistics, resident
-from nas.data.splits import stratified
+from nas.data.splits import mixed, stratified
 from nas.data.user import UserData
 
 
@@ -75,8 +75,9 @@ class ImageData(LightningDataModule):
         return self._batches(self._pool, self._train, training=True)
 
     def train_evaluation_dataloader(self) -> Batches:
-        """The training split as it is, in fixed order."""
-        return self._batches(self._pool, self._train)
+        """The training split as it is, shuffled once and for all: the same for every seed."""
+        order = torch.from_numpy(mixed(len(self._train))).to(self._train.device)
+        return self._batches(self._pool, self._train[order])
 
     def val_dataloader(self) -> Batches:
         return self._batches(self._pool, self._validation)

@@ -3,6 +3,7 @@
 import numpy as np
 
 TEST_FRACTION = 0.2  # of a data set that comes without a test split
+MIXING_SEED = 1  # of the order in which training pictures are measured
 
 
 def stratified(labels: np.ndarray, count: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -16,6 +17,15 @@ def stratified(labels: np.ndarray, count: int, *, seed: int) -> tuple[np.ndarray
     taken = np.zeros(len(labels), dtype=bool)
     taken[np.concatenate(chosen)] = True
     return np.flatnonzero(taken), np.flatnonzero(~taken)
+
+
+def mixed(count: int) -> np.ndarray:
+    """The numbers 0 to count - 1 in an order that is random and always the same.
+
+    What is measured on the first of a split's pictures is then measured on all its classes, also
+    where files are sorted by class.
+    """
+    return np.random.RandomState(MIXING_SEED).permutation(count)
 
 
 def held_out_test(labels: np.ndarray, split: str, count: int | None = None) -> np.ndarray:

@@ -6,16 +6,19 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
+from itertools import count
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Generator, Tensor
+from torch.utils.data import DataLoader, SequentialSampler
 
 from nas.data.batches import epoch_seed
 from nas.data.catalog import Dataset
 from nas.data.pictures import DataError
+from nas.data.splits import MIXING_SEED, mixed
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +27,8 @@ class UserData(LightningDataModule):
     """Offers what ImageData offers, on top of the module that `class_path` names.
 
     The module normalises and splits by itself, so `mean` and `std` are 0 and 1, its training
-    pictures are evaluated through its training loader, and its validation pictures are never
-    trained on.
+    pictures are evaluated as its training loader augments them, and its validation pictures are
+    never trained on.
     """
 
     def __init__(
@@ -68,10 +71,15 @@ class UserData(LightningDataModule):
         return self.inner.on_after_batch_transfer(batch, dataloader_idx)
 
     def train_dataloader(self) -> "IsolatedBatches":
-        return self._isolated("fit", "train_dataloader", epoch=self.first_epoch)
+        """Less a last batch of one picture, which batch normalisation cannot use."""
+        batches = self._isolated("fit", "train_dataloader", epoch=self.first_epoch)
+        batches.left_out = ends_with_one(batches.loader)
+        return batches
 
     def train_evaluation_dataloader(self) -> "IsolatedBatches":
-        return self.train_dataloader()
+        """The pictures of the training loader, shuffled in the same way for every seed."""
+        loader = self._isolated("fit", "train_dataloader").loader
+        return IsolatedBatches(shuffled(loader), self.dataset, seed=MIXING_SEED, epoch=0)
 
     def val_dataloader(self) -> "IsolatedBatches":
         return self._isolated("fit", "val_dataloader", epoch=self.first_epoch)
@@ -94,25 +102,51 @@ class IsolatedBatches:
 
     def __init__(self, loader: Iterable[Any], dataset: Dataset, seed: int, epoch: int) -> None:
         self.loader, self.dataset, self.seed, self.epoch = loader, dataset, seed, epoch
+        self.left_out = 0
+        """Batches at the end that are not used."""
 
     def __len__(self) -> int:
-        return len(self.loader)  # type: ignore[arg-type]
+        return len(self.loader) - self.left_out  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         state = Generator().manual_seed(epoch_seed(self.seed, self.epoch)).get_state()
         self.epoch += 1
         iterator: Iterator[Any] | None = None
-        while True:
+        for number in count():
             with torch.random.fork_rng(devices=[]):
                 torch.set_rng_state(state)
                 if iterator is None:
                     iterator = iter(self.loader)
                 batch = next(iterator, None)
                 state = torch.get_rng_state()
-            if batch is None:
+            if batch is None or (self.left_out and number == len(self)):
                 return
             _check_batch(batch, self.dataset)
             yield batch
+
+
+def shuffled(loader: Iterable[Any]) -> Iterable[Any]:
+    """The loader itself, or one that is shuffled where it goes through a data set in file order."""
+    if not isinstance(loader, DataLoader) or loader.batch_size is None:
+        return loader
+    if not isinstance(loader.sampler, SequentialSampler):
+        return loader
+    return DataLoader(
+        loader.dataset,
+        batch_size=loader.batch_size,
+        sampler=mixed(len(loader.sampler)).tolist(),
+        num_workers=loader.num_workers,
+        collate_fn=loader.collate_fn,
+        worker_init_fn=loader.worker_init_fn,
+    )
+
+
+def ends_with_one(loader: Iterable[Any]) -> bool:
+    """Whether the last batch is known to be one picture, the others being more."""
+    if not isinstance(loader, DataLoader) or not isinstance(loader.sampler, Sized):
+        return False
+    size = loader.batch_size or 1
+    return size > 1 and not loader.drop_last and len(loader.sampler) % size == 1
 
 
 def _check_batch(batch: Any, dataset: Dataset) -> None:

@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.payoff.plan import Cell
 from nas.payoff.run import cells_of
+from nas.training.metrics.run import in_steps_made
 
 #: measures in which arms are compared: name -> (label, unit); all are better when smaller
 OUTCOMES = {
@@ -51,14 +52,16 @@ def finished_twins(noted: Mapping[str, Any], trials: Iterable[FrozenTrial]) -> l
 def twin(trial: FrozenTrial, cell: dict[str, Any]) -> Twin:
     """A trial at one place."""
     attrs, result = trial.user_attrs, json.loads(trial.user_attrs["result"])
-    measures = result["measures"]
+    measures, steps = result["measures"], result.get("steps")
+    if steps is None:
+        measures, steps = in_steps_made(measures), steps_of(result)
     return Twin(
         trial=trial.number,
         **cell,
         layers=attrs["layers"],
         parameters=attrs["parameters"],
         epochs=len(result["curve"]),
-        steps=result["losses"][-1][0] + 1 if result["losses"] else 0,
+        steps=steps,
         outcomes={
             "train_error": 100 * measures["train_error"],
             "val_error": 100 * (1 - attrs["val_accuracy"]),
@@ -69,3 +72,12 @@ def twin(trial: FrozenTrial, cell: dict[str, Any]) -> Twin:
         initial_hash=result["initial_hash"],
         seconds=result["seconds"],
     )
+
+
+def steps_of(result: dict[str, Any]) -> int:
+    """The steps of a result stored without them: epochs have equally many, and the last of the
+    thinned losses stands at the step that its stretch began with.
+    """
+    epochs = len(result["curve"])
+    at_least = result["losses"][-1][0] + 1 if result["losses"] else 0
+    return -(-at_least // epochs) * epochs

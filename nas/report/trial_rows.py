@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.model.architecture import Architecture
 from nas.training.candidate import Candidate
+from nas.training.metrics.run import in_steps_made
 
 #: how a trial can end or stand, in the order of tables
 OUTCOMES = ("trained", "pruned", "repeated", "rejected", "failed", "running", "due")
@@ -125,9 +126,11 @@ class Brief(NamedTuple):
 
 def brief(text: Any) -> Brief:
     """A stored result in brief."""
-    measures = member(text, "measures")
-    curve = curve_in({"curve": member(text, "curve")})
-    return Brief(measures if isinstance(measures, dict) else {}, len(curve))
+    found = member(text, "measures")
+    measures = found if isinstance(found, dict) else {}
+    if member(text, "steps") is None:
+        measures = in_steps_made(measures)
+    return Brief(measures, len(curve_in({"curve": member(text, "curve")})))
 
 
 def member(text: Any, key: str) -> Any:

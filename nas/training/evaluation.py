@@ -2,7 +2,7 @@
 
 import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -85,20 +85,36 @@ def clean_error(network: nn.Module, data: Any) -> float:
 
 @torch.no_grad()
 def retake_statistics(network: nn.Module, batches: Any) -> None:
-    """Average the statistics of batch norm over pictures as they are; no weight is changed."""
+    """Average the statistics of batch norm over pictures as they are; no weight is changed.
+
+    Every batch counts by its pictures.
+    """
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     if not norms:
         return
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None
     network.train()
     device, seen = next(network.parameters()).device, 0
-    for pictures, _ in batches:
-        network(pictures.to(device, memory_format=torch.channels_last))
+    for pictures in of_two_or_more(batches):
         seen += len(pictures)
+        for norm in norms:
+            norm.momentum = len(pictures) / seen
+        network(pictures.to(device, memory_format=torch.channels_last))
         if seen >= STATISTICS_PICTURES:
             return
+
+
+def of_two_or_more(batches: Iterable[tuple[Tensor, Tensor]]) -> Iterator[Tensor]:
+    """Pictures in batches of two or more, as one picture has no statistics over a batch: one alone
+    is put to the batch after it, and left out at the end.
+    """
+    waiting: list[Tensor] = []
+    for pictures, _ in batches:
+        waiting.append(pictures)
+        if sum(map(len, waiting)) > 1:
+            yield torch.cat(waiting) if len(waiting) > 1 else pictures
+            waiting = []
 
 
 def initial_hash(network: Network) -> str:

@@ -217,6 +217,7 @@ def build_network(candidate: Candidate, spent: Cost, seed: int, memory: int | No
 def add_measures(result: Result, learner: Learner, network: Network, train_error: float) -> None:
     """Add what the losses tell of the run, and the error on the training pictures as they are."""
     losses = torch.stack(learner.losses).tolist()
+    result.steps = len(losses)
     result.losses = thinned(losses)
     result.measures = {"train_error": train_error} | measure_run(
         losses,

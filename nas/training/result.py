@@ -15,7 +15,8 @@ class Result:
     curve: one record for each epoch with epoch, train_loss, train_accuracy, val_loss,
     val_accuracy. losses: [step, training loss], thinned. measures: train_error (clean, in eval
     mode) and those of nas.training.metrics from the run. probes: step -> measure -> value.
-    initial_hash: of the weights before training, shortcuts left out: equal for twins. diverged:
+    initial_hash: of the weights before training, shortcuts left out: equal for twins. steps: made
+    in the training, those before a resumption too; None in results of older versions. diverged:
     the accuracy stands as measured. seconds: wall-clock time of the training. latency: seconds of
     a forward pass of one picture.
     """
@@ -31,6 +32,7 @@ class Result:
     pruned: bool = False
     latency: float | None = None
     initial_hash: str = ""
+    steps: int | None = None
     losses: list[list[float]] = field(default_factory=list)
     measures: dict[str, Any] = field(default_factory=dict)
     probes: dict[str, dict[str, Any]] = field(default_factory=dict)

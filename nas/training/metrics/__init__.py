@@ -44,7 +44,7 @@ RUN_MEASURES = (
     *(
         Measure(
             name=name,
-            label=f"steps to a training loss of {share:g} ln(classes)",
+            label=f"steps made to a training loss of {share:g} ln(classes)",
             source="run",
             unit="steps",
             format="d",
@@ -86,7 +86,19 @@ PROBE_MEASURES = (
     ),
     Measure(
         name="branch_response",
-        label="standard deviation of the branch over that of its input",
+        label="variance of the branch over that of the shortcut's output",
+        source="probe",
+        by_block=True,
+    ),
+    Measure(
+        name="channel_squared_mean",
+        label="average channel squared mean of the block's output",
+        source="probe",
+        by_block=True,
+    ),
+    Measure(
+        name="channel_variance",
+        label="average channel variance of the block's output",
         source="probe",
         by_block=True,
     ),

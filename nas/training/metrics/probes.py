@@ -122,12 +122,35 @@ def gradient_slope(subject: Subject) -> float:
 
 @measure
 def branch_response(subject: Subject) -> list[float]:
-    """std(F(x)) / std(x) by block, over pictures, channels and places.
+    """Var(F(x)) / Var(S(x)) by block, over pictures, channels and places, in training mode.
 
-    He et al. 2015, section 4.2 and Fig. 7, relative to the input as in De and Smith 2020. How far a
-    residual block is from the identity; without a shortcut it tells only of scales.
+    F is the branch and S(x) the output of the shortcut, the two that are added (De and Smith 2020,
+    section 3; the standard deviations of He et al. 2015, Fig. 7, squared and made relative). How
+    far a residual block is from its shortcut; not a number for a block without one.
     """
-    return subject.readings.response
+    return [quotient(*pair) for pair in zip(*subject.readings.added, strict=True)]
+
+
+@measure
+def channel_squared_mean(subject: Subject) -> list[float]:
+    """Average channel squared mean by block: the mean of a channel of the block's output over
+    pictures and places, squared, averaged over the channels.
+
+    Brock et al. 2021, "Characterizing signal propagation", section 3. Where it grows against
+    `channel_variance`, outputs of different pictures become alike.
+    """
+    return subject.readings.squared_mean
+
+
+@measure
+def channel_variance(subject: Subject) -> list[float]:
+    """Average channel variance by block: the variance of a channel of the block's output over
+    pictures and places, averaged over the channels (Brock et al. 2021, section 3).
+
+    With batch norm on the branch and identity shortcuts it grows block by block and falls back to
+    about 1 where a transition normalises.
+    """
+    return subject.readings.variance
 
 
 @measure

@@ -7,6 +7,7 @@ loss of ln(num_classes), against which every threshold is set.
 import math
 from collections.abc import Sequence
 from statistics import fmean
+from typing import Any
 
 Losses = Sequence[float]
 
@@ -57,13 +58,22 @@ def loss_area(losses: Losses, num_classes: int, *, num_steps: int | None = None)
 
 
 def steps_to_threshold(losses: Losses, threshold: float, window: int = WINDOW) -> int | None:
-    """The steps made before a moving average of losses is under the threshold; None if it never is.
+    """The steps made when the mean loss of the last `window` is first under the threshold.
 
-    min {t: mean(loss_t .. loss_t+window-1) < threshold}. None is censored at the end of the run:
-    such runs belong in a restricted mean, never dropped (compare DAWNBench, Coleman et al. 2017).
+    min {t: mean(loss_t-window .. loss_t-1) < threshold}, so `window` at least; None if it never is.
+    None is censored at the end of the run: such runs belong in a restricted mean, never dropped
+    (compare DAWNBench, Coleman et al. 2017).
     """
-    averages = moving_average(losses, window)
-    return next((t for t, average in enumerate(averages) if average < threshold), None)
+    averages = enumerate(moving_average(losses, window), start=min(window, len(losses)))
+    return next((made for made, average in averages if average < threshold), None)
+
+
+def in_steps_made(measures: dict[str, Any]) -> dict[str, Any]:
+    """The measures of a result that was stored without its number of steps: its steps to a
+    threshold are those before the window of the moving average, which was made too.
+    """
+    steps = {name: measures.get(name) for name in THRESHOLDS}
+    return measures | {name: made + WINDOW for name, made in steps.items() if isinstance(made, int)}
 
 
 def started(losses: Losses, num_classes: int) -> bool:

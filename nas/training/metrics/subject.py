@@ -2,10 +2,10 @@
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
-from typing import NamedTuple
+from functools import cached_property, partial
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +26,10 @@ class Readings(NamedTuple):
 
     gradient: list[float]
     weight: list[float]
-    response: list[float]
+    added: tuple[list[float], list[float]]
+    """Variances of branch and shortcut; not a number where there is no shortcut."""
+    squared_mean: list[float]
+    variance: list[float]
 
 
 class Subject:
@@ -81,34 +84,63 @@ def copied(network: Network) -> Network:
 
 def read_blocks(network: Network, pictures: Tensor, labels: Tensor) -> Readings:
     """One pass forward and back in training mode."""
-    branches = [block.get_submodule("branch") for block in network.train().blocks()]
-    with watched(branches) as responses:
+    blocks = network.train().blocks()
+    branches = [block.get_submodule("branch") for block in blocks]
+    shortcuts = [getattr(block, "shortcut", None) for block in blocks]
+    with (
+        watched(branches, spread) as of_branches,
+        watched(shortcuts, spread) as of_shortcuts,
+        watched(blocks, channel_moments) as of_blocks,
+    ):
         loss = F.cross_entropy(network(pictures), labels)
     weights = [[conv.weight for conv in convolutions(branch)] for branch in branches]
     gradients = iter(torch.autograd.grad(loss, [weight for own in weights for weight in own]))
     norms = [joint_norm([next(gradients) for _ in own]) for own in weights]
-    return Readings(norms, [joint_norm(own) for own in weights], responses)
+    squared_means, variances = zip(*of_blocks, strict=True)
+    return Readings(
+        norms,
+        [joint_norm(own) for own in weights],
+        (of_branches, of_shortcuts),
+        list(squared_means),
+        list(variances),
+    )
 
 
 @contextmanager
-def watched(branches: list[nn.Module]) -> Iterator[list[float]]:
-    """A list that the next forward pass fills with std(F(x)) / std(x) of each branch F."""
-    responses: list[float] = []
+def watched(
+    modules: Sequence[nn.Module | None], measured: Callable[[Tensor], Any]
+) -> Iterator[list[Any]]:
+    """A list in which the next forward pass puts what is measured of each module's output, at once,
+    as operations that follow may overwrite it; not a number for None.
+    """
+    readings: list[Any] = [math.nan] * len(modules)
 
-    def note(branch, inputs, output):
-        responses.append(quotient(spread(output), spread(inputs[0])))
+    def note(place: int, module: nn.Module, inputs: Any, output: Tensor) -> None:
+        readings[place] = measured(output.detach())
 
-    handles = [branch.register_forward_hook(note) for branch in branches]
+    handles = [
+        module.register_forward_hook(partial(note, place))
+        for place, module in enumerate(modules)
+        if module is not None
+    ]
     try:
-        yield responses
+        yield readings
     finally:
         for handle in handles:
             handle.remove()
 
 
 def spread(x: Tensor) -> float:
-    """Standard deviation over pictures, channels and places."""
-    return x.detach().std().item()
+    """Variance over pictures, channels and places."""
+    return x.var().item()
+
+
+def channel_moments(x: Tensor) -> tuple[float, float]:
+    """Mean and variance of each channel over pictures and places: the mean square of the means, and
+    the mean of the variances.
+    """
+    variance, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
+    return mean.square().mean().item(), variance.mean().item()
 
 
 def joint_norm(tensors: Sequence[Tensor]) -> float:
