@@ -1,4 +1,4 @@
-"""What README.md says is so: its commands, its file tree, its tables."""
+"""What README.md and docs/ say is so: their commands, links, tables and the tree of folders."""
 
 import re
 import shlex
@@ -15,7 +15,12 @@ from nas.space.yaml import Source
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
+PAGES += sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md"))
+TEXT = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
+#: all that tells users what to do
+GUIDE = "\n".join(text for page, text in TEXT.items() if page != "CHANGELOG.md")
+ARCHITECTURE = TEXT["docs/architecture.md"]
 FIRST_SCREEN = README.splitlines()[:30]
 
 
@@ -39,19 +44,18 @@ def set_ups() -> list[list[str]]:
 
 
 def nas_commands() -> list[str]:
-    """Every `nas …` in a block or in a line of the README and of CONTRIBUTING."""
-    text = README + CONTRIBUTING
-    inline = [span for span in re.findall(r"`([^`\n]+)`", text) if re.match(r"nas [a-z]", span)]
+    """Every `nas …` in a block or in a line of the README and of the pages beside it."""
+    inline = [span for span in re.findall(r"`([^`\n]+)`", GUIDE) if re.match(r"nas [a-z]", span)]
     found = [
-        command.removeprefix(".venv/bin/") for command in commands(fenced("bash", text))
+        command.removeprefix(".venv/bin/") for command in commands(fenced("bash", GUIDE))
     ] + inline
     return sorted({command for command in found if command.startswith("nas ")})
 
 
 def tree() -> dict[str, str]:
-    """Path -> comment of the README's file tree."""
+    """Path -> comment of the tree of folders."""
     rows, folders = {}, []
-    for line in fenced("text").splitlines():
+    for line in fenced("text", ARCHITECTURE).splitlines():
         name, _, comment = line.strip().partition(" ")
         folders[(len(line) - len(line.lstrip())) // 2 :] = [name]
         if comment or not name.endswith("/"):
@@ -125,7 +129,7 @@ def test_git_ignores_nothing_of_the_tree() -> None:
 
 def test_every_bundled_space_is_in_the_tables() -> None:
     tables = {
-        name for line in README.splitlines() if line.startswith("|") for name in line.split("`")
+        name for line in GUIDE.splitlines() if line.startswith("|") for name in line.split("`")
     }
     assert set(bundled_spaces()) <= tables
 
@@ -136,7 +140,8 @@ def test_the_space_shown_is_a_space() -> None:
 
 
 def test_every_key_of_payoff_is_told_with_what_it_stands_at_when_left_out() -> None:
-    section = SearchSpace.parse(Source("README.md", fenced("yaml"))).section.payoff
+    example = fenced("yaml") + fenced("yaml", TEXT["docs/twins.md"])
+    section = SearchSpace.parse(Source("twins.md", example)).section.payoff
     assert section is not None
     assert section.model_fields_set == set(PayoffSection.model_fields)
     told = section.model_dump()
@@ -147,14 +152,20 @@ def test_every_key_of_payoff_is_told_with_what_it_stands_at_when_left_out() -> N
 def test_every_environment_variable_is_named() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("nas/**/*.py"))
     assert {
-        name for name in re.findall(r"\bNAS_[A-Z_]+\b", sources) if f"`{name}`" not in README
+        name for name in re.findall(r"\bNAS_[A-Z_]+\b", sources) if f"`{name}`" not in GUIDE
     } == set()
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_links_to_files_lead_somewhere(page: str) -> None:
-    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", (ROOT / page).read_text(encoding="utf-8"))
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", TEXT[page])
+    assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
+
+
+def test_the_readme_is_short_and_names_every_page() -> None:
+    assert len(README.splitlines()) <= 200
+    pages = [page for page in PAGES if page.startswith("docs/")]
+    assert [page for page in pages if f"]({page})" not in README] == []
 
 
 def test_the_tested_versions_meet_the_lower_bounds() -> None:
