@@ -347,8 +347,20 @@ def test_trials_of_dead_processes_are_due_again(backend: Any, space: Make) -> No
 def test_a_process_is_known_by_its_start_not_by_its_number_alone() -> None:
     assert is_alive(this_worker())
     host, pid, start = this_worker().rsplit(":", 2)
-    assert not is_alive(f"{host}:{pid}:{int(start) - 1}")
+    assert is_alive(f"{host}:{pid}:{float(start) + 1}"), "the second of the boot is rounded"
+    assert not is_alive(f"{host}:{pid}:{float(start) - 10}")
     assert process_start(2**22 + 1) == ""
+
+
+@pytest.mark.parametrize("worker", ["me", 7, None, ["a"], "a:b", "elsewhere:abc:1", "\udc80:1:1"])
+def test_what_is_no_name_of_a_worker_here_counts_as_running(worker: Any) -> None:
+    """Until it is silent for too long."""
+    assert is_alive(worker)
+
+
+@pytest.mark.parametrize("rest", ["abc:1", "1:abc", "-1:1", f"{9**99}:1", "9" * 5000 + ":1", ":"])
+def test_a_process_of_this_machine_that_cannot_be_is_dead(rest: str) -> None:
+    assert not is_alive(f"{this_machine()}:{rest}")
 
 
 class Clock:

@@ -4,11 +4,16 @@ import contextlib
 import ctypes
 import os
 import platform
+import shutil
 import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from itertools import takewhile
 from pathlib import Path
+
+import psutil
+
+from nas.common.cgroups import core_limit, memory_left
 
 #: bytes a worker should find free: its libraries, the pictures and a small network in training
 WORKER_MEMORY = 2**30
@@ -36,16 +41,25 @@ def library_version(name: str) -> str:
 def git_commit(folder: Path) -> str | None:
     """The commit of the checkout a folder lies in, with a plus where files differ from it."""
     command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=12", "--dirty=+"]
+    return _output(*command).strip() or None
+
+
+def _output(*command: str) -> str:
+    """What a command prints; nothing where it fails or is not there."""
     try:
         run = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
-        return None
-    return run.stdout.strip()
+        return ""
+    return run.stdout
 
 
 def num_cores() -> int:
-    """Processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Processor cores this process may use: by its affinity, and by the quota of its container."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, round(min(cores, core_limit())))
 
 
 def default_workers(per_gpu: int = 1) -> int:
@@ -59,10 +73,18 @@ def visible_gpus() -> tuple[str, ...]:
     """The GPUs this process may use, as CUDA_VISIBLE_DEVICES names them; torch is not loaded."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
-        count = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
-        return tuple(map(str, range(count)))
+        return tuple(map(str, range(_num_gpus())))
     names = (name.strip() for name in visible.split(","))
     return tuple(takewhile(lambda name: name not in ("", "-1"), names))  # as CUDA reads it
+
+
+def _num_gpus() -> int:
+    """The NVIDIA GPUs of this machine, by its driver; where /proc has none, as in the Windows
+    Subsystem for Linux, by what `nvidia-smi -L` lists."""
+    folders = list(Path("/proc/driver/nvidia/gpus").glob("*"))
+    if folders or shutil.which("nvidia-smi") is None:
+        return len(folders)
+    return sum(line.startswith("GPU ") for line in _output("nvidia-smi", "-L").splitlines())
 
 
 def memory_share(workers: int) -> int:
@@ -98,9 +120,5 @@ def malloc_thresholds(size: int) -> None:
 
 
 def available_memory() -> int:
-    """Bytes of memory that could be used now; 4 GiB where the system does not tell."""
-    try:
-        rows = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
-        return next(int(row.split()[1]) * 1024 for row in rows if row.startswith("MemAvailable"))
-    except (OSError, StopIteration, ValueError):
-        return 4 * 2**30
+    """Bytes of memory that could be used now, on the machine and in its container."""
+    return int(min(psutil.virtual_memory().available, memory_left()))
