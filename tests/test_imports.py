@@ -1,6 +1,8 @@
 """Imports go one way. A row of the table imports from the rows above it, never from below."""
 
 import ast
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -169,3 +171,14 @@ def test_only_the_space_reads_yaml() -> None:
         module for module in MODULES if "yaml" in imports(module).at_once | imports(module).later
     }
     assert readers == {"nas.space.yaml"}
+
+
+def test_the_public_functions_stay_functions_after_their_packages_were_loaded() -> None:
+    """In a process of its own: here both may have been loaded before."""
+    program = (
+        "import nas, nas.search.coordinator, nas.export.retrain\n"
+        "for _ in range(2): print(callable(nas.search), callable(nas.export))\n"
+        "from nas import search, export; print(callable(search), callable(export))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split() == ["True"] * 6, done.stderr

@@ -516,6 +516,6 @@ def test_data_that_is_missing_is_no_fault_of_the_space() -> None:
     text = TINY.replace(
         "{name: digits, train_size: 96, validation_size: 40}", "{name: npz, path: x.npz}"
     )
-    with pytest.raises(SpaceError, match=r"t.yaml:3:10: .*x.npz"):
+    with pytest.raises(SpaceError, match=r"t.yaml:3:28: .*x.npz"):
         SearchSpace.parse(Source("t.yaml", text))
     assert issubclass(DataError, ValueError)

@@ -49,7 +49,7 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "list as key": (GOOD + "? [1, 2]\n: 3\n", "7:3", "a key must be a plain word"),
     "merge key": (GOOD + "<<: {name: x}\n", "7:1", "unknown key '<<'"),
     "text for a number": (with_("16", "wide"), "6:15", "valid integer, found 'wide'"),
-    "true for a number": (with_("16", "true"), "6:15", "valid integer, found True"),
+    "true for a number": (with_("16", "true"), "6:15", "valid integer, found true"),
     "16.0 for an integer": (with_("16", "16.0"), "6:15", "valid integer, found 16.0"),
     "010": (with_("16", "010"), "6:15", "valid integer, found '010'"),
     "0x10": (with_("16", "0x10"), "6:15", "valid integer, found '0x10'"),
@@ -68,8 +68,15 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "yes": (
         GOOD + "training: {optimizer: {sgd: {nesterov: yes}}}\n",
         "7:40",
-        "True or False, found 'yes'",
+        "true or false, found 'yes'",
     ),
+    "True": (
+        GOOD + "training: {optimizer: {name: sgd, lr: 0.1, nesterov: True}}\n",
+        "7:54",
+        "nesterov: should be true or false, found 'True'",
+    ),
+    "1 as a flag": (GOOD + "search: {probes: 1}\n", "7:18", "should be true or false, found 1"),
+    "a flag as a number": (GOOD + "search: {trials: true}\n", "7:18", "found true"),
     "empty range": (stage("width: {low: 5, high: 2}").replace("width: 16, ", ""), "6:", "is empty"),
     "range of one": (with_("16", "{low: 8, high: 8}"), "6:15", "low must be below high"),
     "half a range": (with_("16", "{low: 8}"), "6:15", "'high' is missing"),
@@ -155,9 +162,9 @@ FAULTS: dict[str, tuple[str, str, str]] = {
         "2:10",
         "9,999 training",
     ),
-    "no npz": (with_("name: digits", "name: npz, path: /none.npz"), "2:10", "no file '/none.npz'"),
+    "no npz": (with_("name: digits", "name: npz, path: /none.npz"), "2:28", "no file '/none.npz'"),
     "no path": (with_("name: digits", "name: npz"), "2:10", "dataset.path: needed"),
-    "idle path": (with_("name: digits", "name: digits, path: x"), "2:10", "not a setting of"),
+    "idle path": (with_("name: digits", "name: digits, path: x"), "2:31", "not a setting of"),
     "no shape": (with_("name: digits", "class_path: a.B"), "2:10", "image_shape: needed"),
     "augmentation": (with_("digits", "digits, augment: [spin]"), "2:35", "'crop', 'flip' or"),
     "timeout": (GOOD + "search: {timeout: 20 minutes}\n", "7:19", "90s, 20m or 2h"),
@@ -329,7 +336,10 @@ def test_unreadable_files_are_told(nas: Any) -> None:
         ("architecture.stages.0.width.low=3", "there is no 'low' here"),
         ("architecture.stages.one.width=3", "there is no 'one' here"),
         ("architecture.stages.0.width=0", "--set architecture.stages.0.width=0: width: "),
-        ("architecture.stages.1.stride=64", "less than one pixel"),
+        ("architecture.stages.1.stride=64", "^nas: --set \\S+: s.yaml:6:7: .*less than one pixel"),
+        ("dataset={name: npz, path: /nope}", "^nas: --set .*: dataset.path: there is no file '/no"),
+        ("dataset.train_size=5000", "^nas: --set dataset.train_size=5000: .* 1,400 there are"),
+        ("search.rungs=[2]", r"^nas: --set search.rungs=\[2\]: pruner median knows no rungs"),
         ("name.x=3", "there is no 'x' here"),
         ("a.b.c=3", "unknown key 'a'"),
         ("training.optimizer.lr=fast", "unknown key 'lr': it can be sgd, adam, adamw"),
@@ -340,6 +350,21 @@ def test_settings_are_checked_as_the_file_is(setting: str, words: str, nas: Any)
     status, output, errors = nas("check", "s.yaml", "--set", setting)
     assert (status, output) == (2, "")
     assert re.search(words, errors), errors
+
+
+def test_a_key_that_was_set_is_blamed_and_not_the_line_around_it(nas: Any) -> None:
+    """Also where the file has a fault of its own there: its folder is not in this place."""
+    Path("s.yaml").write_text(with_("{name: digits}", "{name: folder, path: away, image_size: 8}"))
+    words = "dataset.path: there is no folder"
+    assert f"nas: s.yaml:2:31: {words} 'away'" in nas("check", "s.yaml")[2]
+    errors = nas("check", "s.yaml", "--set", "dataset.path=/nope")[2]
+    assert f"nas: --set dataset.path=/nope: {words} '/nope'" in errors
+
+
+def test_settings_that_fit_only_together_are_blamed_together(nas: Any) -> None:
+    Path("s.yaml").write_text(GOOD + "search: {pruner: halving, rungs: [2, 8]}\n")
+    errors = nas("check", "s.yaml", "--set", "name=u", "--set", "training.epochs=8")[2]
+    assert errors.startswith("nas: --set name=u --set training.epochs=8: s.yaml:7:34: 8 is no epo")
 
 
 def test_the_real_program_says_it_without_traceback(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Plain data -> checked sections, with faults told as sentences that name their place."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -8,7 +9,7 @@ from pydantic import ValidationError
 
 from nas.common.errors import SpaceError, shown
 from nas.space.schema import SpaceSection
-from nas.space.yaml import Place, Source
+from nas.space.yaml import Place, Source, cut
 
 #: what is told of a text that has not the form it must have
 HINTS = {
@@ -17,6 +18,8 @@ HINTS = {
     "timeout": "write a time as 90s, 20m or 2h",
     "trial_timeout": "write a time as 90s, 20m or 2h",
 }
+#: Python's constants as YAML writes them
+YAML_WORDS = {"True": "true", "False": "false", "None": "null"}
 
 
 def read_section(source: Source) -> SpaceSection:
@@ -41,13 +44,16 @@ def sentence(source: Source, fault: dict[str, Any]) -> str:
         return f"{source.place(path)}: {fault['loc'][-1]!r} is missing here."
     if fault["type"] == "value_error":
         return f"{source.place(path)}: {key}: {context['error']}."
-    return f"{source.place(path)}: {key}: {message(fault)}, found {shown(fault['input'])}."
+    found = shown(fault["input"])
+    return f"{source.place(path)}: {key}: {message(fault)}, found {YAML_WORDS.get(found, found)}."
 
 
 def message(fault: dict[str, Any]) -> str:
     """What a value should be."""
     if fault["type"] == "model_type":
         return "should be a mapping, `{key: value}`"
+    if fault["type"] == "bool_type" or fault.get("ctx", {}).get("expected") == "True or False":
+        return "should be true or false"
     if fault["type"].startswith("string_") and fault["loc"][-1] in HINTS:
         return HINTS[fault["loc"][-1]]
     _, should, rest = fault["msg"].replace(" after validation", "").partition(" should ")
@@ -67,10 +73,31 @@ def place_of(data: Any, loc: tuple[str | int, ...]) -> Place:
 
 @contextmanager
 def placed(source: Source, path: Place) -> Iterator[None]:
-    """Turn a ValueError about a part of the data into a SpaceError that says where it stands."""
+    """Turn a ValueError about a part of the data into a SpaceError that says where it stands.
+
+    A message that begins with a key below that part, as in `dataset.path: ...`, is placed there.
+    """
     try:
         yield
     except SpaceError:
         raise
     except ValueError as error:
-        raise SpaceError(f"{source.place(path)}: {error}") from error
+        named = tuple(re.split(r":\s|$", str(error), maxsplit=1)[0].split("."))
+        place = source.place(named if named[: len(path)] == path else path)
+        raise SpaceError(f"{place}: {error}") from error
+
+
+def blamed(
+    error: SpaceError, settings: Sequence[str], read_file: Callable[[], object]
+) -> SpaceError:
+    """The error, placed at the `--set` settings where the file without them has no fault."""
+    lines = str(error).splitlines()
+    in_file = [line for line in lines if not line.startswith("--set ")]
+    if not settings or not in_file:
+        return error
+    try:
+        read_file()
+    except SpaceError:
+        return error
+    place = " ".join(f"--set {cut(setting)}" for setting in settings)
+    return SpaceError("\n".join(f"{place}: {line}" if line in in_file else line for line in lines))

@@ -25,7 +25,7 @@ from nas.space.enumeration import (
     some,
     walk,
 )
-from nas.space.errors import placed, read_section
+from nas.space.errors import blamed, placed, read_section
 from nas.space.fields import highest
 from nas.space.sampling import Trial, draw_architecture, draw_training
 from nas.space.yaml import Source, bundled_spaces, find
@@ -71,12 +71,16 @@ class SearchSpace:
     @classmethod
     def parse(cls, source: Source, settings: Iterable[str] = ()) -> "SearchSpace":
         """From YAML text already read."""
+        settings = list(settings)
         if not isinstance(source.data, dict):
             found = shown(source.data)
             raise SpaceError(f"{source.place(())}: a search space is a mapping, found {found}.")
         for setting in settings:
             source.assign(setting)
-        return cls(source)
+        try:
+            return cls(source)
+        except SpaceError as error:
+            raise blamed(error, settings, lambda: cls(Source(source.name, source.text))) from error
 
     def sample(self, trial: Trial) -> Architecture:
         """Draw an architecture from an Optuna trial."""
