@@ -17,6 +17,7 @@ from nas.report.status import status_lines
 from nas.search.baseline import OTHER_SEED, at_random, run_baseline
 from nas.search.study import load_study
 from nas.space.space import SearchSpace
+from nas.storage.handles import engine_of
 from nas.storage.open import open_storage
 
 
@@ -39,7 +40,7 @@ def test_the_space_is_drawn_at_random_with_another_seed_and_is_else_the_same(
 def beside(tmp_path: Path, space: Callable[..., SearchSpace], search_here: Any) -> Any:
     """A search of three trials at random, and random search beside it, in a file."""
     study = search_here(space(), 3)
-    url = str(study._storage._backend.engine.url)
+    url = str(engine_of(study._storage).url)
     outcome = run_baseline(study, storage=url, data_dir=tmp_path, out=tmp_path / "out")
     assert outcome.how == "finished"
     return url, study, outcome.study

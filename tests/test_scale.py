@@ -18,6 +18,7 @@ from nas.search.samplers import WINDOW, WindowedTPE, chosen
 from nas.search.study import SAMPLERS, best_trials, is_among_best
 from nas.storage.bulk_read import trials_of
 from nas.storage.bulk_write import write
+from nas.storage.handles import engine_of
 from nas.storage.open import open_storage
 
 
@@ -107,6 +108,13 @@ def stored(tmp_path: Path) -> BaseStorage:
     return open_storage(f"sqlite:///{tmp_path}/nas.db", create=True)
 
 
+def url_of(storage: BaseStorage) -> str:
+    """Where a database lies."""
+    engine = engine_of(storage)
+    assert engine is not None
+    return str(engine.url)
+
+
 def test_a_note_is_written_without_reading_the_others(
     stored: BaseStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,7 +126,7 @@ def test_a_note_is_written_without_reading_the_others(
         raise AssertionError("the attributes of the study were read")
 
     with monkeypatch.context() as patch:
-        patch.setattr(stored._backend, "get_study_system_attrs", read)  # type: ignore[attr-defined]
+        patch.setattr("optuna.storages.RDBStorage.get_study_system_attrs", read)
         write(study, one._trial_id, {"layers": 8, "seed": None}, "a" * 3000)
     assert get_note(one) == "a" * 3000
     assert get_note(other) == "another"
@@ -130,7 +138,7 @@ def test_a_report_is_published_without_reading_the_notes_of_trials(
 ) -> None:
     study = make_study(stored, trials=40)
     write(study, study.ask()._trial_id, {"layers": 8}, "a note")
-    url = str(stored._backend.engine.url)  # type: ignore[attr-defined]
+    url = url_of(stored)
 
     def read(*_: object) -> dict[str, Any]:
         raise AssertionError("the attributes of the study were read")
@@ -190,9 +198,7 @@ def test_a_report_reads_what_optuna_reads_but_for_what_it_does_not_show(
 ) -> None:
     study = make_study(stored, trials=25)
     make_study(stored, "beside", trials=3)
-    whole = open_storage(str(stored._backend.engine.url)).get_all_trials(  # type: ignore[attr-defined]
-        study._study_id
-    )
+    whole = open_storage(url_of(stored)).get_all_trials(study._study_id)
     found = trials_of(study, ["probes_1"])
     assert [trial.number for trial in found] == [trial.number for trial in whole]
     for one, other in zip(found, whole, strict=True):

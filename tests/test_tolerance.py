@@ -15,6 +15,7 @@ from typing import Any
 import optuna
 import pytest
 from optuna.exceptions import StorageInternalError
+from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 from rich.console import Console
 from sqlalchemy.exc import OperationalError
@@ -32,8 +33,10 @@ from nas.search.study import create_study
 from nas.search.trial import Place, run_trial
 from nas.search.warm_start import TAKEN_FROM, extended
 from nas.space.space import SearchSpace
+from nas.storage.handles import engine_of
 from nas.storage.open import hidden, open_storage
-from nas.storage.retry import impatient, patiently
+from nas.storage.retry import with_retry
+from nas.storage.retry_storage import stop_retrying
 
 Make = Callable[..., SearchSpace]
 Run = Callable[..., Any]
@@ -59,11 +62,19 @@ class Away:
     def __init__(self, times: int, error: Exception) -> None:
         self.left, self.error = times, error
 
-    def __call__(self) -> str:
+    def __call__(self, *_: object) -> str:
         if self.left:
             self.left -= 1
             raise self.error
         return "here"
+
+
+class AwayStorage(InMemoryStorage):
+    """A storage whose database is away for a few calls."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.get_trial = Away(times, storage_error("server closed"))  # type: ignore[assignment]
 
 
 # Storages that are away.
@@ -72,23 +83,33 @@ class Away:
 def test_a_storage_that_comes_back_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nas.storage.retry, "FIRST_PAUSE", 0.01)
     said: list[str] = []
-    assert patiently(Away(3, storage_error("server closed")), said.append)() == "here"
+    assert with_retry(Away(3, storage_error("server closed")), said.append)() == "here"
     assert said == ["The storage does not answer (server closed); waiting for it."]
+
+
+def test_a_storage_says_that_it_waits_and_goes_on(
+    backend: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nas.storage.retry, "FIRST_PAUSE", 0.01)
+    said: list[str] = []
+    backend.inner, backend.log = AwayStorage(2), said.append
+    assert backend.get_trial(0) == "here"
+    assert len(said) == 1
 
 
 def test_where_nobody_waits_and_where_nothing_helps_it_is_told_at_once() -> None:
     with pytest.raises(StudyError, match="does not answer: server closed"):
-        patiently(Away(1, storage_error("server closed")), patience=0.0)()
+        with_retry(Away(1, storage_error("server closed")), timeout=0.0)()
     with pytest.raises(StudyError, match="readonly"):
-        patiently(Away(1, storage_error("attempt to write a readonly database")))()
+        with_retry(Away(1, storage_error("attempt to write a readonly database")))()
     with pytest.raises(StorageInternalError):
-        patiently(Away(1, StorageInternalError("too long a name")))()
+        with_retry(Away(1, StorageInternalError("too long a name")))()
 
 
 def test_a_study_that_was_deleted_is_told(backend: Any, space: Make) -> None:
     study = create_study(backend, "x", space())
     supply(study, space(), 1, 1)(study.get_trials(deepcopy=False))
-    optuna.delete_study(study_name="x", storage=str(backend._backend.url))
+    optuna.delete_study(study_name="x", storage=str(engine_of(backend).url))
     with pytest.raises(StudyError, match="somebody deleted it"):
         study.get_trials(deepcopy=False)
     with pytest.raises(StudyError, match="somebody deleted it"):
@@ -96,9 +117,10 @@ def test_a_study_that_was_deleted_is_told(backend: Any, space: Make) -> None:
 
 
 def test_at_the_end_nobody_waits(backend: Any) -> None:
-    assert "get_trial" in vars(backend._backend)
-    impatient(backend)
-    assert "get_trial" not in vars(backend._backend)
+    stop_retrying(backend)
+    backend.inner = AwayStorage(10**6)
+    with pytest.raises(StudyError, match="does not answer: server closed"):
+        backend.get_trial(0)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from nas.search.lease import claim, is_ours
 from nas.search.study import create_study, for_trial, load_study, space_of
 from nas.search.trial import Place, run_trial
 from nas.space.space import SearchSpace
+from nas.storage.handles import trial_id_of
 from nas.storage.locks import engine_of
 from nas.storage.open import open_storage
 
@@ -97,11 +98,11 @@ def play(url: str, name: str, ready: Any, go: Any, told: Any) -> None:
         if claimed is None:
             break
         own = for_trial(storage, name, space, claimed.number)
-        trial = Trial(own, claimed._trial_id)
+        trial = Trial(own, trial_id_of(claimed))
         candidate = space.candidate(trial)
         trial.set_user_attr("candidate", candidate.to_json())
         for epoch in range(1, 5):
-            storage.set_trial_intermediate_value(trial._trial_id, epoch, 0.5)
+            storage.set_trial_intermediate_value(trial_id_of(trial), epoch, 0.5)
         for index in range(25):  # about as many attributes as a finished trial has
             trial.set_user_attr(f"measure_{index}", "x" * 200)
         own.tell(trial, 0.5)
@@ -118,8 +119,8 @@ def beat(url: str, name: str, ready: Any, go: Any, told: Any) -> None:
     go.wait()
     deadline, beats = time.monotonic() + SECONDS, 0
     while time.monotonic() < deadline:
-        assert is_ours(storage.get_trial(claimed._trial_id), this_worker())
-        storage.set_trial_system_attr(claimed._trial_id, BEAT, beats)
+        assert is_ours(storage.get_trial(trial_id_of(claimed)), this_worker())
+        storage.set_trial_system_attr(trial_id_of(claimed), BEAT, beats)
         beats += 1
     told.put(beats)
 

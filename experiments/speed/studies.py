@@ -25,6 +25,7 @@ from nas.search.trial import measured
 from nas.search.trial_notes import trial_text
 from nas.space.schema import PayoffSection
 from nas.space.space import SearchSpace
+from nas.storage.handles import engine_of, storage_of, study_id_of
 from nas.training.candidate import Candidate
 from nas.training.metrics import PROBE_STEPS
 from nas.training.result import Result
@@ -74,7 +75,7 @@ def fill_twins(search: Study, space: SearchSpace, depths: int, seeds: int) -> No
     )
     (base,) = base_candidates(search, space, settings)
     name, stages = search.study_name + TWINS, len(base.architecture.stages)
-    study = twin_study(search._storage, name, search, settings, settings.depths, stages)
+    study = twin_study(storage_of(search), name, search, settings, settings.depths, stages)
     write(study, trained(fresh_runs(study, first_runs([base], settings, settings.depths))))
 
 
@@ -151,11 +152,11 @@ def probes(candidate: Candidate, rng: np.random.Generator) -> dict[str, Any]:
 
 def write(study: Study, trials: Iterable[Finished]) -> None:
     """Write finished trials straight into the tables of an empty database."""
-    storage: Any = study._storage
+    storage: Any = storage_of(study)
     first = first_free(storage)
     rows: Rows = defaultdict(list)
     for one in trials:
-        trial_rows(rows, study._study_id, first, one)
+        trial_rows(rows, study_id_of(study), first, one)
         if len(rows[models.TrialModel]) == BATCH:
             flush(storage, rows)
     flush(storage, rows)
@@ -164,12 +165,14 @@ def write(study: Study, trials: Iterable[Finished]) -> None:
 def first_free(storage: Any) -> int:
     """The first trial id that no study uses."""
     studies = storage.get_all_studies()
-    return 1 + sum(len(storage.get_all_trials(one._study_id, deepcopy=False)) for one in studies)
+    return 1 + sum(len(storage.get_all_trials(study_id_of(one), deepcopy=False)) for one in studies)
 
 
 def flush(storage: Any, rows: Rows) -> None:
     """Write the rows collected so far."""
-    with storage._backend.engine.begin() as connection:
+    engine = engine_of(storage)
+    assert engine is not None
+    with engine.begin() as connection:
         for model, several in rows.items():
             if several:
                 connection.execute(insert(model.__table__), several)

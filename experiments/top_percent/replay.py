@@ -23,6 +23,7 @@ from nas.search.asha import LOSSES, RUNG, halving_of
 from nas.search.lease import PAUSED
 from nas.search.study import SAMPLERS
 from nas.space.space import SearchSpace
+from nas.storage.handles import storage_of, trial_id_of
 
 RESULT = HERE / "replay.json"
 REPLAYS = 200
@@ -81,9 +82,9 @@ class Replay:
                 return None
             self.study.add_trial(create_trial(state=TrialState.WAITING))
             due = self.trials()[-1:]
-        storage = self.study._storage
-        storage.set_trial_state_values(due[0]._trial_id, TrialState.RUNNING)
-        storage.set_trial_user_attr(due[0]._trial_id, PAUSED, False)
+        storage = storage_of(self.study)
+        storage.set_trial_state_values(trial_id_of(due[0]), TrialState.RUNNING)
+        storage.set_trial_user_attr(trial_id_of(due[0]), PAUSED, False)
         return due[0]
 
     def train(self, claimed: FrozenTrial) -> bool:
@@ -92,7 +93,7 @@ class Replay:
         self.study.sampler = SAMPLERS[space.search.sampler](
             zlib.crc32(f"{self.seed}/{number}".encode())
         )
-        trial = Trial(self.study, claimed._trial_id)
+        trial = Trial(self.study, trial_id_of(claimed))
         one = space.candidate(trial).hash
         if self.seen.setdefault(one, claimed).number != number:
             trial.set_user_attr("reused_from", self.seen[one].number)
@@ -109,7 +110,9 @@ class Replay:
             self.spent += self.table.seconds(one, 1)
             trial.report(row["val_accuracy"][epoch - 1], epoch)
             if epoch < len(row["train_loss"]) and self.rests(trial, epoch, row):
-                self.study._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+                storage_of(self.study).set_trial_state_values(
+                    trial_id_of(trial), TrialState.WAITING
+                )
                 return False
         self.study.tell(trial, row["val_accuracy"][-1])
         return one in self.table.goal

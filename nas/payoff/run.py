@@ -29,9 +29,10 @@ from nas.search.worker import Job
 from nas.space.enumeration import Walker
 from nas.space.schema import PayoffSection
 from nas.space.space import SearchSpace
+from nas.storage.handles import storage_of
 from nas.storage.locks import locked
 from nas.storage.open import open_storage
-from nas.storage.retry import patiently
+from nas.storage.retry import with_retry
 from nas.training.candidate import Candidate
 
 
@@ -124,7 +125,7 @@ def supply(twins: Study, fresh: list[dict[str, Any]], ahead: int) -> KeepDue:
     left = list(fresh)
 
     def add(number: int) -> None:
-        with locked(twins._storage) as hold:  # another process may add the same runs
+        with locked(storage_of(twins)) as hold:  # another process may add the same runs
             known = set(known_runs(twins))
             for attrs in left[:number]:
                 hold()
@@ -137,7 +138,7 @@ def supply(twins: Study, fresh: list[dict[str, Any]], ahead: int) -> KeepDue:
         if not left:
             return True
         if wanted := num_wanted(trials, ahead):
-            patiently(add)(wanted)
+            with_retry(add)(wanted)
         return False
 
     return keep_due

@@ -10,6 +10,7 @@ from optuna import get_all_study_names
 
 from nas.common.errors import StudyError, shown
 from nas.search.study import load_study
+from nas.storage.handles import study_id_of
 from nas.storage.open import hidden, open_storage
 
 
@@ -41,7 +42,7 @@ def serve(storage: str, name: str | None, host: str, port: int, *, expose: bool 
         raise StudyError(
             f"cannot listen on {host}:{port}: {error.strerror}. Try another --port."
         ) from error
-    address = f"http://{host}:{server.server_port}/dashboard/studies/{study._study_id}"
+    address = f"http://{host}:{server.server_port}/dashboard/studies/{study_id_of(study)}"
     print(f"Study {shown(study.study_name)[1:-1]}: {address}  (Ctrl-C ends)", flush=True)
     with server, contextlib.suppress(KeyboardInterrupt):
         server.serve_forever()

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial
 from nas import statistics as st
 from nas.model.architecture import Architecture
 from nas.report.trial_rows import Row, candidate
+from nas.storage.handles import trial_id_of
 
 #: options a numeric parameter may have before its values are put into thirds
 MOST_OPTIONS = 6
@@ -159,14 +160,14 @@ def importance(rows: Sequence[Row]) -> dict[str, float]:
     """
     from optuna.importance import PedAnovaImportanceEvaluator
 
-    errors = {row.trial._trial_id: row.val_error or 0.0 for row in rows}
+    errors = {trial_id_of(row.trial): row.val_error or 0.0 for row in rows}
     if len(rows) < 10 or len(set(errors.values())) < 2:
         return {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = PedAnovaImportanceEvaluator().evaluate(
             Rows(rows),  # type: ignore[arg-type]
-            target=lambda trial: errors[trial._trial_id],
+            target=lambda trial: errors[trial_id_of(trial)],
         )
     total = sum(found.values())
     return {name: value / total for name, value in found.items()} if total else {}

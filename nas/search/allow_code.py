@@ -18,14 +18,14 @@ from optuna.study import Study
 from nas.common.errors import StudyError, shown
 from nas.data.catalog import CLASS_PATH, Dataset
 from nas.search.study import space_of
-from nas.storage.retry import Say
+from nas.storage.retry import Log
 
 #: class_path and init_args
 Code = tuple[str, str]
 KEY_BYTES = 32
 
 
-def require_trust(study: Study, trusted: bool, say: Say) -> None:
+def require_trust(study: Study, trusted: bool, say: Log) -> None:
     """Name the code that running a study runs; StudyError for code this user neither signed nor
     trusts. Call it before anything of the study is run."""
     for class_path, init_args in sorted(codes_of(study)):
@@ -37,7 +37,7 @@ def require_trust(study: Study, trusted: bool, say: Say) -> None:
             )
 
 
-def vouch(study: Study, dataset: Dataset, trusted: bool, say: Say) -> None:
+def vouch(study: Study, dataset: Dataset, trusted: bool, say: Log) -> None:
     """Sign the code of a study that has no trials yet, as the user named it; else require trust."""
     if study.get_trials(deepcopy=False):
         require_trust(study, trusted, say)

@@ -32,7 +32,8 @@ from nas.search.warm_start import extended
 from nas.search.worker import Job
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
-from nas.storage.retry import Say, impatient, once
+from nas.storage.retry import Log, each_once
+from nas.storage.retry_storage import stop_retrying
 
 #: seconds between two looks at the study
 POLL = 0.5
@@ -126,11 +127,11 @@ def sweep(folder: Path, study: str, trials: Sequence[FrozenTrial]) -> None:
                 left.unlink(missing_ok=True)
 
 
-def crew_of(job: Job, most: int, cluster: RayCluster | None, say: Say) -> Crew | RayCrew:
+def crew_of(job: Job, most: int, cluster: RayCluster | None, say: Log) -> Crew | RayCrew:
     """The workers of a job, `most` at most: of this machine, or placed by Ray."""
     if cluster is not None:
-        return RayCrew(job, cluster, most, once(say))
-    return Crew(job, min(job.workers, most), once(say))
+        return RayCrew(job, cluster, most, each_once(say))
+    return Crew(job, min(job.workers, most), each_once(say))
 
 
 def num_workers(asked: int | None, space: SearchSpace, per_gpu: int = 1) -> int:
@@ -138,7 +139,7 @@ def num_workers(asked: int | None, space: SearchSpace, per_gpu: int = 1) -> int:
     return asked if asked is not None else space.search.workers or default_workers(per_gpu)
 
 
-def speaker(console: Console) -> Say:
+def speaker(console: Console) -> Log:
     """A function that prints a remark for the user, also beside a live table."""
     return partial(console.print, markup=False, highlight=False, soft_wrap=True)
 
@@ -179,10 +180,10 @@ def watch(
                 vigil.look(trials)
                 time.sleep(poll)
     except KeyboardInterrupt:
-        impatient(storage)
+        stop_retrying(storage)
         return "interrupted"
     except StudyError:
-        impatient(storage)
+        stop_retrying(storage)
         raise
     finally:
         crew.leave()

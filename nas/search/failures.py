@@ -11,6 +11,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.common.errors import StudyError, first_line
+from nas.storage.handles import trial_id_of
 
 #: failures of one cause in a row that stop a search
 IN_A_ROW = 3
@@ -52,9 +53,9 @@ def blame(storage: BaseStorage, trial: FrozenTrial, ending: str) -> bool:
     died, epoch = trial.system_attrs.get(DIED, (0, 0))
     reached = trial.last_step or 0
     died = died + 1 if reached <= epoch else 1
-    storage.set_trial_system_attr(trial._trial_id, DIED, [died, reached])
+    storage.set_trial_system_attr(trial_id_of(trial), DIED, [died, reached])
     if died >= DEATHS:
-        fail(storage, trial._trial_id, f"its worker was {ending} each of {died} times")
+        fail(storage, trial_id_of(trial), f"its worker was {ending} each of {died} times")
     return died >= DEATHS
 
 

@@ -10,8 +10,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.common.processes import this_worker
+from nas.storage.handles import trial_id_of
 from nas.storage.locks import file_locked, locked
-from nas.storage.retry import patiently
+from nas.storage.retry import with_retry
 
 #: the attribute of a trial that waits, but not for a worker: it rests until it is promoted
 PAUSED = "paused"
@@ -32,10 +33,10 @@ def claim(storage: BaseStorage, study: Study, due: Due = due) -> FrozenTrial | N
     with file_locked(storage):  # other databases lock the row
         for trial in first_then_any(found):
             with contextlib.suppress(UpdateFinishedTrialError):
-                if storage.set_trial_state_values(trial._trial_id, state=TrialState.RUNNING):
-                    storage.set_trial_user_attr(trial._trial_id, "worker", this_worker())
+                if storage.set_trial_state_values(trial_id_of(trial), state=TrialState.RUNNING):
+                    storage.set_trial_user_attr(trial_id_of(trial), "worker", this_worker())
                     if trial.user_attrs.get(PAUSED):
-                        storage.set_trial_user_attr(trial._trial_id, PAUSED, False)
+                        storage.set_trial_user_attr(trial_id_of(trial), PAUSED, False)
                     return trial
     return None
 
@@ -57,7 +58,7 @@ def release(storage: BaseStorage, trial_id: int, worker: str | None) -> bool:
 
     False where the worker does not run it any more.
     """
-    return patiently(release_once)(storage, trial_id, worker)
+    return with_retry(release_once)(storage, trial_id, worker)
 
 
 def release_once(storage: BaseStorage, trial_id: int, worker: str | None) -> bool:

@@ -14,8 +14,9 @@ from nas.search.asha import Halving, halving_of, is_paused
 from nas.search.lease import Due, due
 from nas.search.study import NUM_TRIALS, counting, pruned_ending
 from nas.space.space import SearchSpace
+from nas.storage.handles import storage_of, trial_id_of
 from nas.storage.locks import locked
-from nas.storage.retry import patiently
+from nas.storage.retry import with_retry
 
 #: rejected candidates for each one trained, before the constraints are taken to leave nothing
 MOST_REJECTED = 50
@@ -37,7 +38,9 @@ def supply(
         return range(count, min(asked.total, count + num_wanted(trials, ahead)))
 
     def add_missing(asked: Demand) -> None:
-        with locked(study._storage) as hold:  # another search of the study may add at the same time
+        with locked(
+            storage_of(study)
+        ) as hold:  # another search of the study may add at the same time
             for index in missing(asked, study.get_trials(deepcopy=False)):
                 hold()
                 if asked.grid is None:
@@ -49,7 +52,7 @@ def supply(
         asked = demand()
         end_hopeless(study, halving, asked.counted(trials), asked.total)
         if missing(asked, trials):
-            patiently(add_missing)(asked)
+            with_retry(add_missing)(asked)
         return missing(asked, trials).start >= asked.total
 
     return keep_due
@@ -111,7 +114,7 @@ def end_pruned(study: Study, trial: FrozenTrial) -> None:
     """End a resting trial for good, with what it had reached."""
     with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
         state, values = pruned_ending(study, trial)
-        study._storage.set_trial_state_values(trial._trial_id, state, values)
+        storage_of(study).set_trial_state_values(trial_id_of(trial), state, values)
 
 
 def refuse_hopeless(rejected: int, total: int) -> None:

@@ -12,6 +12,7 @@ from nas.common.processes import is_alive
 from nas.search.failures import blame
 from nas.search.heartbeat import beat_of
 from nas.search.lease import release
+from nas.storage.handles import trial_id_of
 
 #: seconds without a beat after which a worker counts as gone
 SILENCE = 90.0
@@ -47,7 +48,7 @@ class Vigil:
         self.heard = {t.number: self.hear(t) for t in running}
         for trial in running:
             if self.is_abandoned(trial):
-                release(self.storage, trial._trial_id, trial.user_attrs.get("worker"))
+                release(self.storage, trial_id_of(trial), trial.user_attrs.get("worker"))
 
     def hear(self, trial: FrozenTrial) -> tuple[tuple[str | None, int], float]:
         """The last sign of a trial, and when it was first heard."""
@@ -71,4 +72,4 @@ def mourn(storage: BaseStorage, trials: Sequence[FrozenTrial], worker: str, endi
         if trial.state == TrialState.RUNNING and trial.user_attrs.get("worker") == worker:
             with suppress(UpdateFinishedTrialError):
                 if not blame(storage, trial, ending):
-                    release(storage, trial._trial_id, worker)
+                    release(storage, trial_id_of(trial), worker)

@@ -19,7 +19,9 @@ from nas.common.registry import Registry
 from nas.search.samplers import WindowedTPE
 from nas.space.space import SearchSpace, differences
 from nas.space.yaml import Source
+from nas.storage.handles import storage_of, study_id_of
 from nas.storage.locks import locked
+from nas.storage.one_objective import with_one_objective
 from nas.training.result import LEARNED, OBJECTIVES, Result
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -125,7 +127,7 @@ def has_study(storage: BaseStorage, name: str) -> bool:
 
 def newest(storage: BaseStorage) -> str:
     """The name of the search made last."""
-    studies = sorted(storage.get_all_studies(), key=lambda study: study._study_id)
+    studies = sorted(storage.get_all_studies(), key=study_id_of)
     return [*studies, *(s for s in studies if search_of(s.user_attrs) is None)][-1].study_name
 
 
@@ -208,21 +210,6 @@ def counting(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     return [trial for trial in trials if counts(trial)]
 
 
-class OneDirection:
-    """A storage seen as that of a study with one objective: pruners know no other kind."""
-
-    def __init__(self, storage: BaseStorage, direction: optuna.study.StudyDirection) -> None:
-        self._storage = storage
-        self._direction = direction
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._storage, name)
-
-    def get_study_directions(self, study_id: int) -> list[optuna.study.StudyDirection]:
-        """The one direction."""
-        return [self._direction]
-
-
 def learned_objective(space: SearchSpace) -> str | None:
     """The first objective that is known after every epoch: the one a pruner can use."""
     return next((name for name in space.search.objectives if name in LEARNED), None)
@@ -233,13 +220,11 @@ def should_prune(study: Study, trial_id: int, objective: str, epoch: int) -> boo
 
     Values of later epochs are left over from before an interruption.
     """
-    frozen = copy.copy(study._storage.get_trial(trial_id))
+    frozen = copy.copy(storage_of(study).get_trial(trial_id))
     values = frozen.intermediate_values.items()
     frozen.intermediate_values = {step: value for step, value in values if step <= epoch}
     direction = optuna.study.StudyDirection[OBJECTIVES[objective].direction.upper()]
-    storage: Any = OneDirection(study._storage, direction)
-    view = Study(study.study_name, storage, study.sampler, study.pruner)
-    return bool(study.pruner.prune(view, frozen))
+    return study.pruner.prune(with_one_objective(study, direction), frozen)
 
 
 def best_trials(study: Study, trials: Sequence[FrozenTrial] | None = None) -> list[FrozenTrial]:

@@ -34,6 +34,7 @@ from nas.search.study import (
 from nas.search.trial_notes import trial_text, untrained_text
 from nas.space.space import SearchSpace
 from nas.storage.bulk_write import write
+from nas.storage.handles import storage_of, trial_id_of
 from nas.training.candidate import Candidate
 from nas.training.lightning import StoppedError, Trained, train
 from nas.training.metrics import PROBE_MEASURES
@@ -55,24 +56,24 @@ def run_trial(
 ) -> None:
     """Run a claimed trial to its end; interrupted, it is due again. DataError passes through."""
     study = for_trial(storage, name, space, claimed.number)
-    trial = Trial(study, claimed._trial_id)
+    trial = Trial(study, trial_id_of(claimed))
     attempt = attempt_twin if "cells" in claimed.user_attrs else attempt_candidate
     checkpoint = checkpoint_file(place.out, name, claimed.number)
     try:
         paused = attempt(study, trial, space, place, checkpoint)
         if paused:
-            release(storage, claimed._trial_id, this_worker())
+            release(storage, trial_id_of(claimed), this_worker())
             return
     except (StoppedError, UserError, KeyboardInterrupt, SystemExit):
-        release(storage, claimed._trial_id, this_worker())
+        release(storage, trial_id_of(claimed), this_worker())
         raise
     except UpdateFinishedTrialError:
         pass  # finished by a process that took this one for dead
     except Exception as error:
-        now = storage.get_trial(claimed._trial_id)
+        now = storage.get_trial(trial_id_of(claimed))
         if not now.state.is_finished() and not is_ours(now, this_worker()):
             return  # another's by now, with its checkpoint
-        fail_with(storage, claimed._trial_id, error)
+        fail_with(storage, trial_id_of(claimed), error)
         if "CUDA error" in str(error):
             raise SystemExit(
                 "CUDA does not recover in a process: another one is started"
@@ -102,8 +103,8 @@ def attempt_candidate(
         if objective is None:
             return False
         value, epoch = finite(record[objective], objective), int(record["epoch"])
-        study._storage.set_trial_intermediate_value(trial._trial_id, epoch, value)
-        return should_prune(study, trial._trial_id, objective, epoch)
+        storage_of(study).set_trial_intermediate_value(trial_id_of(trial), epoch, value)
+        return should_prune(study, trial_id_of(trial), objective, epoch)
 
     def rests_after(record: dict[str, float]) -> bool:
         return halving is not None and is_to_rest(study, trial, halving, record)
@@ -136,14 +137,14 @@ def is_to_rest(study: Study, trial: Trial, halving: Halving, record: dict[str, f
         return False
     losses = trial.user_attrs.get(LOSSES, {}) | {str(epoch): record["train_loss"]}
     trial.set_user_attr(LOSSES, losses)
-    own = study._storage.get_trial(trial._trial_id)
+    own = storage_of(study).get_trial(trial_id_of(trial))
     return halving.rests(study.get_trials(deepcopy=False), own, epoch)
 
 
 def seed_of_rested(study: Study, trial: Trial, halving: Halving | None) -> int | None:
     """The seed of a trial that rested and goes on, None of another; it is marked where it goes on
     for being in the control set alone."""
-    own = study._storage.get_trial(trial._trial_id)
+    own = storage_of(study).get_trial(trial_id_of(trial))
     if RUNG not in own.user_attrs or "reused_from" in own.user_attrs:
         return None
     if halving and halving.is_control(own.number) and SPARED not in own.user_attrs:
@@ -162,8 +163,8 @@ def attempt_twin(
         raise StudyError(f"twin {trial.number} names other code than its space: it is not run.")
 
     def on_epoch(record: dict[str, float]) -> bool:
-        study._storage.set_trial_intermediate_value(
-            trial._trial_id, int(record["epoch"]), record["val_accuracy"]
+        storage_of(study).set_trial_intermediate_value(
+            trial_id_of(trial), int(record["epoch"]), record["val_accuracy"]
         )
         return False
 
@@ -202,7 +203,7 @@ def reject(study: Study, trial: Trial, candidate: Candidate, excess: dict[str, f
     if broken:
         why = f"Rejected by the constraints: {', '.join(broken)}."
         attributes = {"rejected": ", ".join(broken)}
-        write(study, trial._trial_id, attributes, untrained_text(candidate, why))
+        write(study, trial_id_of(trial), attributes, untrained_text(candidate, why))
         study.tell(trial, state=TrialState.PRUNED)
     return bool(broken)
 
@@ -224,9 +225,9 @@ def copy(study: Study, trial: Trial, candidate: Candidate, twin: FrozenTrial) ->
     attributes = {key: value for key, value in twin.user_attrs.items() if key not in own}
     attributes["reused_from"] = twin.number
     note = untrained_text(candidate, f"The same as trial {twin.number}, which see.")
-    write(study, trial._trial_id, attributes, note)
+    write(study, trial_id_of(trial), attributes, note)
     for step, value in twin.intermediate_values.items():
-        study._storage.set_trial_intermediate_value(trial._trial_id, step, value)
+        storage_of(study).set_trial_intermediate_value(trial_id_of(trial), step, value)
     state, values = twin.state, twin.values
     if not twin.state.is_finished():
         state, values = pruned_ending(study, twin)
@@ -243,7 +244,7 @@ def record(trial: Trial, candidate: Candidate, result: Result, rung: int | None 
     """Write down all that was measured, before the trial ends, or rests at a rung."""
     note = trial_text(candidate, result)
     rest = {PAUSED: True, RUNG: rung} if rung else {}
-    write(trial.study, trial._trial_id, measured(candidate, result) | rest, note)
+    write(trial.study, trial_id_of(trial), measured(candidate, result) | rest, note)
 
 
 def measured(candidate: Candidate, result: Result) -> dict[str, Any]:

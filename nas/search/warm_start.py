@@ -13,7 +13,7 @@ from nas.search.allow_code import vouch
 from nas.search.study import DONE, create_study
 from nas.space.space import SearchSpace
 from nas.storage.locks import locked
-from nas.storage.retry import silent
+from nas.storage.retry import no_log
 from nas.training.candidate import Candidate
 
 #: the attribute of a trial with the study and number it was taken from
@@ -36,7 +36,7 @@ def extended(storage: BaseStorage, name: str, space: SearchSpace) -> str:
     if earlier:
         refuse_other_objectives(earlier[0], space)
         new = create_study(storage, name, space)
-        vouch(new, space.dataset, False, silent)
+        vouch(new, space.dataset, False, no_log)
         take_over(storage, earlier, new, space)
     return name
 

@@ -26,8 +26,9 @@ from nas.search.lease import claim, is_ours
 from nas.search.queue import due_of
 from nas.search.study import load_study, space_of
 from nas.space.space import SearchSpace
+from nas.storage.handles import trial_id_of
 from nas.storage.open import open_storage
-from nas.storage.retry import Say
+from nas.storage.retry import Log
 
 #: seconds between two looks for a due trial, at first and at most
 PATIENCE, MOST_PATIENCE = 0.2, 5.0
@@ -82,7 +83,7 @@ def work(job: Job, index: int, messages: Connection) -> None:
         say(RuntimeError(traceback.format_exc()))
 
 
-def run_due(job: Job, interrupted: Callable[[], bool], say: Say) -> None:
+def run_due(job: Job, interrupted: Callable[[], bool], say: Log) -> None:
     """The loop of a worker."""
     from nas.search.trial import Place, run_trial
 
@@ -107,7 +108,7 @@ def run_due(job: Job, interrupted: Callable[[], bool], say: Say) -> None:
             pause = min(2 * pause, MOST_PATIENCE)
             continue
         pause = PATIENCE
-        with beating(pulse, claimed._trial_id, space.trial_timeout):
+        with beating(pulse, trial_id_of(claimed), space.trial_timeout):
             run_trial(storage, job.study, space, claimed, place)
 
 
@@ -118,7 +119,7 @@ def rest(seconds: float, interrupted: Callable[[], bool]) -> None:
         time.sleep(PATIENCE)
 
 
-def forward_remarks(say: Say) -> None:
+def forward_remarks(say: Log) -> None:
     """Have remarks said, and not written to the error output of this process."""
     show = warnings.showwarning
     warnings.simplefilter("always", Remark)

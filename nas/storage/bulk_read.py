@@ -15,8 +15,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, Select, select
 
-from nas.storage.locks import engine_of
-from nas.storage.retry import patiently
+from nas.storage.handles import engine_of, storage_of, study_id_of
+from nas.storage.retry import with_retry
 
 #: attributes that are the same in many trials
 SHARED = {"candidate", "provenance", "diverged", "pruned", "seed", "layers", "parameters"}
@@ -38,7 +38,7 @@ def trials_of(
     `without`, or `only` some; of those in `brief` what its function keeps. What trials with values
     reported on the way is left out too. Of a study in memory everything.
     """
-    engine = engine_of(study._storage)
+    engine = engine_of(storage_of(study))
     if engine is None:
         return study.get_trials(deepcopy=False)
 
@@ -48,9 +48,9 @@ def trials_of(
             key = models.TrialUserAttributeModel.__table__.c.key
             is_wanted = key.not_in(without) if only is None else key.in_(only)
             attributes(connection, study, is_wanted, brief, found)
-            return list(frozen(connection, study._study_id, found))
+            return list(frozen(connection, study_id_of(study), found))
 
-    return patiently(read, patience=0.0)()
+    return with_retry(read, timeout=0.0)()
 
 
 def frozen(connection: Connection, study_id: int, found: Parts) -> Iterator[FrozenTrial]:
@@ -126,7 +126,7 @@ def rows(
     table, trial = model.__table__, models.TrialModel.__table__
     wanted: Select[Any] = select(table.c.trial_id, *(table.c[name] for name in columns))
     wanted = wanted.join(trial, trial.c.trial_id == table.c.trial_id)
-    wanted = wanted.where(trial.c.study_id == study._study_id)
+    wanted = wanted.where(trial.c.study_id == study_id_of(study))
     if where is not None:
         wanted = wanted.where(where)
     yield from connection.execution_options(yield_per=BATCH).execute(wanted)

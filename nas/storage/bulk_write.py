@@ -9,8 +9,8 @@ from optuna.storages._rdb import models
 from optuna.study import Study
 from sqlalchemy import Connection, delete, insert, select
 
-from nas.storage.locks import engine_of
-from nas.storage.retry import patiently
+from nas.storage.handles import engine_of, storage_of, study_id_of
+from nas.storage.retry import with_retry
 
 
 def write(study: Study, trial_id: int, attributes: Mapping[str, Any], note: str) -> None:
@@ -24,14 +24,14 @@ def write(study: Study, trial_id: int, attributes: Mapping[str, Any], note: str)
     # an earlier attempt may have left a note of one part more, which is to be empty
     noted = {f"{note_str_key_prefix(trial_id)}{len(parts)}": "", **parts}
     noted[note_ver_key(trial_id)] = 1
-    patiently(write_once)(study, trial_id, attributes, noted)
+    with_retry(write_once)(study, trial_id, attributes, noted)
 
 
 def write_once(
     study: Study, trial_id: int, attributes: Mapping[str, Any], noted: Mapping[str, Any]
 ) -> None:
     """One try; nothing of it is left where it fails."""
-    engine = engine_of(study._storage)
+    engine = engine_of(storage_of(study))
     assert engine is not None, "trials run in databases"
     trial = models.TrialModel
     with engine.begin() as connection:
@@ -40,7 +40,7 @@ def write_once(
             raise UpdateFinishedTrialError(f"trial {trial_id} has ended")
         user, system = models.TrialUserAttributeModel, models.StudySystemAttributeModel
         replace(connection, user, "trial_id", trial_id, attributes)
-        replace(connection, system, "study_id", study._study_id, noted)
+        replace(connection, system, "study_id", study_id_of(study), noted)
 
 
 def replace(

@@ -10,7 +10,8 @@ from optuna.storages import BaseStorage
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from nas.storage.retry import patiently
+from nas.storage.handles import engine_of
+from nas.storage.retry import with_retry
 
 #: how to connect: SQLite waits for locks, PostgreSQL sees within a minute that a peer is dead
 CONNECT: dict[str, dict[str, int]] = {
@@ -64,15 +65,10 @@ def lock_engine(url: URL) -> Engine:
     return create_engine(url, poolclass=NullPool, connect_args=CONNECT["postgresql"])
 
 
-def engine_of(storage: BaseStorage) -> Engine | None:
-    """The connections of a storage that is a database."""
-    return getattr(getattr(storage, "_backend", storage), "engine", None)
-
-
 @contextlib.contextmanager
 def server_lock(engine: Engine) -> Iterator[Callable[[], object]]:
     """A lock of the server, held until its connection is given back."""
-    connection = patiently(take_lock)(engine)
+    connection = with_retry(take_lock)(engine)
     try:
         yield lambda: connection.execute(text("SELECT 1"))
     finally:

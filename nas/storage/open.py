@@ -3,30 +3,30 @@
 import re
 from pathlib import Path
 
-import optuna
 from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy import URL, make_url
 
 from nas.common.errors import StudyError, first_line
 from nas.common.paths import STORAGE
 from nas.storage.locks import CONNECT, locked_place
-from nas.storage.retry import Say, patient, patiently
+from nas.storage.retry import Log, with_retry
+from nas.storage.retry_storage import RetryStorage
 
 
 def open_storage(
-    url: str, *, create: bool = False, wait: Say | None = None, known: bool = False
+    url: str, *, create: bool = False, wait: Log | None = None, known: bool = False
 ) -> BaseStorage:
     """The storage at a URL; an SQLite file is made only with `create`.
 
     With `wait`, which is told of it, the storage is waited for when it is away later; one that is
     known to be right also when it is away now. SQLite waits for locks.
     """
-    make = patiently(made, wait) if wait and known else made
+    make = with_retry(made, wait) if wait and known else made
     try:
         place = make_url(url)
         if place.get_backend_name() == "sqlite":
             check_file(place.database or ":memory:", create=create)
-        return optuna.storages.get_storage(patient(make(url, place), wait))
+        return RetryStorage(make(url, place), wait)
     except StudyError:
         raise
     except Exception as error:

@@ -25,6 +25,7 @@ from nas.search.lease import claim
 from nas.search.queue import supply
 from nas.search.study import create_study, load_study
 from nas.space.space import SearchSpace
+from nas.storage.handles import storage_of
 from nas.storage.open import open_storage
 from nas.training.lightning import Trained
 
@@ -96,9 +97,9 @@ def run_one(study: Study, space: SearchSpace, epochs: int) -> float | None:
         out = Path(folder)
         place = trials.Place(data_dir=out, out=out, interrupted=lambda: False)
         start = time.process_time()
-        claimed = claim(study._storage, study)
+        claimed = claim(storage_of(study), study)
         assert claimed is not None
-        trials.run_trial(study._storage, study.study_name, space, claimed, place)
+        trials.run_trial(storage_of(study), study.study_name, space, claimed, place)
         taken = time.process_time() - start
     return taken - sum(outside) if outside else None
 

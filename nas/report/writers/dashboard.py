@@ -19,8 +19,8 @@ from nas.common.errors import StudyError
 from nas.report.document import Drawing
 from nas.report.style import counted
 from nas.report.writers.markdown import MOST_SENTENCES, escaped, listing, quoted
-from nas.storage.locks import engine_of
-from nas.storage.retry import patiently
+from nas.storage.handles import engine_of, storage_of, study_id_of
+from nas.storage.retry import with_retry
 
 #: pixels of a figure in the dashboard
 PLOT_HEIGHT = 420
@@ -49,11 +49,11 @@ def publish(study: Study, drawings: Sequence[Drawing], verdict: Sequence[str]) -
     shown: dict[str, Any] = dict(split_body(note(study.study_name, verdict), None))
     for drawing in drawings:
         shown |= split_plot_data(titled(drawing), f"{FIGURES}{drawing.name}:")
-    engine = engine_of(study._storage)
+    engine = engine_of(storage_of(study))
     if engine is None:
         write_one_by_one(study, shown)
     else:
-        patiently(write_at_once, patience=0.0)(engine, study._study_id, shown)
+        with_retry(write_at_once, timeout=0.0)(engine, study_id_of(study), shown)
 
 
 def titled(drawing: Drawing) -> str:
@@ -89,7 +89,7 @@ def write_at_once(engine: Engine, study_id: int, shown: Mapping[str, Any]) -> No
 
 def write_one_by_one(study: Study, shown: Mapping[str, Any]) -> None:
     """The same in memory, where what is old is left empty."""
-    storage, study_id = study._storage, study._study_id
+    storage, study_id = storage_of(study), study_id_of(study)
     known = storage.get_study_system_attrs(study_id)
     old = {key: "" for key in known if key.startswith((FIGURES, NOTE))}
     for key, value in {**old, **shown, VERSION: known.get(VERSION, 0) + 1}.items():

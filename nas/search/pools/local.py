@@ -20,7 +20,7 @@ from nas.common.processes import is_alive, worker_name
 from nas.search.failures import ending_of
 from nas.search.stale_trials import mourn
 from nas.search.worker import PRELOAD, READY, Job, work
-from nas.storage.retry import Say, silent
+from nas.storage.retry import Log, no_log
 
 #: seconds a worker gets to leave its trial before it is killed
 GRACE = 20
@@ -43,7 +43,7 @@ class Crew:
 
     job: Job
     size: int
-    say: Say = silent
+    say: Log = no_log
     context: Any = field(default_factory=lambda: multiprocessing.get_context("forkserver"))
     members: list[Member] = field(default_factory=list)
     stillborn: int = 0

@@ -25,7 +25,8 @@ from nas.search.pools.local import GRACE, STILLBORN
 from nas.search.stale_trials import mourn
 from nas.search.study import load_study
 from nas.search.worker import READY, Job, run_due
-from nas.storage.retry import Say, silent
+from nas.storage.handles import trial_id_of
+from nas.storage.retry import Log, no_log
 
 #: seconds in which the loss of a node is known that took a worker with it
 NODE_SECONDS = 3.0
@@ -70,7 +71,7 @@ class RayCrew:
     job: Job
     cluster: RayCluster
     most: int
-    say: Say = silent
+    say: Log = no_log
     members: dict[Any, Member] = field(default_factory=dict)
     by_token: dict[int, Member] = field(default_factory=dict)
     stillborn: int = 0
@@ -135,7 +136,7 @@ class RayCrew:
             return
         for trial in trials:
             if is_ours(trial, name):
-                release(storage, trial._trial_id, name)
+                release(storage, trial_id_of(trial), name)
 
     def listen(self) -> None:
         """Hear what the workers have to say: that they are ready, or a remark."""

@@ -1,0 +1,53 @@
+"""Optuna's storage in a database, waited for while the database is away."""
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from optuna.storages import BaseStorage, RDBStorage, get_storage
+
+from nas.common.errors import StudyError
+from nas.storage.delegate import DelegatingStorage
+from nas.storage.retry import RETRY_TIMEOUT, Log, no_log, with_retry
+
+P = ParamSpec("P")
+T = TypeVar("T")
+#: calls that look for something that need not be there
+LOOK_UPS = ("get_study_id_from_name", "get_trial_id_from_study_id_trial_number")
+
+
+class RecordGoneError(StudyError, KeyError):
+    """A study or trial is not in the storage any more: a KeyError, as Optuna's contract asks for,
+    that ends the program with a sentence if nobody expects it."""
+
+    def __str__(self) -> str:  # KeyError quotes its text
+        return "the study is not there any more: somebody deleted it, as the dashboard can."
+
+
+class RetryStorage(DelegatingStorage):
+    """Optuna's cached storage of a database. Calls that are safe to repeat, as a lost answer to
+    the first try changes nothing, are made again while the database is away; without `log` a
+    database that is away is a StudyError at once.
+    """
+
+    def __init__(self, database: RDBStorage, log: Log | None) -> None:
+        super().__init__(get_storage(database))
+        self.log = log or no_log
+        self.timeout = RETRY_TIMEOUT if log else 0.0
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"log": no_log}  # another process has an output of its own
+
+    def call(self, method: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        """Make a call, again while the database is away."""
+        try:
+            return with_retry(method, self.log, self.timeout)(*arguments, **options)
+        except KeyError as error:
+            if method.__name__ in LOOK_UPS:
+                raise
+            raise RecordGoneError from error
+
+
+def stop_retrying(storage: BaseStorage) -> None:
+    """Wait for a storage no more, as nobody waits for what is done with it now."""
+    if isinstance(storage, RetryStorage):
+        storage.timeout = 0.0
