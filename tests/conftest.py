@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from nas.model.architecture import Architecture, Named, Stage
-from nas.model.blocks import BLOCKS, ORDERS, SAME_SHAPE, TRANSITIONS
+from nas.model.blocks import BLOCKS, ORDERS, same_shape, transitions
 from nas.space.space import SearchSpace
 
 torch.set_num_threads(1)
@@ -21,7 +21,7 @@ torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: every block type with every order, shortcut and transition
-COMBINATIONS = list(itertools.product(BLOCKS, ORDERS, SAME_SHAPE, TRANSITIONS))
+COMBINATIONS = list(itertools.product(BLOCKS, ORDERS, same_shape(), transitions()))
 
 TINY = """
 name: tiny

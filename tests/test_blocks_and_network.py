@@ -12,7 +12,7 @@ from torch import nn
 
 from nas.common.registry import Registry
 from nas.model.architecture import Architecture, Named, Stage
-from nas.model.blocks import ACTIVATIONS, BLOCKS, NORMS, ORDERS, SAME_SHAPE, SHORTCUTS, TRANSITIONS
+from nas.model.blocks import ACTIVATIONS, BLOCKS, NORMS, ORDERS, SHORTCUTS, same_shape, transitions
 from nas.model.cost import cost
 from nas.model.network import Network, Plain, Residual, channels_last
 
@@ -42,7 +42,7 @@ def test_every_combination_trains(combination: tuple[str, ...], norm: str) -> No
         assert parameter.grad.isfinite().all(), name
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", list(ACTIVATIONS))
 @pytest.mark.parametrize("order", list(ORDERS))
 def test_every_activation_trains(activation: str, order: str) -> None:
     architecture = small(order=order, activation=activation)
@@ -177,7 +177,7 @@ def test_orders_are_those_of_the_paper(order: str) -> None:
 
 def test_every_order_is_checked_above() -> None:
     assert set(FIGURE_4) == set(FIRST_AND_LAST) == set(ORDERS)
-    assert set(SAME_SHAPE) | set(TRANSITIONS) == set(SHORTCUTS)
+    assert set(same_shape()) | set(transitions()) == set(SHORTCUTS)
 
 
 @pytest.mark.parametrize(

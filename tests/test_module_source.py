@@ -22,11 +22,11 @@ from nas.model.blocks import (
     BLOCKS,
     NORMS,
     ORDERS,
-    SAME_SHAPE,
     STEMS,
-    TRANSITIONS,
     Conv,
     conv,
+    same_shape,
+    transitions,
 )
 from nas.model.layout import plan
 from nas.model.network import Network
@@ -60,14 +60,14 @@ def bottleneck(**options) -> Named:
 def cases() -> dict[str, Architecture]:
     """Name -> architecture: all combinations of the parts of a block, the rest one at a time."""
     found = {}
-    for block, order, shortcut, transition in product(BLOCKS, ORDERS, SAME_SHAPE, TRANSITIONS):
+    for block, order, shortcut, transition in product(BLOCKS, ORDERS, same_shape(), transitions()):
         stages = two_stages(block=Named(block), shortcut=shortcut, transition=transition)
         name = f"{block}-{order}-{shortcut}-{transition}"
         found[name] = architecture(*stages, activation_order=order)
-    for order, transition in product(ORDERS, TRANSITIONS):
+    for order, transition in product(ORDERS, transitions()):
         first = Stage(depth=2, width=16, stride=2, transition=transition)
         found[f"first-{order}-{transition}"] = architecture(first, activation_order=order)
-    for order, norm, transition in product(ORDERS, NORMS, TRANSITIONS):
+    for order, norm, transition in product(ORDERS, NORMS, transitions()):
         stages = two_stages(transition=transition)
         found[f"{norm}-{order}-{transition}"] = architecture(
             *stages, activation_order=order, norm=Named(norm)
@@ -413,7 +413,7 @@ def test_no_name_of_a_part_becomes_code(text, place):
         source = export(replace(candidate, **changed))
     except ValueError:
         return
-    assert text in (*BLOCKS, *ORDERS, *ACTIVATIONS, *NORMS, *STEMS, *SAME_SHAPE)
+    assert text in (*BLOCKS, *ORDERS, *ACTIVATIONS, *NORMS, *STEMS, *same_shape())
     compile(source, "best.py", "exec")
 
 

@@ -1,19 +1,41 @@
 """Names and what they stand for: one table for each kind of part."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar, get_origin
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: types an option can have, besides a Literal of words
+OPTION_TYPES = {"int": int, "float": float, "bool": bool}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A registered function with facts beside it: a kind of parts adds its facts as fields."""
+
+    function: Callable[..., Any]
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """What the function returns."""
+        return self.function(*arguments, **options)
 
 
 class Registry(Generic[T]):
-    """A table of named parts. The keyword-only parameters of a part are its options."""
+    """A table of named parts of one kind.
 
-    def __init__(self, kind: str) -> None:
+    The keyword-only parameters of a part are its options. Its docstring is its description, in
+    which a line `option: …` describes an option.
+    """
+
+    def __init__(self, kind: str, entry: Callable[..., T] | None = None) -> None:
         self.kind = kind
+        self._entry = entry
         self._parts: dict[str, T] = {}
 
     def add(self, name: str, part: T) -> T:
@@ -21,11 +43,24 @@ class Registry(Generic[T]):
         if name in self._parts:
             raise ValueError(f"{self.kind} {name!r} is registered twice.")
         self._parts[name] = part
+        for option, parameter in self.options(name).items():
+            if not is_option(parameter):
+                del self._parts[name]
+                raise TypeError(
+                    f"option {option!r} of {self.kind} {name!r} must have a default and one of the "
+                    "types int, float, bool and Literal."
+                )
         return part
 
-    def register(self, name: str) -> Callable[[T], T]:
-        """Enter the decorated function or class."""
-        return lambda part: self.add(name, part)
+    def register(self, name: str, **facts: Any) -> Callable[[F], F]:
+        """Enter the decorated function or class, with the facts that this kind of parts has."""
+
+        def enter(function: F) -> F:
+            part: Any = function if self._entry is None else self._entry(function=function, **facts)
+            self.add(name, part)
+            return function
+
+        return enter
 
     def __getitem__(self, name: str) -> T:
         if name not in self._parts:
@@ -38,17 +73,63 @@ class Registry(Generic[T]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._parts)
 
+    def parts(self) -> dict[str, T]:
+        """All parts by name, as they are now."""
+        return dict(self._parts)
+
+    def function(self, name: str) -> Any:
+        """The registered function or class itself."""
+        part = self[name]
+        return part.function if isinstance(part, Entry) else part
+
     def options(self, name: str) -> dict[str, inspect.Parameter]:
         """Option name -> its parameter (annotation and default)."""
-        part: Any = self[name]
-        return keyword_only(part) if callable(part) else {}
+        function = self.function(name)
+        return keyword_only(function) if callable(function) else {}
+
+    def description(self, name: str) -> str:
+        """What a part is, on one line: its docstring without the lines about options."""
+        return described(self.function(name))[0]
+
+    def option_description(self, name: str, option: str) -> str:
+        """What an option of a part is, on one line; empty where its docstring does not say."""
+        return described(self.function(name))[1].get(option, "")
 
 
 @cache
 def keyword_only(part: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """The keyword-only parameters of a part; kept, as a check of a space asks often."""
     parameters = inspect.signature(part).parameters
-    return {k: p for k, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+    return {
+        name: parameter.replace(
+            annotation=OPTION_TYPES.get(parameter.annotation, parameter.annotation)
+        )
+        for name, parameter in parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+
+
+def is_option(parameter: inspect.Parameter) -> bool:
+    """Whether a search can vary the parameter and JSON can hold it."""
+    kind = parameter.annotation
+    known = kind in OPTION_TYPES.values() or get_origin(kind) is Literal
+    return known and parameter.default is not parameter.empty
+
+
+@cache
+def described(part: Any) -> tuple[str, dict[str, str]]:
+    """A docstring as the text about the part and the texts about its options, each on one line."""
+    about, options = [], {}
+    name = None
+    for line in (inspect.getdoc(part) or "").splitlines():
+        found = re.fullmatch(r"(\w+): (.+)", line)
+        if found and found[1] in keyword_only(part):
+            name, options[found[1]] = found[1], found[2]
+        elif name is not None and line.strip():
+            options[name] += f" {line.strip()}"
+        elif name is None:
+            about.append(line)
+    return " ".join(" ".join(about).split()), options
 
 
 def unknown(kind: str, name: object, known: list[str]) -> str:

@@ -1,18 +1,17 @@
-"""Pieces of Python text: numbers, lines broken as ruff format does, functions copied."""
+"""Pieces of Python text: numbers, and lines broken as ruff format does."""
 
-import ast
-import inspect
+import keyword
 import math
 import re
 import textwrap
-from collections.abc import Iterator
-from types import FunctionType
 from typing import Any
 
 from nas.model.architecture import Named
 from nas.model.blocks import BLOCKS, Conv, Ops
 
 LINE_LENGTH = 100
+RESERVED = {"torch", "nn", "F", "Path", *keyword.kwlist}
+TAKEN = "no part of an exported module can have the name {!r}."
 
 
 def docstring(title: str, facts: list[str]) -> str:
@@ -51,6 +50,13 @@ def numbers(*values: Any) -> str:
     return ", ".join(map(literal, values))
 
 
+def free_name(name: str) -> str:
+    """The name; ValueError where a part of an exported module cannot have it."""
+    if not name.isidentifier() or name in RESERVED:
+        raise ValueError(TAKEN.format(name))
+    return name
+
+
 def fitted(opening: str, items: list[str], closing: str, indent: int = 0) -> str:
     """Opening, items and closing on one line, or broken where ruff format would break them."""
     margin, text = " " * indent, ", ".join(items)
@@ -65,26 +71,6 @@ def options(block_type: Named) -> dict[str, Source]:
     """Every option of a block type, also those left at their defaults."""
     defaults = {name: option.default for name, option in BLOCKS.options(block_type.name).items()}
     return {name: literal(value) for name, value in (defaults | block_type.arguments).items()}
-
-
-def copied(name: str, function: Any, defaults: dict[str, Source]) -> Iterator[tuple[str, str]]:
-    """Name and source of a function after those it calls, without decorators and annotations."""
-    lines = textwrap.dedent(inspect.getsource(function)).splitlines()
-    (node,) = ast.parse("\n".join(lines)).body
-    assert isinstance(node, ast.FunctionDef)
-    for call in (n for line in node.body for n in ast.walk(line) if isinstance(n, ast.Call)):
-        helper = function.__globals__.get(ast.unparse(call.func))
-        if isinstance(helper, FunctionType) and helper is not function:
-            yield from copied(helper.__name__, helper, {})
-    signature = inspect.signature(function)
-    parameters = [
-        p.replace(annotation=p.empty, default=defaults.get(p.name, p.default))
-        for p in signature.parameters.values()
-    ]
-    text = str(signature.replace(parameters=parameters, return_annotation=signature.empty))
-    header = fitted(f"def {name}(", text[1:-1].split(", "), "):")
-    body = "\n".join(lines[node.body[0].lineno - 1 : node.end_lineno])
-    yield name, header + "\n" + re.sub(r"\bConv\(", "conv(", body)
 
 
 def has_weights(shortcut: Ops | None) -> bool:

@@ -6,16 +6,17 @@ only foreign text and stand in the docstring alone; all else is a number or a re
 """
 
 import inspect
-import keyword
 import math
 from collections.abc import Iterator
 from typing import Any
 
+from nas.export.copying import Copier
 from nas.export.formatting import (
+    TAKEN,
     Source,
-    copied,
     docstring,
     fitted,
+    free_name,
     has_weights,
     literal,
     numbers,
@@ -30,22 +31,26 @@ from nas.model.blocks import (
     SHORTCUTS,
     Activation,
     Conv,
+    Layer,
     MaxPool,
     Norm,
     Op,
     Ops,
     ZeroPad,
 )
-from nas.model.layout import Block, norm_groups, plan, stride_of, without_norm
+from nas.model.layout import (
+    Block,
+    activation_layer,
+    norm_groups,
+    plan,
+    stride_of,
+    without_norm,
+)
 
-RESERVED = {"torch", "nn", "F", "Path", *keyword.kwlist}
 MODULE = """\
 {docstring}
 
-from pathlib import Path
-
-import torch
-{functional}from torch import nn
+{imports}
 
 
 {parts}
@@ -71,7 +76,7 @@ def conv(in_channels, out_channels, kernel_size, stride=1, groups=1):
     )'''
 ORDER = '''\
 def {name}(convs):
-    """{about}."""
+    """{about}"""
     layers = []
     for layer in convs:
         layers += [{cycle}]
@@ -108,18 +113,27 @@ def module_source(architecture: Architecture, *, title: str, facts: list[str]) -
     """
     parts: dict[str, str] = {}
     try:
-        for name, source in Writer(architecture).parts():
-            free = name.isidentifier() and name not in RESERVED
-            if not free or parts.setdefault(name, source) != source:
-                raise ValueError(f"no part of an exported module can have the name {name!r}.")
+        writer = Writer(architecture)
+        for name, source in writer.parts():
+            if parts.setdefault(free_name(name), source) != source:
+                raise ValueError(TAKEN.format(name))
     except (TypeError, LookupError, OverflowError) as error:
         raise ValueError(f"this architecture cannot be exported: {error!r}.") from error
     return MODULE.format(
         docstring=docstring(title, facts),
-        functional="import torch.nn.functional as F\n" if "ZeroPad" in parts else "",
+        imports=import_block(writer.copier.imports),
         parts="\n\n\n".join(parts.values()),
         shape=numbers(*architecture.image_shape),
     )
+
+
+def import_block(needed: set[str]) -> str:
+    """The import lines of a module: those of every one, and those that its copied parts need."""
+    lines = needed | {"from pathlib import Path", "import torch", "from torch import nn"}
+    ordered = sorted(lines, key=lambda line: (line.startswith("from"), line))
+    of_torch = [line for line in ordered if line.split()[1].partition(".")[0] == "torch"]
+    others = [line for line in ordered if line not in of_torch]
+    return "\n".join([*others, "", *of_torch])
 
 
 class Writer:
@@ -127,11 +141,12 @@ class Writer:
 
     def __init__(self, architecture: Architecture) -> None:
         self.architecture = architecture
+        self.copier = Copier()
         self.layout = plan(architecture)
         self.blocks = list(zip(architecture.blocks(), self.layout.blocks, strict=True))
         self.groups = norm_groups(architecture)
-        self.activation = f"nn.{network.ACTIVATIONS[architecture.activation].__name__}()"
-        self.order = ORDERS[architecture.activation_order]
+        self.activation = activation_layer(architecture)
+        self.order = ORDERS[architecture.activation_order]()
         self.cycle = [n for n in self.order.cycle if n != "norm" or self.groups is not None]
         self.lead = self.cycle.index("conv")
         self.options = {s.block.name: options(s.block) for s in reversed(architecture.stages)}
@@ -141,11 +156,13 @@ class Writer:
         bias = self.groups is None
         yield "conv", CONV.format(bias=bias, with_bias="with" if bias else "without")
         for name in dict.fromkeys(record.type.name for record, _ in self.blocks):
-            yield from copied(name, BLOCKS[name], self.options[name])
+            yield from self.copier.function(name, BLOCKS.function(name), self.options[name])
+        if isinstance(self.activation.kind, type):
+            yield from self.copier.kind(self.activation.kind)
         yield self.architecture.activation_order, self.weave()
         for name, layout in {r.shortcut: b.shortcut for r, b in self.blocks}.items():
             if any(isinstance(op, ZeroPad) for op in layout or ()):
-                yield "ZeroPad", inspect.getsource(network.ZeroPad).rstrip()
+                yield from self.copier.kind(network.ZeroPad)
             if has_weights(layout):
                 yield name, self.shortcut_function(name, len(layout or ()))
         used = {self.block_function(block) for _, block in self.blocks}
@@ -162,7 +179,7 @@ class Writer:
         table = {"conv": "layer", "norm": self.op(Norm(channels)), "act": self.op(Activation())}
         return ORDER.format(
             name=self.architecture.activation_order,
-            about=self.order.about[0].upper() + self.order.about[1:],
+            about=inspect.getdoc(ORDERS.function(self.architecture.activation_order)),
             cycle=", ".join(table[name] for name in self.cycle),
         )
 
@@ -171,7 +188,7 @@ class Writer:
         shape: Any = [Source(word) for word in ("in_channels", "out_channels", "stride")]
         layout = SHORTCUTS[name](*shape) or ()
         layout = layout if len(layout) == count else without_norm(layout)
-        about = inspect.getdoc(SHORTCUTS[name])
+        about = inspect.getdoc(SHORTCUTS.function(name))
         result = self.sequential("return ", layout, 4)
         return f'def {name}({", ".join(shape)}):\n    """{about}"""\n{result}'
 
@@ -264,8 +281,14 @@ class Writer:
                     return f"nn.GroupNorm({numbers(self.groups, channels)})"
                 return f"nn.BatchNorm2d({literal(channels)})"
             case Activation():
-                return self.activation
+                return layer_call(self.activation)
             case MaxPool():
                 return "nn.MaxPool2d(3, 2, 1)"
             case ZeroPad(inputs, outputs, stride):
                 return f"ZeroPad({numbers(inputs, outputs, stride)})"
+
+
+def layer_call(layer: Layer) -> str:
+    """The expression that makes a layer."""
+    name = f"nn.{layer.kind}" if isinstance(layer.kind, str) else layer.kind.__name__
+    return f"{name}({numbers(*layer.arguments)})"

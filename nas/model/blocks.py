@@ -1,14 +1,14 @@
-"""Block types, activation orders and shortcuts, each a few lines of data.
+"""Block types, activation orders, shortcuts, stems, activations and norms: a few lines each.
 
 A part is written as the operations it is made of. From these records the cost is counted, the
-network is built and the module is exported; nothing about a block is written twice. Adding a
-block type, an activation order or a shortcut touches this file only.
+network is built and the module is exported; nothing about a block is written twice. A new part is
+one entry here, or in a module of one's own (docs/add-a-block.md).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nas.common.registry import Registry
+from nas.common.registry import Entry, Registry
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,9 @@ Ops = tuple[Op, ...]
 conv = Conv
 
 BLOCKS: Registry[Callable[..., tuple[Conv, ...]]] = Registry("block type")
-ORDERS: Registry["Order"] = Registry("activation order")
-SHORTCUTS: Registry[Callable[[int, int, int], Ops | None]] = Registry("shortcut")
+ORDERS: Registry[Callable[[], "Order"]] = Registry("activation order")
 STEMS: Registry[Callable[..., Ops]] = Registry("stem")
-ACTIVATIONS = ("relu", "gelu", "silu", "leaky_relu")
+ACTIVATIONS: Registry[Callable[[], "Layer"]] = Registry("activation")
 NORMS: Registry[Callable[..., int | None]] = Registry("norm")
 
 
@@ -83,9 +82,11 @@ def bottleneck(
     groups: int = 1,
     stride_first: bool = False,
 ):
-    """1x1, 3x3, 1x1 with inner width ratio * outer width (He et al. 2015; groups: Xie et al. 2017).
+    """1x1, 3x3 and 1x1 convolution, narrower inside (He et al. 2015; groups: Xie et al. 2017).
 
-    The stride is in the 3x3 convolution or, with stride_first as in He et al., in the first 1x1.
+    ratio: the inner width as a share of the outer one.
+    groups: channel groups of the 3x3 convolution.
+    stride_first: the stride is in the first 1x1 convolution, as in He et al., not in the 3x3.
     """
     inner = round(out_channels * ratio)
     first, second = (stride, 1) if stride_first else (1, stride)
@@ -108,71 +109,86 @@ class Order:
 
     cycle: tuple[str, str, str]
     after_addition: int
-    about: str
 
 
-ORDERS.add(
-    "post_activation",
-    Order(("conv", "norm", "act"), 1, "activation after the addition (He et al. 2016, Fig. 4a)"),
-)
-ORDERS.add(
-    "norm_after_addition",
-    Order(
-        ("conv", "norm", "act"),
-        2,
-        "norm and activation after the addition (He et al. 2016, Fig. 4b)",
-    ),
-)
-ORDERS.add(
-    "activation_before_addition",
-    Order(("conv", "norm", "act"), 0, "all before the addition (He et al. 2016, Fig. 4c)"),
-)
-ORDERS.add(
-    "activation_only_pre_activation",
-    Order(
-        ("act", "conv", "norm"), 0, "activation before each convolution (He et al. 2016, Fig. 4d)"
-    ),
-)
-ORDERS.add(
-    "pre_activation",
-    Order(
-        ("norm", "act", "conv"),
-        0,
-        "norm and activation before each convolution (He et al. 2016, Fig. 4e)",
-    ),
-)
+@ORDERS.register("post_activation")
+def post_activation() -> Order:
+    """Activation after the addition (He et al. 2016, Fig. 4a)."""
+    return Order(("conv", "norm", "act"), after_addition=1)
+
+
+@ORDERS.register("norm_after_addition")
+def norm_after_addition() -> Order:
+    """Norm and activation after the addition (He et al. 2016, Fig. 4b)."""
+    return Order(("conv", "norm", "act"), after_addition=2)
+
+
+@ORDERS.register("activation_before_addition")
+def activation_before_addition() -> Order:
+    """All before the addition (He et al. 2016, Fig. 4c)."""
+    return Order(("conv", "norm", "act"), after_addition=0)
+
+
+@ORDERS.register("activation_only_pre_activation")
+def activation_only_pre_activation() -> Order:
+    """Activation before each convolution (He et al. 2016, Fig. 4d)."""
+    return Order(("act", "conv", "norm"), after_addition=0)
+
+
+@ORDERS.register("pre_activation")
+def pre_activation() -> Order:
+    """Norm and activation before each convolution (He et al. 2016, Fig. 4e)."""
+    return Order(("norm", "act", "conv"), after_addition=0)
 
 
 # Shortcuts: what is added to the branch; () is x itself, None is no addition.
 
 
-@SHORTCUTS.register("identity")
+@dataclass(frozen=True, kw_only=True)
+class Shortcut(Entry):
+    """A shortcut's operations, and whether it may stand in blocks that keep the shape of their
+    input (`shortcut` in a space) and in those that change it (`transition`).
+    """
+
+    keeps_shape: bool
+    changes_shape: bool
+
+
+SHORTCUTS: Registry[Shortcut] = Registry("shortcut", Shortcut)
+
+
+@SHORTCUTS.register("identity", keeps_shape=True, changes_shape=False)
 def identity(in_channels: int, out_channels: int, stride: int) -> Ops | None:
     """x itself (He et al. 2015, eq. 1)."""
     return ()
 
 
-@SHORTCUTS.register("projection")
+@SHORTCUTS.register("projection", keeps_shape=True, changes_shape=True)
 def projection(in_channels: int, out_channels: int, stride: int) -> Ops | None:
     """1x1 convolution, normalised where the branch is (He et al. 2015, options B and C)."""
     return Conv(in_channels, out_channels, 1, stride), Norm(out_channels)
 
 
-@SHORTCUTS.register("zero_pad")
+@SHORTCUTS.register("zero_pad", keeps_shape=False, changes_shape=True)
 def zero_pad(in_channels: int, out_channels: int, stride: int) -> Ops | None:
     """x subsampled, zero channels appended or surplus ones dropped (He et al. 2015, option A)."""
     return (ZeroPad(in_channels, out_channels, stride),)
 
 
-@SHORTCUTS.register("none")
+@SHORTCUTS.register("none", keeps_shape=True, changes_shape=True)
 def none(in_channels: int, out_channels: int, stride: int) -> Ops | None:
     """Nothing: the plain network."""
     return None
 
 
-#: what may stand where shapes agree, and where they change
-SAME_SHAPE = ("identity", "projection", "none")
-TRANSITIONS = ("projection", "zero_pad", "none")
+def same_shape() -> list[str]:
+    """The shortcuts that may stand in blocks that keep the shape of their input."""
+    return [name for name, one in SHORTCUTS.parts().items() if one.keeps_shape]
+
+
+def transitions() -> list[str]:
+    """The shortcuts that may stand in blocks that change it."""
+    return [name for name, one in SHORTCUTS.parts().items() if one.changes_shape]
 
 
 # Stems: the layers before the first block.
@@ -180,14 +196,60 @@ TRANSITIONS = ("projection", "zero_pad", "none")
 
 @STEMS.register("conv3x3")
 def conv3x3(in_channels: int, *, width: int = 0) -> Ops:
-    """One 3x3 convolution, for small pictures (He et al. 2015, section 4.2)."""
+    """One 3x3 convolution, for small pictures (He et al. 2015, section 4.2).
+
+    width: channels; 0 takes those of the first stage.
+    """
     return Conv(in_channels, width, 3), Norm(width), Activation()
 
 
 @STEMS.register("conv7x7_pool")
 def conv7x7_pool(in_channels: int, *, width: int = 0) -> Ops:
-    """7x7 convolution of stride 2 and a 3x3 maximum of stride 2 (He et al. 2015, Table 1)."""
+    """7x7 convolution of stride 2 and a 3x3 maximum of stride 2 (He et al. 2015, Table 1).
+
+    width: channels; 0 takes those of the first stage.
+    """
     return Conv(in_channels, width, 7, 2), Norm(width), Activation(), MaxPool()
+
+
+# Activations: functions of single numbers.
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer by its class and the arguments it is made with.
+
+    The class is a name in torch.nn, or an nn.Module of one's own. `parameters` are the numbers it
+    learns: they must start from constants, as a seed initialises convolutions only.
+    """
+
+    kind: str | type
+    arguments: tuple[int | float | bool, ...] = ()
+    parameters: int = 0
+
+
+@ACTIVATIONS.register("relu")
+def relu() -> Layer:
+    """max(0, x) (Nair and Hinton 2010)."""
+    return Layer("ReLU")
+
+
+@ACTIVATIONS.register("gelu")
+def gelu() -> Layer:
+    """x times the normal distribution function of x (Hendrycks and Gimpel 2016)."""
+    return Layer("GELU")
+
+
+@ACTIVATIONS.register("silu")
+def silu() -> Layer:
+    """x times the logistic function of x (Elfwing et al. 2018)."""
+    return Layer("SiLU")
+
+
+@ACTIVATIONS.register("leaky_relu")
+def leaky_relu() -> Layer:
+    """x where it is positive, else a hundredth of it (Maas et al. 2013)."""
+    return Layer("LeakyReLU")
 
 
 # Norms: the number of channel groups that share statistics, None where there is no norm layer.
@@ -201,7 +263,10 @@ def batch() -> int | None:
 
 @NORMS.register("group")
 def group(*, groups: int = 4) -> int | None:
-    """Group normalisation (Wu and He 2018)."""
+    """Statistics over groups of channels of one picture (Wu and He 2018).
+
+    groups: their number; it must divide every width.
+    """
     return groups
 
 

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from nas.model.architecture import Architecture
-from nas.model.blocks import Conv, MaxPool, Norm
-from nas.model.layout import norm_groups, plan, trace
+from nas.model.blocks import Activation, Conv, MaxPool, Norm
+from nas.model.layout import activation_layer, norm_groups, plan, trace
 
 
 class Cost(NamedTuple):
@@ -21,14 +21,16 @@ class Cost(NamedTuple):
     memory: int
 
 
-#: bytes of a parameter in training: itself, its gradient, the optimiser's moments
-PARAMETER_BYTES = {"sgd": 12, "adam": 16, "adamw": 16}
+#: bytes of a parameter in training: itself and its gradient
+PARAMETER_BYTES = 8
 
 
-def cost(architecture: Architecture, *, batch_size: int = 128, optimizer: str = "sgd") -> Cost:
-    """Count a network from its plan. ValueError where it cannot be built."""
+def cost(architecture: Architecture, *, batch_size: int = 128, state_bytes: int = 4) -> Cost:
+    """Count a network from its plan; `state_bytes` are those that the optimiser keeps for each
+    parameter. ValueError where it cannot be built.
+    """
     layout = plan(architecture)
-    bias = norm_groups(architecture) is None
+    bias, activation = norm_groups(architecture) is None, activation_layer(architecture)
     parameters = (layout.features + 1) * architecture.num_classes
     multiply_adds = layout.features * architecture.num_classes
     depth, kept, channels = 1, 0, architecture.image_shape[0]
@@ -45,5 +47,7 @@ def cost(architecture: Architecture, *, batch_size: int = 128, optimizer: str = 
             kept += op.channels * pixels_in
         elif isinstance(op, MaxPool):
             kept += 3 * channels * pixels_out
-    memory = parameters * PARAMETER_BYTES[optimizer] + 4 * batch_size * kept
+        elif isinstance(op, Activation):
+            parameters += activation.parameters
+    memory = parameters * (PARAMETER_BYTES + state_bytes) + 4 * batch_size * kept
     return Cost(depth, parameters, multiply_adds, memory)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 
-from nas.common.registry import unknown
 from nas.model.architecture import MOST_CHANNELS, Architecture, BlockRecord
 from nas.model.blocks import (
     ACTIVATIONS,
@@ -15,6 +14,7 @@ from nas.model.blocks import (
     STEMS,
     Activation,
     Conv,
+    Layer,
     MaxPool,
     Norm,
     Op,
@@ -47,7 +47,7 @@ class Plan:
 def plan(architecture: Architecture) -> Plan:
     """Lay out every operation. ValueError where a name is unknown or a number impossible."""
     check_choices(architecture)
-    order = ORDERS[architecture.activation_order]
+    order = ORDERS[architecture.activation_order]()
     records = architecture.blocks()
     stem = STEMS[architecture.stem.name](architecture.image_shape[0], **architecture.stem.arguments)
     features = records[-1].out_channels
@@ -63,6 +63,11 @@ def plan(architecture: Architecture) -> Plan:
 def norm_groups(architecture: Architecture) -> int | None:
     """0 for batch norm, the number of channel groups, or None where nothing is normalised."""
     return NORMS[architecture.norm.name](**architecture.norm.arguments)
+
+
+def activation_layer(architecture: Architecture) -> Layer:
+    """The activation function."""
+    return ACTIVATIONS[architecture.activation]()
 
 
 def strip_norms(plan: Plan) -> Plan:
@@ -171,8 +176,7 @@ def trace(plan: Plan, image_shape: tuple[int, int, int]) -> Iterator[tuple[str, 
 
 def check_choices(architecture: Architecture) -> None:
     """Refuse an unknown activation, a network without stages, and sizes that are no counts."""
-    if architecture.activation not in ACTIVATIONS:
-        raise ValueError(unknown("activation", architecture.activation, list(ACTIVATIONS)))
+    activation_layer(architecture)
     if not architecture.stages:
         raise ValueError("a network needs at least one stage, found none.")
     architecture.check_sizes()

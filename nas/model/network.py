@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from nas.model import blocks as ops
 from nas.model.architecture import Architecture
-from nas.model.layout import Block, norm_groups, plan
+from nas.model.layout import Block, activation_layer, norm_groups, plan
 
 
 class Residual(nn.Module):
@@ -52,14 +52,6 @@ class ZeroPad(nn.Module):
 
     def forward(self, x):
         return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.extra))
-
-
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "leaky_relu": nn.LeakyReLU,
-}
 
 
 class Network(nn.Module):
@@ -134,16 +126,19 @@ def build_op(architecture: Architecture, op: ops.Op, *, first: bool) -> nn.Modul
         case ops.Norm(channels):
             return nn.GroupNorm(groups, channels) if groups else nn.BatchNorm2d(channels)
         case ops.Activation():
-            return activation(architecture.activation, overwrite=not first)
+            return activation(activation_layer(architecture), overwrite=not first)
         case ops.MaxPool():
             return nn.MaxPool2d(3, 2, 1)
         case ops.ZeroPad(inputs, outputs, stride):
             return ZeroPad(inputs, outputs, stride)
 
 
-def activation(name: str, *, overwrite: bool) -> nn.Module:
+def activation(layer: ops.Layer, *, overwrite: bool) -> nn.Module:
     """An activation; ReLU may overwrite its input, which saves memory and time."""
-    return nn.ReLU(inplace=True) if overwrite and name == "relu" else ACTIVATIONS[name]()
+    if overwrite and layer.kind == "ReLU":
+        return nn.ReLU(inplace=True)
+    kind = getattr(nn, layer.kind) if isinstance(layer.kind, str) else layer.kind
+    return kind(*layer.arguments)
 
 
 def initialise(network: Network, seed: int) -> None:

@@ -27,7 +27,7 @@ from nas.search.queue import num_wanted
 from nas.search.study import TWINS, best_first, space_of
 from nas.search.worker import Job
 from nas.space.enumeration import Walker
-from nas.space.schema import PayoffSection
+from nas.space.schema import PayoffSection, current
 from nas.space.space import SearchSpace
 from nas.storage.handles import storage_of
 from nas.storage.locks import locked
@@ -94,7 +94,7 @@ def settings_of(study: Study, given: dict[str, Any]) -> PayoffSection:
             int(n) if n.strip().isdigit() else n for n in changes["depths"].split(",")
         ]
     try:
-        return PayoffSection.model_validate(section.model_dump() | changes)
+        return current(PayoffSection).model_validate(section.model_dump() | changes)
     except ValidationError as error:
         fault = error.errors()[0]
         key = str(fault["loc"][0])

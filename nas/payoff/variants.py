@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import product
 
 from nas.model.architecture import Architecture, Named, Stage, takes_transition
-from nas.model.blocks import BLOCKS, ORDERS
+from nas.model.blocks import BLOCKS, ORDERS, same_shape, transitions
 from nas.model.cost import cost
 from nas.space.schema import PayoffSection
 from nas.training.candidate import Candidate
@@ -58,21 +58,23 @@ def twins(candidate: Candidate, vary: str, transition: str | None = None) -> dic
     architecture = candidate.architecture
     if vary == "shortcut":
         matched = transition or transition_of(architecture)
-        arms = {
-            "identity": shortcuts(architecture, "identity", matched),
-            "projection": shortcuts(architecture, "projection", "projection"),
-            "none": plain(architecture),
-        }
+        arms = {kind: with_shortcut(architecture, kind, matched) for kind in same_shape()}
     elif vary == "transition":
-        arms = {
-            kind: shortcuts(architecture, "identity", kind)
-            for kind in ("projection", "zero_pad", "none")
-        }
+        arms = {kind: shortcuts(architecture, "identity", kind) for kind in transitions()}
     elif vary == "activation_order":
         arms = {order: replace(architecture, activation_order=order) for order in ORDERS}
     else:
         arms = {name: with_block(architecture, name) for name in BLOCKS}
     return {arm: replace(candidate, architecture=twin) for arm, twin in arms.items()}
+
+
+def with_shortcut(architecture: Architecture, kind: str, matched: str) -> Architecture:
+    """The architecture with one kind of shortcut everywhere; where that cannot change the shape,
+    `matched` does.
+    """
+    if kind == "none":
+        return plain(architecture)
+    return shortcuts(architecture, kind, kind if kind in transitions() else matched)
 
 
 def shortcuts(architecture: Architecture, shortcut: str, transition: str) -> Architecture:

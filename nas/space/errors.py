@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from nas.common.errors import SpaceError, shown
-from nas.space.schema import SpaceSection
+from nas.space.schema import SpaceSection, current
 from nas.space.yaml import Place, Source, cut
 
 #: what is told of a text that has not the form it must have
@@ -25,7 +25,7 @@ YAML_WORDS = {"True": "true", "False": "false", "None": "null"}
 def read_section(source: Source) -> SpaceSection:
     """Check the data of a source; SpaceError with a line for each fault."""
     try:
-        return SpaceSection.model_validate(source.data)
+        return current(SpaceSection).model_validate(source.data)
     except ValidationError as error:
         lines = dict.fromkeys(sentence(source, dict(fault)) for fault in error.errors())
         raise SpaceError("\n".join(lines)) from error

@@ -1,9 +1,12 @@
-# mypy: disable-error-code="valid-type"
-"""How a key of a search space may be written: a value, a choice, a range, a part with options."""
+"""How a key of a search space may be written: a value, a choice, a range, a part with options.
+
+Types that depend on what is registered are made when the schema is built, at its first use.
+"""
 
 import inspect
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -12,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    GetCoreSchemaHandler,
     Tag,
     create_model,
     model_validator,
@@ -29,7 +33,7 @@ MOST_VALUES, MOST_STEPS, LARGEST = 256, 1_000_000, 1_000_000
 class Section(BaseModel):
     """A mapping with fixed keys; an unknown one is refused with those it may have."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -82,9 +86,42 @@ def highest(value: Any) -> Any:
     )
 
 
-@cache
-def number(kind: Any, low: float, high: float) -> Any:
+Names = Callable[[], Iterable[str]]
+
+
+class Deferred:
+    """The type of a key, in its `Annotated[...]`, that is made when the schema is built."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make = make
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return handler.generate_schema(self.make())
+
+
+def number(kind: type, low: float, high: float) -> Deferred:
     """A number within bounds, a choice of such numbers, or a range of them."""
+    return Deferred(lambda: number_type(kind, low, high))
+
+
+def name(names: Names) -> Deferred:
+    """One of some names, or a choice of them."""
+    return Deferred(lambda: name_type(tuple(names())))
+
+
+def one_of(names: Names) -> Deferred:
+    """One of some names."""
+    return Deferred(lambda: Literal[tuple(names())])
+
+
+def component(registry: Registry[Any]) -> Deferred:
+    """A registered name, alone or with options, or a choice of such."""
+    return Deferred(lambda: component_type(registry))
+
+
+@cache
+def number_type(kind: Any, low: float, high: float) -> Any:
+    """The type of a number."""
     one: Any = Annotated[kind, Field(ge=low, le=high)]
     return Annotated[
         Annotated[one, Tag("value")]
@@ -119,9 +156,9 @@ def ascending(values: list[int]) -> list[int]:
     return values
 
 
-def name(names: Any) -> Any:
-    """One of some names, or a choice of them."""
-    one: Any = Literal[tuple(names)]
+def name_type(names: tuple[Any, ...]) -> Any:
+    """The type of a name."""
+    one: Any = Literal[names]
     return Annotated[
         Annotated[one, Tag("value")] | Annotated[choice(one), Tag("choice")],
         Discriminator(written_as),
@@ -141,8 +178,8 @@ class Options(Section):
 
 
 @cache
-def part(registry: Registry[Any]) -> Any:
-    """A registered name, alone or with options, or a choice of such."""
+def component_type(registry: Registry[Any]) -> Any:
+    """The type of a registered name with its options."""
     models = {key: option_model(registry, key) for key in registry}
     options: dict[str, Any] = {key: (model | None, None) for key, model in models.items()}
     with_options: Any = create_model(f"{registry.kind} with options", __base__=Options, **options)
@@ -215,7 +252,8 @@ def option_model(registry: Registry[Any], key: str) -> Any:
 
 
 def option_type(parameter: inspect.Parameter) -> Any:
-    """Numbers may be searched in ranges, the rest in choices."""
+    """Numbers may be searched in ranges, words and yes or no in choices."""
     if parameter.annotation in (int, float):
-        return number(parameter.annotation, 0, LARGEST)
-    return name((True, False))
+        return number_type(parameter.annotation, 0, LARGEST)
+    words = get_args(parameter.annotation) if parameter.annotation is not bool else (True, False)
+    return name_type(words)

@@ -1,27 +1,51 @@
-# mypy: disable-error-code="valid-type"
 """The sections of a search space and their keys."""
 
 import json
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
+from nas.common.registry import Registry
 from nas.common.text import PATTERN, seconds_of
 from nas.data.catalog import AUGMENTATIONS, CLASS_PATH, NAMES
 from nas.model.architecture import MOST_BLOCKS, MOST_CHANNELS, MOST_CLASSES
-from nas.model.blocks import ACTIVATIONS, BLOCKS, NORMS, ORDERS, SAME_SHAPE, STEMS, TRANSITIONS
-from nas.space.fields import LARGEST, Section, ascending, distinct, name, number, part
+from nas.model.blocks import (
+    ACTIVATIONS,
+    BLOCKS,
+    NORMS,
+    ORDERS,
+    SHORTCUTS,
+    STEMS,
+    same_shape,
+    transitions,
+)
+from nas.space.fields import (
+    LARGEST,
+    Section,
+    ascending,
+    component,
+    component_type,
+    distinct,
+    name,
+    number,
+    one_of,
+)
 from nas.training.candidate import OPTIMIZERS, SCHEDULES
 from nas.training.result import OBJECTIVES
 
-Size = number(int, 1, MOST_CHANNELS)
-Depth = number(int, 1, MOST_BLOCKS)
+Size = Annotated[Any, number(int, 1, MOST_CHANNELS)]
+Depth = Annotated[Any, number(int, 1, MOST_BLOCKS)]
 Side = Annotated[int, Field(ge=1, le=4096)]
 Blocks = Annotated[int, Field(ge=1, le=MOST_BLOCKS)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
-OrderName = Literal[tuple(ORDERS)]
-BlockName = Literal[tuple(BLOCKS)]
+Stride = Annotated[Any, number(int, 1, 64)]
+Block = Annotated[Any, component(BLOCKS)]
+#: tables from which the schema is built
+REGISTRIES: tuple[Registry[Any], ...] = (
+    *(BLOCKS, ORDERS, SHORTCUTS, STEMS, ACTIVATIONS, NORMS),
+    *(OPTIMIZERS, SCHEDULES, OBJECTIVES),
+)
 
 
 class StageSection(Section):
@@ -29,39 +53,41 @@ class StageSection(Section):
 
     depth: Depth | None = None
     width: Size | None = None
-    stride: number(int, 1, 64) | None = None
-    block: part(BLOCKS) | None = None
-    shortcut: name(SAME_SHAPE) | None = None
-    transition: name(TRANSITIONS) | None = None
+    stride: Stride | None = None
+    block: Block | None = None
+    shortcut: Annotated[Any, name(same_shape)] | None = None
+    transition: Annotated[Any, name(transitions)] | None = None
 
 
 class ArchitectureSection(Section):
     """The network; a key that stages share is one parameter for all of them."""
 
-    stem: part(STEMS) = "conv3x3"
-    activation_order: name(ORDERS) = "post_activation"
-    activation: name(ACTIVATIONS) = "relu"
-    norm: part(NORMS) = "batch"
+    stem: Annotated[Any, component(STEMS)] = "conv3x3"
+    activation_order: Annotated[Any, name(lambda: ORDERS)] = "post_activation"
+    activation: Annotated[Any, name(lambda: ACTIVATIONS)] = "relu"
+    norm: Annotated[Any, component(NORMS)] = "batch"
     depth: Depth | None = None
     width: Size | None = None
-    stride: number(int, 1, 64) = 1
-    block: part(BLOCKS) = "basic"
-    shortcut: name(SAME_SHAPE) = "identity"
-    transition: name(TRANSITIONS) = "projection"
+    stride: Stride = 1
+    block: Block = "basic"
+    shortcut: Annotated[Any, name(same_shape)] = "identity"
+    transition: Annotated[Any, name(transitions)] = "projection"
     stages: Annotated[list[StageSection], Field(min_length=1, max_length=64)]
 
 
 class DatasetSection(Section):
     """The pictures. One of a known name, or any LightningDataModule by class_path."""
 
-    name: Literal[NAMES] = "digits"
+    name: Annotated[str, one_of(lambda: NAMES)] = "digits"
     path: Annotated[str, Field(max_length=4096)] | None = None
     class_path: Annotated[str, Field(pattern=CLASS_PATH)] | None = None
     init_args: dict[str, Any] = {}
     image_size: Side | None = None
     image_shape: Annotated[list[Side], Field(min_length=3, max_length=3)] | None = None
     num_classes: Annotated[int, Field(ge=2, le=MOST_CLASSES)] | None = None
-    augment: Annotated[list[Literal[AUGMENTATIONS]], AfterValidator(distinct)] = []
+    augment: Annotated[
+        list[Annotated[str, one_of(lambda: AUGMENTATIONS)]], AfterValidator(distinct)
+    ] = []
     train_size: Annotated[Count, Field(ge=2)] | None = None
     validation_size: Count | None = None
     split_seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
@@ -70,13 +96,13 @@ class DatasetSection(Section):
 class TrainingSection(Section):
     """How every candidate is trained."""
 
-    epochs: number(int, 1, 100_000) = 10
-    batch_size: number(int, 2, 65_536) = 128
-    optimizer: part(OPTIMIZERS) = "sgd"
-    schedule: name(SCHEDULES) = "cosine"
-    warmup: number(float, 0, LARGEST) = 0.0
-    label_smoothing: number(float, 0, 0.99) = 0.0
-    gradient_clip: number(float, 0, LARGEST) = 0.0
+    epochs: Annotated[Any, number(int, 1, 100_000)] = 10
+    batch_size: Annotated[Any, number(int, 2, 65_536)] = 128
+    optimizer: Annotated[Any, component(OPTIMIZERS)] = "sgd"
+    schedule: Annotated[Any, name(lambda: SCHEDULES)] = "cosine"
+    warmup: Annotated[Any, number(float, 0, LARGEST)] = 0.0
+    label_smoothing: Annotated[Any, number(float, 0, 0.99)] = 0.0
+    gradient_clip: Annotated[Any, number(float, 0, LARGEST)] = 0.0
 
 
 class Bound(Section):
@@ -95,10 +121,10 @@ class Bound(Section):
 class ConstraintsSection(Section):
     """Budgets by measured cost; depth counts weighted layers, memory bytes."""
 
-    parameters: Bound = Bound()
-    multiply_adds: Bound = Bound()
-    depth: Bound = Bound()
-    memory: Bound = Bound()
+    parameters: Bound = Field(default_factory=Bound)
+    multiply_adds: Bound = Field(default_factory=Bound)
+    depth: Bound = Field(default_factory=Bound)
+    memory: Bound = Field(default_factory=Bound)
 
 
 def duration(text: str) -> str:
@@ -128,7 +154,7 @@ class SearchSection(Section):
     ) = None
     control: Annotated[float, Field(ge=0, le=1)] = 0.05
     objectives: Annotated[
-        list[Literal[tuple(OBJECTIVES)]],
+        list[Annotated[str, one_of(lambda: OBJECTIVES)]],
         Field(min_length=1),
         AfterValidator(distinct),
     ] = ["val_accuracy"]
@@ -150,10 +176,14 @@ class PayoffSection(Section):
     top: Annotated[int, Field(ge=0, le=100)] = 3
     seeds: Annotated[int, Field(ge=1, le=1000)] = 3
     vary: Literal["shortcut", "transition", "activation_order", "block"] = "shortcut"
-    arms: Annotated[list[Literal[SAME_SHAPE]], AfterValidator(distinct)] | None = None
+    arms: Annotated[list[Annotated[str, one_of(same_shape)]], AfterValidator(distinct)] | None = (
+        None
+    )
     depths: Annotated[list[Blocks], AfterValidator(distinct)] | None = None
-    activation_orders: Annotated[list[OrderName], AfterValidator(distinct)] | None = None
-    blocks: Annotated[list[BlockName], AfterValidator(distinct)] = []
+    activation_orders: (
+        Annotated[list[Annotated[str, one_of(lambda: ORDERS)]], AfterValidator(distinct)] | None
+    ) = None
+    blocks: Annotated[list[Annotated[str, one_of(lambda: BLOCKS)]], AfterValidator(distinct)] = []
     widths: Annotated[list[Annotated[int, Field(ge=2, le=64)]], AfterValidator(distinct)] = []
     lr_factors: Annotated[
         list[Annotated[float, Field(gt=0, le=LARGEST)]],
@@ -173,17 +203,37 @@ class SpaceSection(Section):
     """A search space."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-    dataset: DatasetSection = DatasetSection()
+    dataset: DatasetSection = Field(default_factory=DatasetSection)
     architecture: ArchitectureSection
-    training: TrainingSection = TrainingSection()
-    constraints: ConstraintsSection = ConstraintsSection()
-    search: SearchSection = SearchSection()
+    training: TrainingSection = Field(default_factory=TrainingSection)
+    constraints: ConstraintsSection = Field(default_factory=ConstraintsSection)
+    search: SearchSection = Field(default_factory=SearchSection)
     payoff: PayoffSection | None = None
+
+
+S = TypeVar("S", bound=Section)
+#: the sections, each after those it holds
+SECTIONS = (
+    *(StageSection, ArchitectureSection, DatasetSection, TrainingSection),
+    *(ConstraintsSection, SearchSection, PayoffSection, SpaceSection),
+)
+_built_from = [registry.parts() for registry in REGISTRIES]
+
+
+def current(section: type[S]) -> type[S]:
+    """The section as it is with all that is registered by now."""
+    registered = [registry.parts() for registry in REGISTRIES]
+    if registered != _built_from:
+        _built_from[:] = registered
+        component_type.cache_clear()
+        for one in SECTIONS:
+            one.model_rebuild(force=True)
+    return section
 
 
 def schema_text() -> str:
     """The JSON Schema of a search space, for editors."""
-    schema = SpaceSection.model_json_schema()
+    schema = current(SpaceSection).model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     finite = json.loads(json.dumps(schema), parse_constant=lambda constant: None)
     return json.dumps(finite, indent=2)

@@ -9,17 +9,27 @@ from functools import lru_cache
 from typing import Any
 
 from nas.common.errors import UserError, shown
-from nas.common.registry import Registry
+from nas.common.registry import Entry, Registry
 from nas.data.catalog import Dataset
 from nas.model.architecture import Architecture, Named, checked
 from nas.model.cost import Cost, cost
 from nas.model.layout import plan
 
-OPTIMIZERS: Registry[Callable[..., Any]] = Registry("optimizer")
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer(Entry):
+    """A function from parameters and options to a torch optimiser, and the bytes that it keeps
+    for each parameter.
+    """
+
+    state_bytes: int
+
+
+OPTIMIZERS: Registry[Optimizer] = Registry("optimizer", Optimizer)
 SCHEDULES: Registry[Callable[..., float]] = Registry("schedule")
 
 
-@OPTIMIZERS.register("sgd")
+@OPTIMIZERS.register("sgd", state_bytes=4)
 def sgd(
     parameters: Iterable[Any],
     *,
@@ -28,7 +38,13 @@ def sgd(
     weight_decay: float = 1e-4,
     nesterov: bool = False,
 ) -> Any:
-    """Stochastic gradient descent with momentum."""
+    """Stochastic gradient descent with momentum.
+
+    lr: the learning rate.
+    momentum: share of the last step that the next one keeps.
+    weight_decay: share of each weight that is added to its gradient.
+    nesterov: the gradient is taken after the momentum's step.
+    """
     from torch.optim import SGD
 
     return SGD(
@@ -41,17 +57,25 @@ def sgd(
     )
 
 
-@OPTIMIZERS.register("adam")
+@OPTIMIZERS.register("adam", state_bytes=8)
 def adam(parameters: Iterable[Any], *, lr: float = 1e-3, weight_decay: float = 0.0) -> Any:
-    """Adam (Kingma and Ba 2015)."""
+    """Adam (Kingma and Ba 2015).
+
+    lr: the learning rate.
+    weight_decay: share of each weight that is added to its gradient.
+    """
     from torch.optim import Adam
 
     return Adam(parameters, lr=lr, weight_decay=weight_decay, fused=True)
 
 
-@OPTIMIZERS.register("adamw")
+@OPTIMIZERS.register("adamw", state_bytes=8)
 def adamw(parameters: Iterable[Any], *, lr: float = 1e-3, weight_decay: float = 1e-2) -> Any:
-    """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019).
+
+    lr: the learning rate.
+    weight_decay: share of each weight, times the learning rate, that a step takes from it.
+    """
     from torch.optim import AdamW
 
     return AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
@@ -126,9 +150,8 @@ class Candidate:
     def cost(self) -> Cost:
         """What it costs to train."""
         training = self.training
-        return cost(
-            self.architecture, batch_size=training.batch_size, optimizer=training.optimizer.name
-        )
+        state_bytes = OPTIMIZERS[training.optimizer.name].state_bytes
+        return cost(self.architecture, batch_size=training.batch_size, state_bytes=state_bytes)
 
     def to_json(self) -> str:
         """Canonical JSON: equal candidates give equal text."""
