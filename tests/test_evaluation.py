@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +13,10 @@ from nas.data import Dataset, open_data
 from nas.data.readers import BUILT_IN
 from nas.model.architecture import Architecture, Named, Stage
 from nas.payoff.records import steps_of
-from nas.training import evaluation
+from nas.training import evaluation, lightning
 from nas.training.candidate import Candidate, Training
 from nas.training.evaluation import accuracy, clean_error, of_two_or_more, retake_statistics
-from nas.training.lightning import Trained, train
+from nas.training.lightning import MOMENTUM, Trained, memory_of, train
 from nas.training.metrics.run import THRESHOLDS
 
 
@@ -108,6 +109,55 @@ def test_the_order_of_the_rows_in_a_file_moves_no_measure(
     assert len(labels.unique()) == 10
     other_seed = open_data(by_class, seed=1, **options).train_evaluation_dataloader()
     assert torch.equal(next(iter(other_seed))[0], first)
+
+
+def deep(epochs: int, **settings: Any) -> Candidate:
+    """A residual network of 32 layers at a rate at which it learns within two epochs."""
+    stages = tuple(
+        Stage(depth=5, width=8 * 2**i, stride=2 if i else 1, transition="zero_pad")
+        for i in range(3)
+    )
+    return Candidate(
+        architecture=Architecture(
+            image_shape=(1, 8, 8), num_classes=10, stem=Named.of("conv3x3", width=8), stages=stages
+        ),
+        training=Training(
+            epochs=epochs, batch_size=64, optimizer=Named.of("sgd", lr=0.1), **settings
+        ),
+        dataset=Dataset(name="digits", validation_size=280),
+    )
+
+
+def test_validation_sees_what_a_deep_network_learnt_in_its_first_epoch() -> None:
+    ours = deep(1, schedule="constant")
+    found = train(ours, seed=0, data_dir=Path("/nowhere"))
+    retaken = copy.deepcopy(found.network)
+    retake_statistics(retaken, found.data.train_evaluation_dataloader())
+    reached = accuracy(retaken, found.data.val_dataloader())
+    assert reached > 0.8
+    assert found.result.final["val_accuracy"] > reached - 0.15  # with torch's default: .16
+
+
+def test_running_averages_change_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = deep(1, schedule="constant")
+    found = train(ours, seed=0, data_dir=Path("/nowhere"))
+    monkeypatch.setattr(lightning, "LENGTHENING_STEPS", 0)
+    usual = train(ours, seed=0, data_dir=Path("/nowhere"))
+    assert found.result.losses == usual.result.losses
+    weights = zip(found.network.parameters(), usual.network.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in weights)
+    assert found.result.measures == usual.result.measures | {
+        "generalisation_gap": found.result.measures["generalisation_gap"]
+    }
+    norms = [one for one in found.network.modules() if isinstance(one, nn.BatchNorm2d)]
+    assert {norm.momentum for norm in norms} == {nn.BatchNorm2d(1).momentum} == {MOMENTUM}
+
+
+@pytest.mark.parametrize(
+    ("step", "momentum"), [(1, 1.0), (10, 1.0), (20, 0.5), (100, 0.1), (10**6, 0.1)]
+)
+def test_running_averages_reach_back_over_a_tenth_of_the_steps(step: int, momentum: float) -> None:
+    assert memory_of(step) == momentum
 
 
 def test_steps_are_those_made() -> None:

@@ -36,6 +36,11 @@ OnEpoch = Callable[[dict[str, float]], bool]
 RestsAfter = Callable[[dict[str, float]], bool]
 
 
+#: batch norm's running averages reach back over a tenth of the steps made, and from so many steps
+#: on over ten steps, as torch has it by default (momentum 0.1)
+LENGTHENING_STEPS, MOMENTUM = 100, 0.1
+
+
 class StoppedError(Exception):
     """The training was told to stop before it was done."""
 
@@ -58,6 +63,7 @@ class Learner(LightningModule):
         self.automatic_optimization = False  # of Lightning's: half a millisecond for every step
         self.network = network
         self.settings = training
+        self.norms = [one for one in network.modules() if isinstance(one, nn.BatchNorm2d)]
         self.losses: list[Tensor] = []
         self.seen: dict[str, list[tuple[Tensor, Tensor, int]]] = {"train": [], "val": []}
 
@@ -73,6 +79,8 @@ class Learner(LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
         """One step down the loss of a batch, with the settings' label smoothing."""
+        if self.step < LENGTHENING_STEPS:
+            self.reach_back(memory_of(self.step + 1))
         pictures, labels = batch
         logits = self.network(pictures.to(memory_format=torch.channels_last))
         loss = F.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
@@ -81,6 +89,15 @@ class Learner(LightningModule):
         self.losses.append(loss.detach())
         plain = F.cross_entropy(logits, labels) if self.settings.label_smoothing else loss
         self.see("train", plain.detach(), logits, labels)
+
+    def reach_back(self, momentum: float) -> None:
+        """Let the running averages take over such a share of the next batch's statistics."""
+        for norm in self.norms:
+            norm.momentum = momentum
+
+    def on_train_end(self) -> None:
+        """Leave the network as torch builds it, however short the training."""
+        self.reach_back(MOMENTUM)
 
     def move(self, optimizer: torch.optim.Optimizer) -> None:
         """Change the weights, at the learning rate of this step."""
@@ -113,6 +130,17 @@ class Learner(LightningModule):
             record[f"{split}_accuracy"] = torch.stack(hits).sum().item() / sum(counts)
             seen.clear()
         return record
+
+
+def memory_of(step: int) -> float:
+    """The momentum of batch norm's running averages at a step, counted from 1.
+
+    10 / step, between 0.1 and 1. A fixed 0.1 mixes the statistics of weights of ten steps, which in
+    the first epochs are those of other networks, the more the deeper it is: of 32 layers that
+    classify 87% rightly validation saw 16%. The average over the last part of the steps is the
+    polynomial-decay averaging of Shamir and Zhang (2013), which they made for weights.
+    """
+    return min(1.0, max(MOMENTUM, MOMENTUM * LENGTHENING_STEPS / step))
 
 
 class Watch(Callback):
