@@ -152,7 +152,12 @@ def check(
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Validate a space without training; print what is searched and how much there is."""
+    from nas.data.survey import survey_lines
+    from nas.space.errors import placed
+
     loaded = load_space(space, settings)
+    with placed(loaded.source, ("dataset", "path")):
+        pictures = survey_lines(loaded.dataset, data_dir)
     rows = [(name, str(values)) for name, values in loaded.parameters().items()]
     width = max((len(name) for name, _ in rows), default=0)
     for name, values in rows:
@@ -164,6 +169,8 @@ def check(
         else f"{'' if exact else 'at least '}{count:,.0f}"
     )
     say(f"{loaded.name}: {len(rows)} searched parameters, {number} distinct architectures.")
+    for line in pictures:
+        say(line)
     if loaded.dataset.class_path:
         say(f"Searched, this space runs code: {loaded.dataset.class_path}. A check does not.")
     if cost:

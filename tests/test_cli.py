@@ -160,6 +160,7 @@ def test_check_says_what_is_searched_and_how_much_there_is(nas: Run) -> None:
         "  stages.0.shortcut          identity, none\n"
         "  training.optimizer.sgd.lr  0.03, 0.1\n"
         "tiny: 3 searched parameters, 4 distinct architectures.\n"
+        "Pictures: 96 training, 40 validation and 397 test pictures of 10 classes.\n"
     )
     assert files() == ["tiny.yaml"]
 

@@ -17,9 +17,10 @@ import pytest
 import torch
 from PIL import Image
 
+from nas.common.errors import Remark
 from nas.data.archive import unpack
 from nas.data.catalog import Dataset, source_path
-from nas.data.folder import read_folder
+from nas.data.folder import Reading, read_folder
 from nas.data.locate import CIFAR
 from nas.data.npz import peek, read_npz
 from nas.data.pictures import DataError
@@ -288,7 +289,10 @@ def test_a_pipe_among_pictures_does_not_hang(tmp_path: Path) -> None:
     classes(tmp_path)
     os.mkfifo(tmp_path / "a" / "pipe.png")
     (tmp_path / "a" / "folder.png").mkdir()
-    assert len(read_folder(tmp_path, "train", image_size=None).labels) == 8
+    with pytest.raises(DataError, match=r"1 files below .* cannot be read .*pipe.png'"):
+        read_folder(tmp_path, "train", Reading())
+    with pytest.warns(Remark, match=r"1 files cannot be read and are left out: .*pipe.png'"):
+        assert len(read_folder(tmp_path, "train", Reading(skip_unreadable=True)).labels) == 8
 
 
 @pytest.mark.parametrize(
@@ -308,8 +312,8 @@ def test_what_is_no_picture_is_named(tmp_path: Path, content: bytes) -> None:
     classes(tmp_path)
     for index in range(5):
         (tmp_path / "a" / f"{index}.png").write_bytes(content)
-    with pytest.raises(DataError, match="cannot be read as a picture"):
-        read_folder(tmp_path, "train", image_size=4)
+    with pytest.raises(DataError, match="[45] files below .* cannot be read as pictures"):
+        read_folder(tmp_path, "train", Reading(image_size=4))
 
 
 @pytest.mark.parametrize("path", ["~nobody-of-this-name/x", "x" * 5000, "a\0b", "/dev/zero", "."])
@@ -317,7 +321,7 @@ def test_what_is_no_picture_is_named(tmp_path: Path, content: bytes) -> None:
 def test_paths_that_lead_nowhere_are_told(name: str, path: str) -> None:
     place = source_path(Dataset(name=name, path=path))
     with pytest.raises(DataError):
-        peek(place) if name == "npz" else read_folder(place, "train", image_size=4)
+        peek(place) if name == "npz" else read_folder(place, "train", Reading(image_size=4))
 
 
 # Batches of a user's module

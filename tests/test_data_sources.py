@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nas.data.folder import read_folder
+from nas.data.catalog import Dataset
+from nas.data.folder import Reading, read_folder
 from nas.data.npz import peek, read_npz
 from nas.data.pictures import DataError, Pictures
+from nas.data.survey import survey
 
 
 def _picture(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (12, 12)) -> None:
@@ -25,27 +27,27 @@ def _classes(root: Path, count: int) -> None:
         _picture(root / "blue" / f"{index:02}.png", (0, index, 200))
 
 
-def _read_both(read: Callable[..., Pictures], path: Path, **options: int) -> None:
+def _read_both(read: Callable[..., Pictures], path: Path, *options: Any) -> None:
     for split in ("train", "test"):
-        read(path, split, **options)
+        read(path, split, *options)
 
 
 def test_folder_with_train_and_test(tmp_path: Path) -> None:
     _classes(tmp_path / "train", 4)
     _picture(tmp_path / "test" / "red" / "a.JPG", (255, 0, 0))
     _picture(tmp_path / "test" / "blue" / "a.png", (0, 0, 255))
-    train = read_folder(tmp_path, "train", image_size=None)
+    train = read_folder(tmp_path, "train", Reading())
     assert train.classes == ("blue", "red")
     assert train.labels.tolist() == [0] * 4 + [1] * 4
     assert train.pixels.shape == (8, 3, 12, 12)
     assert train.pixels[5, :, 0, 0].tolist() == [200, 1, 0]
-    assert read_folder(tmp_path, "test", image_size=None).labels.tolist() == [0, 1]
+    assert read_folder(tmp_path, "test", Reading()).labels.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("place", ["", "train"])
 def test_folder_without_test_keeps_a_fifth_for_it(tmp_path: Path, place: str) -> None:
     _classes(tmp_path / place, 10)
-    train, test = (read_folder(tmp_path, s, image_size=None) for s in ("train", "test"))
+    train, test = (read_folder(tmp_path, s, Reading()) for s in ("train", "test"))
     assert np.bincount(train.labels).tolist() == [8, 8]
     assert np.bincount(test.labels).tolist() == [2, 2]
     seen = np.concatenate([train.pixels, test.pixels])[:, :, 0, 0]
@@ -57,8 +59,8 @@ def test_folder_pictures_are_resized_to_the_square(tmp_path: Path) -> None:
     _picture(tmp_path / "b" / "1.png", (40, 50, 60), (7, 9))
     _picture(tmp_path / "b" / "2.png", (40, 50, 60), (6, 6))
     with pytest.raises(DataError, match=r"set dataset.image_size to resize"):
-        read_folder(tmp_path, "train", image_size=None)
-    pictures = read_folder(tmp_path, "train", image_size=6)
+        read_folder(tmp_path, "train", Reading())
+    pictures = read_folder(tmp_path, "train", Reading(image_size=6))
     assert pictures.pixels.shape[1:] == (3, 6, 6)
     assert pictures.pixels[-1, :, 3, 3].tolist() == [40, 50, 60]
 
@@ -69,15 +71,15 @@ def test_grey_and_transparent_pictures_are_read_as_rgb(tmp_path: Path) -> None:
             path = tmp_path / name / f"{number}.png"
             path.parent.mkdir(exist_ok=True)
             Image.new(mode, (8, 8)).save(path)
-    assert read_folder(tmp_path, "train", image_size=None).pixels.shape == (16, 3, 8, 8)
+    assert read_folder(tmp_path, "train", Reading()).pixels.shape == (16, 3, 8, 8)
 
 
 def test_a_corrupted_picture_is_named(tmp_path: Path) -> None:
     _classes(tmp_path, 5)
     bad = tmp_path / "red" / "02.png"
     bad.write_bytes(bad.read_bytes()[:45])
-    with pytest.raises(DataError, match=r"02.png' cannot be read as a picture .*mend or remove"):
-        _read_both(read_folder, tmp_path, image_size=8)
+    with pytest.raises(DataError, match=r"1 files below .*02.png' \(.*Mend or remove"):
+        _read_both(read_folder, tmp_path, Reading(image_size=8))
 
 
 def test_pictures_of_sixteen_bits_are_refused(tmp_path: Path) -> None:
@@ -85,7 +87,7 @@ def test_pictures_of_sixteen_bits_are_refused(tmp_path: Path) -> None:
     for number in range(5):
         Image.new("I;16", (12, 12)).save(tmp_path / "red" / f"{number:02}.png")
     with pytest.raises(DataError, match="more than 8 bits"):
-        read_folder(tmp_path, "train", image_size=None)
+        read_folder(tmp_path, "train", Reading())
 
 
 @pytest.mark.parametrize(
@@ -93,26 +95,26 @@ def test_pictures_of_sixteen_bits_are_refused(tmp_path: Path) -> None:
     [
         (["only/a.png"], "has 1 sub-folders; two or more"),
         ([], "has 0 sub-folders"),
-        (["a/a.png", "b/notes.txt"], "b' holds no pictures"),
-        (["train/a/a.png", "train/b/a.png", "val/a/a.png"], "folders val beside 'train'"),
+        (["a/a.png", "b/notes.txt"], "holds no pictures of 'b', only 'notes.txt'"),
+        (["train/a/a.png", "train/b/a.png", "dev/a/a.png"], "has 'dev' beside 'train'"),
     ],
 )
 def test_folders_that_cannot_work_are_refused(
     tmp_path: Path, files: list[str], complaint: str
 ) -> None:
     for file in files:
-        _picture(tmp_path / file, (0, 0, 0)) if file.endswith("png") else None
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
     with pytest.raises(DataError, match=complaint):
-        read_folder(tmp_path, "train", image_size=None)
+        read_folder(tmp_path, "train", Reading())
 
 
 def test_a_class_only_in_test_is_refused(tmp_path: Path) -> None:
     _classes(tmp_path / "train", 2)
     _classes(tmp_path / "test", 2)
     _picture(tmp_path / "test" / "green" / "a.png", (0, 255, 0))
-    with pytest.raises(DataError, match="classes that 'train' has not: green"):
-        read_folder(tmp_path, "test", image_size=None)
+    with pytest.raises(DataError, match="classes that the training split has not: 'green'"):
+        read_folder(tmp_path, "test", Reading())
 
 
 def test_without_pillow_the_message_says_what_to_install(
@@ -128,7 +130,7 @@ def test_without_pillow_the_message_says_what_to_install(
 
     monkeypatch.setattr(builtins, "__import__", no_pillow)
     with pytest.raises(DataError, match="pip install pillow"):
-        read_folder(tmp_path, "train", image_size=None)
+        read_folder(tmp_path, "train", Reading())
 
 
 X = np.random.default_rng(0).integers(0, 256, (20, 3, 10, 12), dtype=np.uint8)
@@ -169,6 +171,96 @@ def test_npz_floats_from_0_to_1_become_bytes(tmp_path: Path) -> None:
     assert np.array_equal(np.sort(whole, axis=None), np.sort(X, axis=None))
 
 
+@pytest.mark.parametrize("shape", [(8, 8, 12), (64, 32, 32), (3, 4, 3), (4, 4, 4), (5, 9, 9)])
+def test_an_npz_whose_layout_can_be_read_in_two_ways_needs_to_be_told(
+    tmp_path: Path, shape: tuple[int, int, int]
+) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (20, *shape), dtype=np.uint8)
+    path, (a, b, c) = _npz(tmp_path, x=x, y=Y), shape
+    for look in (peek, lambda path: read_npz(path, "train")):
+        with pytest.raises(DataError, match=rf"dataset.layout: .* {a} channels of {b}x{c}.*NHWC"):
+            look(path)
+    assert peek(path, "NCHW") == ((a, b, c), 4)
+    assert peek(path, "NHWC") == ((c, a, b), 4)
+    first = read_npz(path, "train", "NCHW").pixels
+    last = read_npz(path, "train", "NHWC").pixels
+    assert first.shape == (16, a, b, c)
+    assert np.array_equal(last, first.transpose(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("shape", "image_shape"),
+    [
+        ((3, 9, 7), (3, 9, 7)),
+        ((9, 7, 3), (3, 9, 7)),
+        ((1, 2, 2), (1, 2, 2)),
+        ((2, 2, 1), (1, 2, 2)),
+        ((4, 64, 64), (4, 64, 64)),
+        ((5, 6, 1), (1, 5, 6)),
+    ],
+)
+def test_an_npz_of_few_channels_tells_its_layout(
+    tmp_path: Path, shape: tuple[int, ...], image_shape: tuple[int, ...]
+) -> None:
+    assert peek(_npz(tmp_path, x=np.zeros((20, *shape), np.uint8), y=Y))[0] == image_shape
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_floats_that_eight_bits_cannot_hold_are_refused(tmp_path: Path, kind: type) -> None:
+    """Of 0 to 0.01 no more than 4 grey levels would be left."""
+    values = np.random.default_rng(0).random((20, 16, 16)).astype(kind)
+    with pytest.raises(DataError, match=r"floats from .* to 0.00999.*, which 8 bits cannot hold"):
+        read_npz(_npz(tmp_path, x=(values * 0.01).astype(kind), y=Y), "train")
+    read_npz(_npz(tmp_path, x=values, y=Y), "train")
+    masks = read_npz(_npz(tmp_path, x=(values > 0.5).astype(kind), y=Y), "train")
+    assert set(masks.pixels.flatten().tolist()) == {0, 255}
+
+
+def test_the_names_of_medmnist_are_known_with_its_validation_split(tmp_path: Path) -> None:
+    parts = {"train": slice(12), "val": slice(12, 16), "test": slice(16, 20)}
+    arrays = {
+        f"{split}_{part}": values[rows]
+        for split, rows in parts.items()
+        for part, values in (("images", X.transpose(0, 2, 3, 1)), ("labels", Y[:, None]))
+    }
+    path = _npz(tmp_path, **arrays)
+    for split, rows in (
+        ("train", slice(12)),
+        ("validation", slice(12, 16)),
+        ("test", slice(16, 20)),
+    ):
+        found = read_npz(path, split)
+        assert np.array_equal(found.pixels, X[rows])
+        assert found.labels.tolist() == Y[rows].tolist()
+
+
+def test_arrays_that_are_not_read_are_told(tmp_path: Path) -> None:
+    path = _npz(tmp_path, x=X, y=Y, x_more=X, mean=np.zeros(3))
+    found = survey(Dataset(name="npz", path=str(path)), tmp_path)
+    assert found.counts == {"train": [3] * 4, "validation": [1] * 4, "test": [1] * 4}
+    assert found.notes == ["Not read: the arrays 'x_more'."]
+
+
+def test_labels_of_95_2_1_1_1_per_cent_are_in_every_split_or_told(tmp_path: Path) -> None:
+    """Validation had [8, 0, 0, 0, 0] pictures of 100, and of 500 none of two classes."""
+    for count, told in ((100, 2), (500, 0), (1000, 0)):
+        labels = np.repeat(np.arange(5), np.array([95, 2, 1, 1, 1]) * count // 100)
+        x = np.random.default_rng(0).integers(0, 256, (count, 4, 4), dtype=np.uint8)
+        found = survey(Dataset(name="npz", path=str(_npz(tmp_path, x=x, y=labels))), tmp_path)
+        assert sum(map(sum, found.counts.values())) == count
+        assert min(found.counts["train"]) > 0
+        assert len(found.notes) == told
+        assert all(min(n) > 0 for n in found.counts.values()) == (not told)
+        if told:
+            assert "The validation split has no pictures of '2' (1 in all), " in found.notes[0]
+
+
+def test_pictures_of_one_colour_are_refused(tmp_path: Path) -> None:
+    path = _npz(tmp_path, x=np.full((20, 8, 8), 7, np.uint8), y=Y)
+    with pytest.raises(DataError, match="are one and the same colour"):
+        survey(Dataset(name="npz", path=str(path)), tmp_path)
+
+
 class Anything:
     pass
 
@@ -176,7 +268,12 @@ class Anything:
 @pytest.mark.parametrize(
     ("arrays", "complaint"),
     [
-        ({"x": X}, "holds x; needed are the arrays x_train, y_train"),
+        (
+            {"x_train": X, "y_train": Y, "x_test": X},
+            "holds 'x_test' without 'y_test'; pictures and",
+        ),
+        ({"x_train": X, "y_train": Y, "y_val": Y}, "holds 'y_val' without 'x_val'"),
+        ({"x": X}, "holds 'x'; needed are the arrays x_train and y_train"),
         ({"x": X[:0], "y": Y[:0]}, "labels are integers, one for each"),
         ({"x": X[:0], "y": Y}, "at least one"),
         ({"x": X[0, 0], "y": Y}, r"x has the shape \(10, 12\)"),

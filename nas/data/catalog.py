@@ -18,6 +18,29 @@ from nas.data.pictures import DataError
 AUGMENTATIONS = ("crop", "flip", "cutout")
 FROM_PATH = ("folder", "npz")
 NAMES = (*FACTS, *FROM_PATH, "module")
+LAYOUTS = ("NCHW", "NHWC")
+#: keys that only some data sets have
+OWN_KEYS = {
+    "path": FROM_PATH,
+    "layout": ("npz",),
+    "channels": ("folder",),
+    "background": ("folder",),
+    "unreadable": ("folder",),
+    "class_path": ("module",),
+    "image_shape": ("module",),
+    "num_classes": ("module",),
+}
+#: keys that all others have; a module decides these itself
+SHARED_KEYS = ("image_size", "augment", "train_size", "validation_size")
+NEEDED_KEYS = {
+    "folder": ("path",),
+    "npz": ("path",),
+    "module": ("class_path", "image_shape", "num_classes"),
+}
+#: keys that came later: left out of the JSON where they are not given, so that candidates and
+#: spaces of before keep their hashes
+LATER_KEYS = ("layout", "channels", "background", "unreadable")
+COLOUR = r"^#[0-9a-fA-F]{6}$"
 #: how a class is named: package.module.Class
 CLASS_PATH = r"^[A-Za-z_][A-Za-z0-9_]{0,99}(\.[A-Za-z_][A-Za-z0-9_]{0,99}){1,20}$"
 Shape = tuple[tuple[int, int, int], int]
@@ -30,6 +53,14 @@ class Dataset:
     name: str
     path: str | None = None
     """folder, npz: where the pictures are, relative to the current folder."""
+    layout: str | None = None
+    """npz: the axes of pictures, NCHW or NHWC, where they cannot be told by their sizes."""
+    channels: int | None = None
+    """folder: 1 to read pictures as grey, 3 as RGB; None: 3."""
+    background: str | None = None
+    """folder: the colour #rrggbb behind what is transparent; None: white."""
+    unreadable: str | None = None
+    """folder: "refuse" or "skip" files that are no pictures; None: refuse."""
     class_path: str | None = None
     """module: the LightningDataModule, as `package.module.Class`."""
     init_args: str = "{}"
@@ -45,7 +76,7 @@ class Dataset:
     train_size: int | None = None
     """Pictures trained on, a stratified subset of the pool; None: all but the validation split."""
     validation_size: int | None = None
-    """Pictures in the validation split; None: a tenth of the pool."""
+    """Pictures in the validation split; None: a tenth of the pool, or all that are published."""
     split_seed: int = 0
     """Seed of the train/validation split; the training seed does not move it."""
 
@@ -53,11 +84,12 @@ class Dataset:
         _check_name(self.name)
         _check_keys(self)
         _check_values(self)
+        _check_reading(self)
         if self.name in FACTS:
             split_sizes(self, FACTS[self.name].num_train)
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
+        return json.dumps(without_later(asdict(self)), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "Dataset":
@@ -67,6 +99,11 @@ class Dataset:
             if values.get(key) is not None:
                 values[key] = tuple(values[key])
         return cls(**values)
+
+
+def without_later(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings without keys that came later and are not given."""
+    return {k: v for k, v in settings.items() if v is not None or k not in LATER_KEYS}
 
 
 def shape(dataset: Dataset) -> Shape | None:
@@ -80,7 +117,7 @@ def shape(dataset: Dataset) -> Shape | None:
     if dataset.name == "npz":
         from nas.data.npz import peek
 
-        image_shape, num_classes = peek(source_path(dataset))
+        image_shape, num_classes = peek(source_path(dataset), dataset.layout)
     else:
         facts = FACTS[dataset.name]
         image_shape = (facts.channels, facts.image_size, facts.image_size)
@@ -94,25 +131,45 @@ def source_path(dataset: Dataset) -> Path:
     return Path(os.path.expanduser(dataset.path))
 
 
-def split_sizes(dataset: Dataset, pool: int) -> tuple[int, int]:
-    """Numbers of training and validation pictures taken from a pool of `pool` pictures."""
-    validation = dataset.validation_size or max(1, pool // 10)
-    train = dataset.train_size or pool - validation
-    if train < 2 or train + validation > pool:
+def has_validation(dataset: Dataset) -> bool:
+    """Whether a `folder` or `npz` data set brings a validation split of its own."""
+    if dataset.name == "folder":
+        from nas.data.class_folders import split_folders
+
+        return "validation" in split_folders(source_path(dataset))
+    if dataset.name == "npz":
+        from nas.data.npz import array_names
+
+        return "validation" in array_names(source_path(dataset))
+    return False
+
+
+def split_sizes(
+    dataset: Dataset, pool: int, *, num_classes: int = 1, own_validation: int = 0
+) -> tuple[int, int]:
+    """Numbers of training and validation pictures, taken from a pool of `pool` pictures, or the
+    latter from a validation split of `own_validation` pictures."""
+    validation = dataset.validation_size or own_validation or max(1, num_classes, pool // 10)
+    free = pool if own_validation else pool - validation
+    train = dataset.train_size or free
+    if train < 2 or train > free or (own_validation and validation > own_validation):
+        there = f"{pool:,} there are outside the test split"
+        if own_validation:
+            there = f"{pool:,} and {own_validation:,} there are"
         raise DataError(
             f"dataset {dataset.name}: {max(train, 2):,} training and {validation:,} validation "
-            f"pictures were asked of the {pool:,} there are; lower train_size or validation_size."
+            f"pictures were asked of the {there}; lower train_size or validation_size."
         )
     return train, validation
 
 
 def _folder_shape(dataset: Dataset) -> Shape | None:
-    from nas.data.class_folders import CHANNELS, class_names
+    from nas.data.class_folders import class_names
 
     num_classes = len(class_names(source_path(dataset)))
     if dataset.image_size is None:
         return None
-    return (CHANNELS, dataset.image_size, dataset.image_size), num_classes
+    return (dataset.channels or 3, dataset.image_size, dataset.image_size), num_classes
 
 
 def _resized(image_shape: tuple[int, int, int], size: int | None) -> tuple[int, int, int]:
@@ -128,17 +185,14 @@ def _check_name(name: str) -> None:
 
 def _check_keys(dataset: Dataset) -> None:
     """Every key that the named kind of data set needs is there, and none that it would ignore."""
-    module_keys = ("class_path", "image_shape", "num_classes")
-    own_keys = ("image_size", "augment", "train_size", "validation_size")
-    is_module, has_path = dataset.name == "module", dataset.name in FROM_PATH
-    needed = module_keys if is_module else ("path",) if has_path else ()
-    unused = (*(() if has_path else ("path",)), *(own_keys if is_module else module_keys))
-    for key in needed:
+    for key in NEEDED_KEYS.get(dataset.name, ()):
         if getattr(dataset, key) is None:
             raise DataError(f"dataset.{key}: needed by the data set {dataset.name!r}, not given.")
-    for key in unused:
+    unused = {key: "it would be ignored" for key in OWN_KEYS if dataset.name not in OWN_KEYS[key]}
+    if dataset.name == "module":
+        unused |= dict.fromkeys(SHARED_KEYS, "the module decides this itself")
+    for key, why in unused.items():
         if getattr(dataset, key) not in (None, ()):
-            why = "the module decides this itself" if key in own_keys else "it would be ignored"
             raise DataError(f"dataset.{key}: not a setting of {dataset.name!r} ({why}); remove it.")
 
 
@@ -165,6 +219,17 @@ def _check_values(dataset: Dataset) -> None:
             f"{', '.join(AUGMENTATIONS)}, each once."
         )
     _check_init_args(dataset.init_args)
+
+
+def _check_reading(dataset: Dataset) -> None:
+    """The keys that say how files are read hold what they may."""
+    allowed = {"layout": LAYOUTS, "channels": (1, 3), "unreadable": ("refuse", "skip")}
+    for key, known in allowed.items():
+        value = getattr(dataset, key)
+        if value is not None and value not in known:
+            raise DataError(f"dataset.{key}: {shown(value)} is not {' or '.join(map(str, known))}.")
+    if dataset.background is not None and not re.fullmatch(COLOUR, dataset.background):
+        raise DataError(f"dataset.background: {shown(dataset.background)} is no colour #rrggbb.")
 
 
 def _check_init_args(text: str) -> None:

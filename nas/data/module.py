@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from nas.data.batches import Batches
-from nas.data.catalog import Dataset, split_sizes
+from nas.data.catalog import Dataset, has_validation, split_sizes
 from nas.data.pictures import DataError
 from nas.data.resident import Resident, channel_statistics, resident
 from nas.data.splits import mixed, stratified
@@ -61,14 +62,45 @@ class ImageData(LightningDataModule):
         self.first_epoch = 0
         """Epoch that training batches start with; set it to resume."""
         self._pool = resident(dataset, self.data_dir, "train", self.device)
+        self._held = self._pool
+        """Where the validation pictures are: among those of the pool, or apart."""
         self.classes = self._pool.classes
         self.num_classes = len(self.classes)
         channels, height, width = self._pool.pixels.shape[1:]
         self.image_shape = (channels, height, width)
-        self._train, self._validation = split_pool(dataset, self._pool.labels)
+        if has_validation(dataset):
+            self._held = self._checked("validation")
+        self._train, self._validation = split_rows(dataset, self._pool.labels, self._held.labels)
         if train_on_validation:
-            self._train = torch.cat((self._train, self._validation)).sort().values
+            self._train_on_validation()
         self.mean, self.std = channel_statistics(self._pool.pixels, self._train)
+
+    def _train_on_validation(self) -> None:
+        """Add the validation pictures to those trained on."""
+        rows = self._validation
+        if self._held is not self._pool:
+            rows = rows + len(self._pool.labels)
+            pixels = torch.cat((self._pool.pixels, self._held.pixels))
+            labels = torch.cat((self._pool.labels, self._held.labels))
+            self._pool = Resident(pixels, labels, self.classes)
+        self._train = torch.cat((self._train, rows)).sort().values
+
+    def _checked(self, split: str) -> Resident:
+        """A split read from disk, of pictures like those of the pool."""
+        found = resident(self.dataset, self.data_dir, split, self.device)
+        shape = tuple(found.pixels.shape[1:])
+        if shape != self.image_shape:
+            raise DataError(
+                f"dataset {self.dataset.name}: {split} pictures are {shape} and training pictures "
+                f"{self.image_shape}; they must agree (dataset.image_size resizes both)."
+            )
+        return found
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether all pictures of the pool are one and the same colour."""
+        pixels, axes = self._pool.pixels, (0, 2, 3)
+        return torch.equal(pixels.amin(axes), pixels.amax(axes))
 
     def train_dataloader(self) -> Batches:
         """Shuffled, augmented; every call starts with epoch `first_epoch`."""
@@ -80,18 +112,22 @@ class ImageData(LightningDataModule):
         return self._batches(self._pool, self._train[order])
 
     def val_dataloader(self) -> Batches:
-        return self._batches(self._pool, self._validation)
+        return self._batches(self._held, self._validation)
 
     def test_dataloader(self) -> Batches:
         """The whole test split; the first call reads it from disk."""
-        test = resident(self.dataset, self.data_dir, "test", self.device)
-        found = tuple(test.pixels.shape[1:])
-        if found != self.image_shape:
-            raise DataError(
-                f"dataset {self.dataset.name}: test pictures are {found} and training pictures "
-                f"{self.image_shape}; they must agree (dataset.image_size resizes both)."
-            )
+        test = self._checked("test")
         return self._batches(test, torch.arange(len(test.labels), device=test.labels.device))
+
+    def class_counts(self, split: str) -> list[int]:
+        """Pictures of each class in the "train", "validation" or "test" split."""
+        if split == "test":
+            labels = self._checked("test").labels
+        elif split == "validation":
+            labels = self._held.labels[self._validation]
+        else:
+            labels = self._pool.labels[self._train]
+        return labels.bincount(minlength=self.num_classes).tolist()
 
     def _batches(self, source: Resident, rows: Tensor, *, training: bool = False) -> Batches:
         return Batches(
@@ -108,13 +144,21 @@ class ImageData(LightningDataModule):
         )
 
 
-def split_pool(dataset: Dataset, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows of the training and validation split, the same for every training seed.
+def split_rows(dataset: Dataset, pool: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows of the training and of the validation split, the same for every training seed.
 
-    The validation split does not depend on `train_size`: searches at several sizes share it.
+    Validation pictures are those of `held`, the labels of a validation split published apart; where
+    that is `pool`, they are held out from it, whatever `train_size`: searches at several sizes
+    share them.
     """
-    train_size, validation_size = split_sizes(dataset, len(labels))
-    known = labels.cpu().numpy()
-    validation, rest = stratified(known, validation_size, seed=dataset.split_seed)
-    train = rest[stratified(known[rest], train_size, seed=dataset.split_seed)[0]]
-    return torch.from_numpy(train).to(labels.device), torch.from_numpy(validation).to(labels.device)
+    seed, labels = dataset.split_seed, pool.cpu().numpy()
+    if held is pool:
+        spread = int((np.bincount(labels) > 1).sum())  # classes that can be in both
+        train_size, validation_size = split_sizes(dataset, len(labels), num_classes=spread)
+        validation, rest = stratified(labels, validation_size, seed=seed, spare=1)
+    else:
+        train_size, validation_size = split_sizes(dataset, len(labels), own_validation=len(held))
+        validation, _ = stratified(held.cpu().numpy(), validation_size, seed=seed)
+        rest = np.arange(len(labels))
+    train = rest[stratified(labels[rest], train_size, seed=seed)[0]]
+    return torch.from_numpy(train).to(pool.device), torch.from_numpy(validation).to(pool.device)

@@ -11,7 +11,7 @@ import numpy as np
 
 from nas.data.catalog import Dataset, source_path
 from nas.data.facts import FACTS
-from nas.data.folder import read_folder
+from nas.data.folder import Reading, read_folder
 from nas.data.locate import Layout, cifar, fashion_mnist, idx_file
 from nas.data.npz import read_npz
 from nas.data.pictures import DataError, Pictures
@@ -27,10 +27,20 @@ IDX_MAGIC = {1: 2049, 3: 2051}  # unsigned bytes, by number of dimensions
 def read(dataset: Dataset, data_dir: Path, split: str) -> Pictures:
     """The "train" or "test" pictures of a data set at their stored size."""
     if dataset.name == "folder":
-        return read_folder(source_path(dataset), split, image_size=dataset.image_size)
+        return read_folder(source_path(dataset), split, reading_of(dataset))
     if dataset.name == "npz":
-        return read_npz(source_path(dataset), split)
+        return read_npz(source_path(dataset), split, dataset.layout)
     return BUILT_IN[dataset.name](data_dir, split)
+
+
+def reading_of(dataset: Dataset) -> Reading:
+    """How the files of a folder are read."""
+    return Reading(
+        image_size=dataset.image_size,
+        channels=dataset.channels or 3,
+        background=dataset.background or "#ffffff",
+        skip_unreadable=dataset.unreadable == "skip",
+    )
 
 
 def read_digits(data_dir: Path, split: str) -> Pictures:

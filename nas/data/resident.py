@@ -1,6 +1,7 @@
 """Splits of data sets held in memory as bytes, large ones once for all processes of a machine."""
 
 import hashlib
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nas.data.catalog import FROM_PATH, Dataset, source_path
+from nas.data.class_folders import walk
 from nas.data.locate import CIFAR, cifar, fashion_mnist
 from nas.data.pictures import Pictures
 from nas.data.readers import read
@@ -30,7 +32,9 @@ class Resident(NamedTuple):
 def resident(dataset: Dataset, data_dir: Path, split: str, device: str) -> Resident:
     """The "train" or "test" split at the size asked for, decoded once in this process."""
     path = str(source_path(dataset).resolve()) if dataset.name in FROM_PATH else None
-    source = Dataset(name=dataset.name, path=path, image_size=dataset.image_size)
+    source = replace(
+        dataset, path=path, augment=(), train_size=None, validation_size=None, split_seed=0
+    )
     data_dir = data_dir.resolve()
     return _load(source, data_dir, split, device, _stamp(source, data_dir))
 
@@ -57,7 +61,7 @@ def _stamp(source: Dataset, data_dir: Path) -> str:
     """Changes when the files do, so that the old pictures are not served."""
     if source.name in FROM_PATH:
         path = source_path(source)
-        places = [path, *path.glob("*"), *path.glob("*/*/")] if path.is_dir() else [path]
+        places = [place for place, _ in walk(path)] if path.is_dir() else [path]
     else:
         folder = _folder(source.name, data_dir)
         places = [place for place in folder.glob("*") if place.is_file()] if folder else []

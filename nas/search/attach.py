@@ -12,7 +12,7 @@ from rich.console import Console
 from nas.common.errors import StudyError
 from nas.common.machine import visible_gpus
 from nas.common.paths import DATA_DIR, OUT, STORAGE, study_folder
-from nas.data import ensure
+from nas.data.survey import prepare
 from nas.search.allow_code import require_trust
 from nas.search.coordinator import (
     KeepDue,
@@ -61,7 +61,7 @@ def join(
             f"study {study.study_name!r} does not say how many trials it is to have: "
             "resume it once with `nas search`."
         )
-    ensure(space.dataset, Path(data_dir))
+    prepare(space.dataset, Path(data_dir), speaker(console))
     folder = study_folder(out, study.study_name)
     make_folder(folder)
     size = num_workers(workers, space, workers_per_gpu)

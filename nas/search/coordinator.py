@@ -18,7 +18,7 @@ from rich.console import Console
 from nas.common.errors import StudyError
 from nas.common.machine import default_workers, visible_gpus
 from nas.common.paths import DATA_DIR, OUT, STORAGE, checkpoint_file, study_folder
-from nas.data import ensure
+from nas.data.survey import prepare
 from nas.search.allow_code import vouch
 from nas.search.asha import RUNG
 from nas.search.failures import Streak
@@ -74,7 +74,7 @@ def search(
     """
     console = console or lasting_console()
     name = study or space.name
-    ensure(space.dataset, Path(data_dir))
+    prepare(space.dataset, Path(data_dir), speaker(console))
     backend = open_storage(storage, create=True, wait=speaker(console))
     if extend:
         name = extended(backend, name, space)

@@ -15,6 +15,7 @@ from nas.space.yaml import Place, Source, cut
 HINTS = {
     "name": "use letters, digits, dots, dashes and underscores, 64 at most",
     "class_path": "write it as package.module.Class",
+    "background": "write it as '#rrggbb', in quotes",
     "timeout": "write a time as 90s, 20m or 2h",
     "trial_timeout": "write a time as 90s, 20m or 2h",
 }

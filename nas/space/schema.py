@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from nas.common.registry import Registry
 from nas.common.text import PATTERN, seconds_of
-from nas.data.catalog import AUGMENTATIONS, CLASS_PATH, NAMES
+from nas.data.catalog import AUGMENTATIONS, CLASS_PATH, COLOUR, LAYOUTS, NAMES
 from nas.model.architecture import MOST_BLOCKS, MOST_CHANNELS, MOST_CLASSES
 from nas.model.blocks import (
     ACTIVATIONS,
@@ -80,6 +80,10 @@ class DatasetSection(Section):
 
     name: Annotated[str, one_of(lambda: NAMES)] = "digits"
     path: Annotated[str, Field(max_length=4096)] | None = None
+    layout: Annotated[str, one_of(lambda: LAYOUTS)] | None = None
+    channels: Literal[1, 3] | None = None
+    background: Annotated[str, Field(pattern=COLOUR)] | None = None
+    unreadable: Literal["refuse", "skip"] | None = None
     class_path: Annotated[str, Field(pattern=CLASS_PATH)] | None = None
     init_args: dict[str, Any] = {}
     image_size: Side | None = None

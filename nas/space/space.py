@@ -11,7 +11,7 @@ from typing import Any
 
 from nas.common.errors import SpaceError, shown
 from nas.common.text import seconds_of
-from nas.data.catalog import Dataset, shape
+from nas.data.catalog import FROM_PATH, Dataset, shape, without_later
 from nas.model.architecture import Architecture, check_blocks
 from nas.model.cost import Cost, cost
 from nas.model.layout import plan
@@ -162,9 +162,10 @@ class SearchSpace:
     @property
     def drawn(self) -> dict[str, Any]:
         """The sections that decide which candidates can be drawn, every default filled in."""
-        return self.section.model_dump(
+        drawn = self.section.model_dump(
             mode="json", include={"dataset", "architecture", "training", "constraints"}
         )
+        return drawn | {"dataset": without_later(drawn["dataset"])}
 
     def _read_dataset(self) -> Dataset:
         given = self.section.dataset.model_dump()
@@ -178,7 +179,8 @@ class SearchSpace:
             return Dataset(**given)
 
     def _read_shape(self) -> tuple[tuple[int, int, int], int]:
-        with placed(self.source, ("dataset",)):
+        from_path = self.dataset.name in FROM_PATH
+        with placed(self.source, ("dataset", "path") if from_path else ("dataset",)):
             found = shape(self.dataset)
             if found is None:
                 raise ValueError("the size of the pictures is not known: give image_size.")

@@ -1,0 +1,107 @@
+"""A look at all pictures of a data set before anything is trained on them."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nas.common.errors import Remark
+from nas.data.catalog import FROM_PATH, Dataset, source_path, split_sizes
+from nas.data.facts import FACTS
+from nas.data.locate import ensure
+from nas.data.pictures import DataError, first, some
+
+SPLITS = ("train", "validation", "test")
+
+#: classes that a table of pictures shows
+MOST_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Pictures of each class in each split, and what to know of them."""
+
+    classes: tuple[str, ...]
+    counts: dict[str, list[int]]
+    notes: list[str]
+
+    def lines(self) -> list[str]:
+        """A table of pictures per class and split, then the notes."""
+        rows = [("", *self.counts)]
+        rows += [
+            (name, *(f"{counts[label]:,}" for counts in self.counts.values()))
+            for label, name in enumerate(self.classes[:MOST_ROWS])
+        ]
+        if more := len(self.classes) - MOST_ROWS:
+            rows += [(f"and {more:,} classes more", "", "", "")] * (more > 0)
+        rows.append(("all classes", *(f"{sum(counts):,}" for counts in self.counts.values())))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        table = [
+            "  ".join([name.ljust(widths[0]), *map(str.rjust, counts, widths[1:])])
+            for name, *counts in rows
+        ]
+        return ["Pictures:", *(f"  {line}".rstrip() for line in table), *self.notes]
+
+
+def survey(dataset: Dataset, data_dir: Path) -> Survey:
+    """Read every split of a `folder` or `npz` data set; DataError where one cannot be used."""
+    from nas.data.module import ImageData
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", Remark)
+        data = ImageData(dataset, data_dir=data_dir, batch_size=1, seed=0)
+        counts = {split: data.class_counts(split) for split in SPLITS}
+    if data.is_constant:
+        raise DataError(
+            f"dataset.path: all pictures in '{dataset.path}' are one and the same colour, so there "
+            "is nothing to learn (dataset.background is what shows where they are transparent)."
+        )
+    said = dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, Remark))
+    return Survey(data.classes, counts, [*said, *_missing(data.classes, counts), *_unread(dataset)])
+
+
+def sizes(dataset: Dataset) -> str:
+    """The splits of a built-in data set in a sentence; nothing is read for it."""
+    known = FACTS[dataset.name]
+    train, validation = split_sizes(dataset, known.num_train)
+    return (
+        f"Pictures: {train:,} training, {validation:,} validation and {known.num_test:,} test "
+        f"pictures of {len(known.classes)} classes."
+    )
+
+
+def prepare(dataset: Dataset, data_dir: Path, say: Callable[[str], None]) -> None:
+    """Bring the files of a built-in data set, and look at all splits of the user's own, before
+    anything is trained; DataError where one cannot be used."""
+    ensure(dataset, data_dir)
+    for note in survey(dataset, data_dir).notes if dataset.name in FROM_PATH else ():
+        say(note)
+
+
+def survey_lines(dataset: Dataset, data_dir: Path) -> list[str]:
+    """What `nas check` prints of a data set; none of a module, whose code it does not run."""
+    if dataset.name in FROM_PATH:
+        return survey(dataset, data_dir).lines()
+    return [sizes(dataset)] if dataset.name in FACTS else []
+
+
+def _missing(classes: tuple[str, ...], counts: dict[str, list[int]]) -> list[str]:
+    """A sentence for each split that lacks classes, with how many pictures these have in all."""
+    totals = [sum(found) for found in zip(*counts.values(), strict=True)]
+    notes = []
+    for split, found in counts.items():
+        without = [label for label, count in enumerate(found) if not count]
+        if without:
+            told = first([f"'{classes[label]}' ({totals[label]:,} in all)" for label in without])
+            notes.append(f"The {split} split has no pictures of {told}: it says nothing of them.")
+    return notes
+
+
+def _unread(dataset: Dataset) -> list[str]:
+    """A sentence about arrays that are not read."""
+    if dataset.name != "npz":
+        return []
+    from nas.data.npz import unread_arrays
+
+    names = unread_arrays(source_path(dataset))
+    return [f"Not read: the arrays {some(names)}."] if names else []
