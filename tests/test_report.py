@@ -27,7 +27,7 @@ from nas.report.sections.run_figures import log_ticks
 from nas.report.style import COLOURS, signed
 from nas.report.trial_rows import read_rows
 from nas.report.writers import dashboard
-from nas.report.writers.html import cell_html
+from nas.report.writers.html import templates
 from nas.report.writers.markdown import escaped
 
 FILES = ["report.html", "report.md", "payoff.json", "trials.csv"]
@@ -487,8 +487,9 @@ def test_ticks_of_logarithmic_axes_are_few_and_cover_the_values(values):
 
 
 def test_cells_that_are_not_resolved_say_so():
-    assert "<small>not resolved</small>" in cell_html("+1.0 [−1.0, +3.0] not resolved")
-    assert "number" in cell_html("+1.0 [0.5, +3.0]")
+    cell = templates().get_template("parts.html").module.cell
+    assert "<small>not resolved</small>" in cell("+1.0 [−1.0, +3.0] not resolved")
+    assert "number" in cell("+1.0 [0.5, +3.0]")
 
 
 def test_figures_have_titles_on_their_axes(twins):
