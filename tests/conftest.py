@@ -151,22 +151,24 @@ def search_here(tmp_path: Path, fast: Path) -> Callable[..., Any]:
     """Run a search in this process, trial after trial, without worker processes."""
 
     def run(space: SearchSpace, trials: int | None = None, *, name: str = "study") -> Any:
-        from nas.search.lease import claim
-        from nas.search.queue import due_of, supply
+        from nas.search.lease import acquire
+        from nas.search.queue import pending_of, refill_of
         from nas.search.study import NUM_TRIALS, create_study
-        from nas.search.trial import Place, run_trial
+        from nas.search.trial import TrialEnvironment, run_trial
         from nas.storage.open import open_storage
 
         backend = open_storage(f"sqlite:///{fast}/nas.db", create=True)
         study = create_study(backend, name, space)
         study.set_user_attr(NUM_TRIALS, trials or space.search.trials)
-        due = due_of(study, space)
-        keep_due = supply(study, space, trials or space.search.trials, 2)
-        place = Place(data_dir=tmp_path, out=tmp_path / name, interrupted=lambda: False)
-        while not keep_due(study.get_trials(deepcopy=False)) or study.get_trials(states=(0, 4)):
-            claimed = claim(backend, study, due)
-            if claimed is not None:
-                run_trial(backend, name, space, claimed, place)
+        pending = pending_of(study, space)
+        refill = refill_of(study, space, trials or space.search.trials, 2)
+        environment = TrialEnvironment(
+            data_dir=tmp_path, out=tmp_path / name, interrupted=lambda: False
+        )
+        while not refill(study.get_trials(deepcopy=False)) or study.get_trials(states=(0, 4)):
+            trial = acquire(backend, study, pending)
+            if trial is not None:
+                run_trial(backend, name, space, trial, environment)
         return study
 
     return run

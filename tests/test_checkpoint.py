@@ -17,7 +17,7 @@ from conftest import small
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from nas.common.errors import Remark
+from nas.common.errors import NasWarning
 from nas.data import Dataset
 from nas.model.architecture import Architecture, Named, Stage
 from nas.training import checkpoint
@@ -163,7 +163,7 @@ def test_seconds_of_both_parts_count(path: Path) -> None:
 
 def ours(warned: pytest.WarningsRecorder) -> list[str]:
     """What we warned of; Lightning has warnings of another kind."""
-    return [str(one.message) for one in warned if one.category is Remark]
+    return [str(one.message) for one in warned if one.category is NasWarning]
 
 
 class Noisy:
@@ -236,7 +236,7 @@ def test_a_damaged_file_is_not_used(path: Path, whole: bytes, damage: str) -> No
     before = path.read_bytes()
     path.write_bytes(DAMAGE[damage](before))
     assert path.read_bytes() != before
-    with pytest.warns(Remark, match="starts anew: it is damaged") as warned:
+    with pytest.warns(NasWarning, match="starts anew: it is damaged") as warned:
         assert bits(run(path=path)) == whole
     assert len(ours(warned)) == 1
     checkpoint.unpacked(path.read_bytes())  # replaced by a good one
@@ -244,7 +244,7 @@ def test_a_damaged_file_is_not_used(path: Path, whole: bytes, damage: str) -> No
 
 def test_a_folder_in_its_place(path: Path, whole: bytes) -> None:
     path.mkdir(parents=True)
-    with pytest.warns(Remark, match="starts anew: .*Is a directory") as warned:
+    with pytest.warns(NasWarning, match="starts anew: .*Is a directory") as warned:
         assert bits(run(path=path)) == whole
     assert [("cannot be saved" in message) for message in ours(warned)] == [False, True]
     assert os.listdir(path.parent) == [path.name]
@@ -262,7 +262,7 @@ def test_a_folder_in_its_place(path: Path, whole: bytes) -> None:
 )
 def test_a_file_of_another_training_is_not_used(path: Path, other: dict[str, Any]) -> None:
     interrupt(None, path, 3 * STEPS + 5)
-    with pytest.warns(Remark, match="belongs to another") as warned:
+    with pytest.warns(NasWarning, match="belongs to another") as warned:
         anew = run(path=path, **other)
     assert len(ours(warned)) == 1
     assert bits(anew) == bits(run(**other))
@@ -305,7 +305,7 @@ def full(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_does_not_end_a_training(full: Path, whole: bytes) -> None:
-    with pytest.warns(Remark, match="No space left") as warned:
+    with pytest.warns(NasWarning, match="No space left") as warned:
         assert bits(run(path=full / "trial-1")) == whole
     assert len(ours(warned)) == 1
     assert os.listdir(full) == ["filling"]
@@ -322,9 +322,9 @@ def test_a_disk_that_fills_keeps_the_older_state(full: Path, whole: bytes) -> No
         return False
 
     filling.unlink()
-    with pytest.warns(Remark, match="No space left"), pytest.raises(StoppedError):
+    with pytest.warns(NasWarning, match="No space left"), pytest.raises(StoppedError):
         run(path=path, on_epoch=on_epoch, interrupted=stopped_after(4 * STEPS + 1))
     filling.unlink()
     with warnings.catch_warnings():
-        warnings.simplefilter("error", Remark)
+        warnings.simplefilter("error", NasWarning)
         assert bits(run(path=path)) == whole

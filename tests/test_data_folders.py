@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from nas.cli import main
-from nas.common.errors import Remark
+from nas.common.errors import NasWarning
 from nas.data.catalog import Dataset
 from nas.data.folder import Reading, read_folder
 from nas.data.module import ImageData, open_data
@@ -342,7 +342,7 @@ def test_pictures_too_large_for_the_memory_are_a_sentence(
 
 def test_what_is_left_out_is_a_remark_of_the_training_too(root: Path) -> None:
     damaged(root)
-    with pytest.warns(Remark, match="files cannot be read and are left out"):
+    with pytest.warns(NasWarning, match="files cannot be read and are left out"):
         opened(root, unreadable="skip", image_size=8)
 
 

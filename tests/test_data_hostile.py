@@ -17,7 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
-from nas.common.errors import Remark
+from nas.common.errors import NasWarning
 from nas.data.archive import unpack
 from nas.data.catalog import Dataset, source_path
 from nas.data.folder import Reading, read_folder
@@ -291,7 +291,7 @@ def test_a_pipe_among_pictures_does_not_hang(tmp_path: Path) -> None:
     (tmp_path / "a" / "folder.png").mkdir()
     with pytest.raises(DataError, match=r"1 files below .* cannot be read .*pipe.png'"):
         read_folder(tmp_path, "train", Reading())
-    with pytest.warns(Remark, match=r"1 files cannot be read and are left out: .*pipe.png'"):
+    with pytest.warns(NasWarning, match=r"1 files cannot be read and are left out: .*pipe.png'"):
         assert len(read_folder(tmp_path, "train", Reading(skip_unreadable=True)).labels) == 8
 
 

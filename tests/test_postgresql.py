@@ -18,7 +18,7 @@ from test_search import LONG, only_zombies, wait_for
 
 from experiments.faults.postgres import Postgres, programs
 from nas.common.errors import StudyError
-from nas.search.stale_trials import SILENCE, Vigil
+from nas.search.stale_trials import HEARTBEAT_TIMEOUT, StaleTrialMonitor
 from nas.search.study import NUM_TRIALS, create_study, load_study
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
@@ -187,7 +187,7 @@ def test_who_is_killed_on_this_machine_is_noticed_at_once(running: Any) -> None:
     process, study = running("killed")
     os.killpg(process.pid, signal.SIGKILL)
     wait_for(lambda: only_zombies(process.pid))
-    Vigil(study._storage).look(study.get_trials(deepcopy=False))
+    StaleTrialMonitor(study._storage).check(study.get_trials(deepcopy=False))
     assert {0, 1} <= set(due(study))
 
 
@@ -201,12 +201,12 @@ def test_who_is_killed_on_another_machine_is_noticed_by_its_silence(running: Any
         pytest.skip("unshare --pid is not permitted here")
     process, study = running("elsewhere", *ELSEWHERE)
     seconds = iter(range(10_000))
-    vigil = Vigil(study._storage, clock=lambda: float(next(seconds)))
+    monitor = StaleTrialMonitor(study._storage, clock=lambda: float(next(seconds)))
     os.killpg(process.pid, signal.SIGKILL)
     wait_for(lambda: only_zombies(process.pid))
-    for _ in range(int(SILENCE)):
-        vigil.look(study.get_trials(deepcopy=False))
+    for _ in range(int(HEARTBEAT_TIMEOUT)):
+        monitor.check(study.get_trials(deepcopy=False))
     assert not {0, 1} & set(due(study)), "given up before its time"
-    vigil.look(study.get_trials(deepcopy=False))
-    vigil.look(study.get_trials(deepcopy=False))
+    monitor.check(study.get_trials(deepcopy=False))
+    monitor.check(study.get_trials(deepcopy=False))
     assert {0, 1} <= set(due(study))

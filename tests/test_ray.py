@@ -18,9 +18,9 @@ from test_search import LONG, only_zombies, wait_for
 
 from nas.cli import app
 from nas.common.errors import StudyError
-from nas.search.failures import DIED
 from nas.search.pools.ray import RayCluster, refuse_files, refuse_secrets
 from nas.search.study import load_study
+from nas.search.trial_attributes import CRASHES
 from nas.storage.open import open_storage
 
 NAS = Path(sys.executable).with_name("nas")
@@ -143,8 +143,8 @@ def test_a_cluster_loses_a_worker_and_a_node_and_the_study_nothing(
     crashed, lost = (trials[victim.number] for victim in victims)
     assert crashed.user_attrs["worker"] != victims[0].user_attrs["worker"]
     assert lost.user_attrs["worker"] != victims[1].user_attrs["worker"]
-    assert crashed.system_attrs[DIED][0] == 1
-    assert DIED not in lost.system_attrs, "a trial was blamed for the death of its node"
+    assert crashed.system_attrs[CRASHES][0] == 1
+    assert CRASHES not in lost.system_attrs, "a trial was blamed for the death of its node"
 
 
 def test_ctrl_c_leaves_trials_due_and_no_ray_behind(

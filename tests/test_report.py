@@ -449,7 +449,7 @@ def test_a_storage_that_cannot_be_written_to(storage, report, monkeypatch, caplo
 
 def test_a_pareto_front_is_that_of_the_study(twins):
     study = optuna.load_study(study_name="digits", storage=twins[0])
-    from nas.search.study import best_trials
+    from nas.search.best_trials import best_trials
 
     front = pareto_front(read_rows(study.get_trials(deepcopy=False)), [True, False])
     assert {row.number for row in front} == {trial.number for trial in best_trials(study)}

@@ -27,9 +27,12 @@ from nas.model.network import Network
 from nas.report.status import status_lines
 from nas.search import queue
 from nas.search import trial as trial_module
+from nas.search.best_trials import best_trials
 from nas.search.coordinator import search
 from nas.search.progress import Progress
-from nas.search.study import PRUNERS, SAMPLERS, best_trials, load_study
+from nas.search.pruners.registry import PRUNERS
+from nas.search.samplers.registry import SAMPLERS
+from nas.search.study import load_study
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
 from nas.training.candidate import Candidate
@@ -209,7 +212,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings that take no time: candidates learn the faster, the nearer lr is to 0.1."""
 
     def train(
-        candidate: Candidate, *, seed: int, on_epoch: Any, rests_after: Any = None, **options: Any
+        candidate: Candidate, *, seed: int, on_epoch: Any, pause_after: Any = None, **options: Any
     ) -> Trained:
         lr = candidate.training.optimizer.arguments["lr"]
         best, curve, pruned, paused = 1 - abs(math.log10(lr) + 1) / 10, [], False, False
@@ -220,7 +223,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
             curve.append({"epoch": float(epoch)} | record)
             if epoch < candidate.training.epochs:
                 pruned = on_epoch(curve[-1])
-                paused = not pruned and rests_after is not None and rests_after(curve[-1])
+                paused = not pruned and pause_after is not None and pause_after(curve[-1])
             if pruned or paused:
                 break
         else:

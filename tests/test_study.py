@@ -12,25 +12,18 @@ from typing import Any
 import optuna
 import pytest
 from conftest import TINY
-from optuna.trial import TrialState, create_trial
+from optuna.trial import Trial, TrialState, create_trial
 
 from nas.common.errors import StudyError
 from nas.common.processes import is_alive, process_start, this_machine, this_worker
-from nas.search.heartbeat import BEAT
-from nas.search.lease import claim, release
-from nas.search.queue import supply
-from nas.search.stale_trials import NAMELESS, SILENCE, Vigil
-from nas.search.study import (
-    PRUNERS,
-    SAMPLERS,
-    best_first,
-    best_trials,
-    create_study,
-    for_trial,
-    load_study,
-    should_prune,
-    space_of,
-)
+from nas.search.best_trials import best_first, best_trials
+from nas.search.lease import acquire, requeue
+from nas.search.pruners.registry import PRUNERS, learned_objective, pruner_of
+from nas.search.queue import refill_of
+from nas.search.samplers.registry import SAMPLERS
+from nas.search.stale_trials import HEARTBEAT_TIMEOUT, UNNAMED_TIMEOUT, StaleTrialMonitor
+from nas.search.study import create_study, for_trial, load_study, space_of
+from nas.search.trial_attributes import HEARTBEAT
 from nas.space.space import SearchSpace
 from nas.storage.open import hidden, open_storage
 
@@ -233,17 +226,17 @@ def trials_of(study: Any) -> Any:
     return study.get_trials(deepcopy=False)
 
 
-def test_few_trials_are_due_and_no_more_than_asked_for(backend: Any, space: Make) -> None:
+def test_few_trials_wait_and_no_more_than_asked_for(backend: Any, space: Make) -> None:
     study = create_study(backend, "x", space())
-    keep_due = supply(study, space(), 5, 2)
-    due = []
-    while not keep_due(trials_of(study)):
+    refill = refill_of(study, space(), 5, 2)
+    counts = []
+    while not refill(trials_of(study)):
         waiting = [t for t in trials_of(study) if t.state == TrialState.WAITING]
-        due.append(len(waiting))
-        study.tell(claim(backend, study).number, 0.5)
-    assert max(due) == 2
+        counts.append(len(waiting))
+        study.tell(acquire(backend, study).number, 0.5)
+    assert max(counts) == 2
     for _ in range(3):
-        assert keep_due(trials_of(study))
+        assert refill(trials_of(study))
     assert len(trials_of(study)) == 5
 
 
@@ -253,9 +246,9 @@ def test_two_searches_of_one_study_add_no_more_than_asked_for(tmp_path: Path, sp
 
     def add() -> None:
         study = load_study(open_storage(url), "x")
-        keep_due = supply(study, space(), 6, 6)
+        refill = refill_of(study, space(), 6, 6)
         barrier.wait()
-        keep_due(trials_of(study))
+        refill(trials_of(study))
 
     barrier = threading.Barrier(3)
     threads = [threading.Thread(target=add) for _ in range(3)]
@@ -270,11 +263,11 @@ def test_rejected_candidates_do_not_count_until_there_are_too_many(
     backend: Any, space: Make
 ) -> None:
     study = create_study(backend, "x", space())
-    keep_due = supply(study, space(), 1, 1)
+    refill = refill_of(study, space(), 1, 1)
 
     def reject() -> None:
-        keep_due(trials_of(study))
-        taken = claim(backend, study)
+        refill(trials_of(study))
+        taken = acquire(backend, study)
         backend.set_trial_user_attr(taken._trial_id, "rejected", "depth")
         study.tell(taken.number, state=TrialState.PRUNED)
 
@@ -285,17 +278,17 @@ def test_rejected_candidates_do_not_count_until_there_are_too_many(
     assert len(trials_of(study)) == 51
 
 
-def test_a_trial_is_claimed_once(tmp_path: Path, space: Make) -> None:
+def test_a_trial_is_acquired_once(tmp_path: Path, space: Make) -> None:
     url = f"sqlite:///{tmp_path}/nas.db"
     study = create_study(open_storage(url, create=True), "x", space())
-    supply(study, space(), 8, 8)(trials_of(study))
+    refill_of(study, space(), 8, 8)(trials_of(study))
     taken: list[int] = []
 
     def take() -> None:
         storage = open_storage(url)
         mine = load_study(storage, "x")
         barrier.wait()
-        while (trial := claim(storage, mine)) is not None:
+        while (trial := acquire(storage, mine)) is not None:
             taken.append(trial.number)
 
     barrier = threading.Barrier(4)
@@ -308,26 +301,26 @@ def test_a_trial_is_claimed_once(tmp_path: Path, space: Make) -> None:
     assert {t.user_attrs["worker"] for t in trials_of(study)} == {this_worker()}
 
 
-def test_a_released_trial_is_due_again_and_nobodys(backend: Any, space: Make) -> None:
+def test_a_requeued_trial_is_pending_and_held_by_nobody(backend: Any, space: Make) -> None:
     study = create_study(backend, "x", space())
-    supply(study, space(), 1, 1)(trials_of(study))
-    taken = claim(backend, study)
-    assert claim(backend, study) is None
-    assert not release(backend, taken._trial_id, "somebody:1:1")
-    assert trials_of(study)[0].state == TrialState.RUNNING, "it is not theirs to give back"
-    assert release(backend, taken._trial_id, this_worker())
+    refill_of(study, space(), 1, 1)(trials_of(study))
+    taken = acquire(backend, study)
+    assert acquire(backend, study) is None
+    assert not requeue(backend, taken._trial_id, "somebody:1:1")
+    assert trials_of(study)[0].state == TrialState.RUNNING, "it is not theirs to requeue"
+    assert requeue(backend, taken._trial_id, this_worker())
     (trial,) = trials_of(study)
     assert trial.state == TrialState.WAITING
     assert trial.user_attrs["worker"] is None
-    assert claim(backend, study).number == taken.number
+    assert acquire(backend, study).number == taken.number
     study.tell(taken.number, 0.5)
-    assert not release(backend, taken._trial_id, this_worker())
+    assert not requeue(backend, taken._trial_id, this_worker())
     assert trials_of(study)[0].state == TrialState.COMPLETE
 
 
-def test_trials_of_dead_processes_are_due_again(backend: Any, space: Make) -> None:
+def test_trials_of_dead_processes_are_requeued(backend: Any, space: Make) -> None:
     study = create_study(backend, "x", space())
-    supply(study, space(), 4, 4)(trials_of(study))
+    refill_of(study, space(), 4, 4)(trials_of(study))
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     workers = [
@@ -337,9 +330,9 @@ def test_trials_of_dead_processes_are_due_again(backend: Any, space: Make) -> No
         f"{this_machine()}:{os.getpid()}:1",
     ]
     for worker in workers:
-        taken = claim(backend, study)
+        taken = acquire(backend, study)
         backend.set_trial_user_attr(taken._trial_id, "worker", worker)
-    Vigil(backend).look(trials_of(study))
+    StaleTrialMonitor(backend).check(trials_of(study))
     states = [trial.state.name for trial in trials_of(study)]
     assert states == ["RUNNING", "WAITING", "RUNNING", "WAITING"]
 
@@ -373,48 +366,50 @@ class Clock:
         return self.now
 
 
-def looks(vigil: Vigil, clock: Clock, study: Any, seconds: float) -> str:
-    """Look at a study every second for so long; the states of its trials then."""
+def checked(monitor: StaleTrialMonitor, clock: Clock, study: Any, seconds: float) -> str:
+    """Check a study every second for so long; the states of its trials then."""
     for _ in range(round(seconds)):
         clock.now += 1
-        vigil.look(trials_of(study))
+        monitor.check(trials_of(study))
     return " ".join(trial.state.name for trial in trials_of(study))
 
 
 def test_a_trial_just_claimed_may_have_no_name_yet(memory: Any, space: Make) -> None:
     study = create_study(memory, "x", space())
-    supply(study, space(), 1, 1)(trials_of(study))
+    refill_of(study, space(), 1, 1)(trials_of(study))
     memory.set_trial_state_values(trials_of(study)[0]._trial_id, state=TrialState.RUNNING)
     clock = Clock()
-    vigil = Vigil(memory, clock=clock)
-    assert looks(vigil, clock, study, NAMELESS) == "RUNNING"
-    assert looks(vigil, clock, study, 3) == "WAITING"
+    monitor = StaleTrialMonitor(memory, clock=clock)
+    assert checked(monitor, clock, study, UNNAMED_TIMEOUT) == "RUNNING"
+    assert checked(monitor, clock, study, 3) == "WAITING"
 
 
 def test_a_worker_elsewhere_is_gone_when_it_is_silent(memory: Any, space: Make) -> None:
     """Told by beats alone: the date at which the trial started may be anything."""
     study = create_study(memory, "x", space())
-    supply(study, space(), 1, 1)(trials_of(study))
-    taken = claim(memory, study)
+    refill_of(study, space(), 1, 1)(trials_of(study))
+    taken = acquire(memory, study)
     memory.set_trial_user_attr(taken._trial_id, "worker", "elsewhere:1:1")
     clock = Clock()
-    vigil = Vigil(memory, clock=clock)
+    monitor = StaleTrialMonitor(memory, clock=clock)
     for beat in range(5):
-        memory.set_trial_system_attr(taken._trial_id, BEAT, beat)
-        assert looks(vigil, clock, study, SILENCE / 2) == "RUNNING"
-    clock.now += 10 * SILENCE  # the storage was away, nobody could beat or look
-    assert looks(vigil, clock, study, SILENCE / 3) == "RUNNING"
-    assert looks(vigil, clock, study, SILENCE) == "WAITING"
+        memory.set_trial_system_attr(taken._trial_id, HEARTBEAT, beat)
+        assert checked(monitor, clock, study, HEARTBEAT_TIMEOUT / 2) == "RUNNING"
+    clock.now += 10 * HEARTBEAT_TIMEOUT  # the storage was away, nobody could beat or look
+    assert checked(monitor, clock, study, HEARTBEAT_TIMEOUT / 3) == "RUNNING"
+    assert checked(monitor, clock, study, HEARTBEAT_TIMEOUT) == "WAITING"
 
 
 def test_a_silent_worker_of_this_machine_is_killed_first(memory: Any, space: Make) -> None:
     study = create_study(memory, "x", space())
-    supply(study, space(), 1, 1)(trials_of(study))
-    claim(memory, study)
+    refill_of(study, space(), 1, 1)(trials_of(study))
+    acquire(memory, study)
     killed: list[str] = []
     clock = Clock()
-    vigil = Vigil(memory, lambda worker: not killed.append(worker), clock)
-    assert looks(vigil, clock, study, SILENCE + 2) == "RUNNING", "whoever killed it tells of it"
+    monitor = StaleTrialMonitor(memory, lambda worker: not killed.append(worker), clock)
+    assert checked(monitor, clock, study, HEARTBEAT_TIMEOUT + 2) == "RUNNING", (
+        "who killed it requeues"
+    )
     assert set(killed) == {this_worker()}
 
 
@@ -448,7 +443,7 @@ def test_pruners_stop_the_worse_and_keep_the_better(
 ) -> None:
     """Also where the study has several objectives, which Optuna's pruners refuse."""
     ours = space(f"search.pruner={pruner}", f"search.objectives={objectives}", "training.epochs=16")
-    learned = next(name for name in objectives if name != "parameters")
+    learned, judge = learned_objective(ours), pruner_of(ours)
     sign = -1 if learned == "val_loss" else 1
     study = create_study(memory, "x", ours)
     pruned: dict[str, list[bool]] = {"good": [], "bad": []}
@@ -460,7 +455,7 @@ def test_pruners_stop_the_worse_and_keep_the_better(
         stopped = False
         for epoch in range(1, 17):
             memory.set_trial_intermediate_value(trial_id, epoch, value)
-            stopped = stopped or should_prune(mine, trial_id, learned, epoch)
+            stopped = stopped or judge.should_prune(mine, Trial(mine, trial_id), epoch)
         pruned[kind].append(stopped)
         if stopped:
             memory.set_trial_state_values(trial_id, state=TrialState.PRUNED)
@@ -486,8 +481,9 @@ def test_values_from_before_an_interruption_do_not_prune(memory: Any, space: Mak
     for epoch in range(1, 7):
         memory.set_trial_intermediate_value(trial_id, epoch, 0.2)
     mine = for_trial(memory, "x", ours, 6)
-    assert should_prune(mine, trial_id, "val_accuracy", 6)
-    assert not should_prune(mine, trial_id, "val_accuracy", 4)
+    trial, median = Trial(mine, trial_id), pruner_of(ours)
+    assert median.should_prune(mine, trial, 6)
+    assert not median.should_prune(mine, trial, 4)
     assert memory.get_trial(trial_id).last_step == 6
 
 

@@ -24,13 +24,13 @@ import nas.storage.retry
 from nas.common.errors import StudyError
 from nas.common.processes import this_worker
 from nas.search import trial as trial_module
-from nas.search.failures import DEATHS, Streak, blame, cause_of
-from nas.search.lease import claim, release
+from nas.search.failures import MAX_RETRIES, ConsecutiveFailures, cause_of, record_crash
+from nas.search.lease import acquire, requeue
 from nas.search.pools.local import launch
-from nas.search.progress import Lasting
-from nas.search.queue import supply
+from nas.search.progress import LastingStream
+from nas.search.queue import refill_of
 from nas.search.study import create_study
-from nas.search.trial import Place, run_trial
+from nas.search.trial import TrialEnvironment, run_trial
 from nas.search.warm_start import TAKEN_FROM, extended
 from nas.space.space import SearchSpace
 from nas.storage.handles import engine_of
@@ -108,12 +108,12 @@ def test_where_nobody_waits_and_where_nothing_helps_it_is_told_at_once() -> None
 
 def test_a_study_that_was_deleted_is_told(backend: Any, space: Make) -> None:
     study = create_study(backend, "x", space())
-    supply(study, space(), 1, 1)(study.get_trials(deepcopy=False))
+    refill_of(study, space(), 1, 1)(study.get_trials(deepcopy=False))
     optuna.delete_study(study_name="x", storage=str(engine_of(backend).url))
     with pytest.raises(StudyError, match="somebody deleted it"):
         study.get_trials(deepcopy=False)
     with pytest.raises(StudyError, match="somebody deleted it"):
-        claim(backend, study)
+        acquire(backend, study)
 
 
 def test_at_the_end_nobody_waits(backend: Any) -> None:
@@ -142,11 +142,11 @@ def test_passwords_are_hidden_wherever_they_stand(url: str) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_search_outlives_its_output() -> None:
     with suppress(OSError), open("/dev/full", "w", buffering=1, encoding="utf-8") as full:
-        console = Console(file=Lasting(full))  # type: ignore[arg-type]
+        console = Console(file=LastingStream(full))  # type: ignore[arg-type]
         console.print("a line")
         closed = io.StringIO()
         closed.close()
-        Console(file=Lasting(closed)).print("another")  # type: ignore[arg-type]
+        Console(file=LastingStream(closed)).print("another")  # type: ignore[arg-type]
         with pytest.raises(OSError, match="No space left") as without:
             Console(file=full).print("without")
     assert without
@@ -159,36 +159,38 @@ def test_a_worker_that_lost_its_trial_does_not_end_it(
     backend: Any, space: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = create_study(backend, "x", space())
-    supply(study, space(), 1, 1)(study.get_trials(deepcopy=False))
-    claimed = claim(backend, study)
+    refill_of(study, space(), 1, 1)(study.get_trials(deepcopy=False))
+    claimed = acquire(backend, study)
     checkpoint = tmp_path / "checkpoints" / "x-0.pt"
     checkpoint.parent.mkdir()
     checkpoint.touch()
 
     def lost(*arguments: Any, **options: Any) -> Any:
-        assert release(backend, claimed._trial_id, this_worker())
+        assert requeue(backend, claimed._trial_id, this_worker())
         raise RuntimeError("what happens to those who were cut off")
 
     monkeypatch.setattr(trial_module, "train", lost)
-    place = Place(data_dir=tmp_path, out=tmp_path, interrupted=lambda: False)
-    run_trial(backend, "x", space(), claimed, place)
+    environment = TrialEnvironment(data_dir=tmp_path, out=tmp_path, interrupted=lambda: False)
+    run_trial(backend, "x", space(), claimed, environment)
     assert study.get_trials()[0].state == TrialState.WAITING
     assert checkpoint.exists(), "it belongs to whoever takes the trial now"
 
 
 def test_a_trial_is_given_up_when_it_loses_worker_after_worker(backend: Any, space: Make) -> None:
     study = create_study(backend, "x", space())
-    supply(study, space(), 1, 1)(study.get_trials(deepcopy=False))
-    trial_id = claim(backend, study)._trial_id
+    refill_of(study, space(), 1, 1)(study.get_trials(deepcopy=False))
+    trial_id = acquire(backend, study)._trial_id
     for epoch in (1, 2, 2):  # an epoch more, and the count begins anew
         backend.set_trial_intermediate_value(trial_id, epoch, 0.5)
-        assert not blame(backend, backend.get_trial(trial_id), "killed by SIGKILL")
-    for _ in range(DEATHS - 3):
-        assert not blame(backend, backend.get_trial(trial_id), "killed by SIGKILL")
-    assert blame(backend, backend.get_trial(trial_id), "killed by SIGKILL")
+        assert not record_crash(backend, backend.get_trial(trial_id), "killed by SIGKILL")
+    for _ in range(MAX_RETRIES - 3):
+        assert not record_crash(backend, backend.get_trial(trial_id), "killed by SIGKILL")
+    assert record_crash(backend, backend.get_trial(trial_id), "killed by SIGKILL")
     (trial,) = study.get_trials()
     assert trial.state == TrialState.FAIL
-    assert trial.user_attrs["cause"] == f"its worker was killed by SIGKILL each of {DEATHS} times"
+    assert (
+        trial.user_attrs["cause"] == f"its worker was killed by SIGKILL each of {MAX_RETRIES} times"
+    )
 
 
 @pytest.mark.parametrize(
@@ -212,16 +214,16 @@ def ended(number: int, cause: str | None, **attrs: Any) -> Any:
 
 
 def test_three_failures_of_one_cause_in_a_row_stop_a_search() -> None:
-    streak = Streak()
+    failures = ConsecutiveFailures()
     trials = [ended(n, "E: 1") for n in range(3)]
-    streak.look(trials)  # from before: the cause may be mended
+    failures.check(trials)  # from before: the cause may be mended
     trials += [ended(3, "E: 7"), ended(4, "F"), ended(5, "E: 8"), ended(6, None, rejected="depth")]
-    streak.look(trials)
+    failures.check(trials)
     trials.append(ended(7, "E: 9"))
-    streak.look(trials)
+    failures.check(trials)
     trials.append(ended(8, "E: 10"))
     with pytest.raises(StudyError, match="3 trials in a row failed of one cause: E: 10"):
-        streak.look(trials)
+        failures.check(trials)
 
 
 # Spaces that have changed.

@@ -1,7 +1,7 @@
 """What workers ask of their storage, counted and timed: `python -m experiments.scale.run`.
 
-Workers are played here: they claim real trials, write what a worker writes and read what it reads,
-but train nothing. PostgreSQL is real and runs on this machine.
+Workers are played here: they acquire real trials, write what a worker writes and read what
+it reads, but train nothing. PostgreSQL is real and runs on this machine.
 """
 
 import argparse
@@ -23,10 +23,11 @@ from sqlalchemy import Engine, event
 from experiments.faults.postgres import Postgres, free_port
 from nas.common.machine import num_cores
 from nas.common.processes import this_worker
-from nas.search.heartbeat import BEAT, INTERVAL
-from nas.search.lease import claim, is_ours
+from nas.search.heartbeat import HEARTBEAT_INTERVAL
+from nas.search.lease import acquire, is_held_by
 from nas.search.study import create_study, for_trial, load_study, space_of
-from nas.search.trial import Place, run_trial
+from nas.search.trial import TrialEnvironment, run_trial
+from nas.search.trial_attributes import HEARTBEAT
 from nas.space.space import SearchSpace
 from nas.storage.handles import trial_id_of
 from nas.storage.locks import engine_of
@@ -71,15 +72,15 @@ def one_trial(url: str, folder: Path) -> dict[str, float]:
     space = SearchSpace.load("digits", SETTINGS)
     study = create_study(storage, "counted", space)
     due(study, 6)
-    place = Place(data_dir=folder, out=folder, interrupted=lambda: False)
+    place = TrialEnvironment(data_dir=folder, out=folder, interrupted=lambda: False)
     engine = engine_of(storage)
     assert engine is not None
     for warm_up in (True, False):
         counted = Counter() if warm_up else count_statements(engine)
         for _ in range(2 if warm_up else 4):
-            claimed = claim(storage, study)
-            assert claimed is not None
-            run_trial(storage, "counted", space, claimed, place)
+            acquired = acquire(storage, study)
+            assert acquired is not None
+            run_trial(storage, "counted", space, acquired, place)
     done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
     epochs = sum(trial.last_step or 0 for trial in done[-4:]) / 4
     return {"epochs": epochs} | {name: number / 4 for name, number in sorted(counted.items())}
@@ -94,11 +95,11 @@ def play(url: str, name: str, ready: Any, go: Any, told: Any) -> None:
     go.wait()
     deadline, trials = time.monotonic() + SECONDS, 0
     while time.monotonic() < deadline:
-        claimed = claim(storage, study)
-        if claimed is None:
+        acquired = acquire(storage, study)
+        if acquired is None:
             break
-        own = for_trial(storage, name, space, claimed.number)
-        trial = Trial(own, trial_id_of(claimed))
+        own = for_trial(storage, name, space, acquired.number)
+        trial = Trial(own, trial_id_of(acquired))
         candidate = space.candidate(trial)
         trial.set_user_attr("candidate", candidate.to_json())
         for epoch in range(1, 5):
@@ -111,22 +112,22 @@ def play(url: str, name: str, ready: Any, go: Any, told: Any) -> None:
 
 
 def beat(url: str, name: str, ready: Any, go: Any, told: Any) -> None:
-    """A worker that gives signs of life of one trial as fast as the storage lets it."""
+    """A worker that sends heartbeats for one trial as fast as the storage lets it."""
     storage = open_storage(url)
-    claimed = claim(storage, load_study(storage, name))
-    assert claimed is not None
+    acquired = acquire(storage, load_study(storage, name))
+    assert acquired is not None
     ready.release()
     go.wait()
     deadline, beats = time.monotonic() + SECONDS, 0
     while time.monotonic() < deadline:
-        assert is_ours(storage.get_trial(trial_id_of(claimed)), this_worker())
-        storage.set_trial_system_attr(trial_id_of(claimed), BEAT, beats)
+        assert is_held_by(storage.get_trial(trial_id_of(acquired)), this_worker())
+        storage.set_trial_system_attr(trial_id_of(acquired), HEARTBEAT, beats)
         beats += 1
     told.put(beats)
 
 
 def look(url: str, name: str, ready: Any, go: Any, told: Any) -> None:
-    """A worker that reads all unfinished trials, as every claim does."""
+    """A worker that reads all unfinished trials, as every lease does."""
     storage = open_storage(url)
     study = load_study(storage, name)
     study.get_trials(deepcopy=False)
@@ -149,7 +150,7 @@ def proxied(address: str, name: str, ready: Any, go: Any, told: Any) -> None:
     go.wait()
     deadline, beats = time.monotonic() + SECONDS, 0
     while time.monotonic() < deadline:
-        storage.set_trial_system_attr(trial_id, BEAT, beats)
+        storage.set_trial_system_attr(trial_id, HEARTBEAT, beats)
         beats += 1
     told.put(beats)
 
@@ -242,7 +243,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Postgres() as server:
         pid = int((server.data / "postmaster.pid").read_text().split()[0])
         found = measure(server.url, pid, Path(folder), options.clients, options.unfinished)
-    found |= {"beats_needed_per_second": round(WORKERS / INTERVAL), "cores": num_cores()}
+    found |= {"beats_needed_per_second": round(WORKERS / HEARTBEAT_INTERVAL), "cores": num_cores()}
     options.output.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=2))
 

@@ -21,8 +21,8 @@ from nas.model.cost import cost
 from nas.payoff.plan import first_runs
 from nas.payoff.run import base_candidates, fresh_runs, twin_study
 from nas.search.study import TWINS
-from nas.search.trial import measured
 from nas.search.trial_notes import trial_text
+from nas.search.trial_results import result_attributes
 from nas.space.schema import PayoffSection
 from nas.space.space import SearchSpace
 from nas.storage.handles import engine_of, storage_of, study_id_of
@@ -205,7 +205,7 @@ def trial_rows(rows: Rows, study_id: int, first: int, one: Finished) -> None:
             }
         )
     attrs = {"candidate": candidate.to_json(), "worker": "host:1:1"}
-    attrs |= measured(candidate, result) | more
+    attrs |= result_attributes(candidate, result) | more
     rows[models.TrialUserAttributeModel] += [
         {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
         for key, value in attrs.items()

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import optuna
 
-from nas.search.samplers import WindowedTPE
+from nas.search.samplers.subsampled_tpe import WindowedTPE
 from nas.space.space import SearchSpace
 
 RESULT = Path(__file__).with_name("window.json")

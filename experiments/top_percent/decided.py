@@ -23,7 +23,8 @@ import torch
 from experiments.speed.searches import followed
 from experiments.top_percent.table import HERE
 from experiments.top_percent.usual_search import CANDIDATE, SPACE
-from nas.search.study import best_trials, load_study
+from nas.search.best_trials import best_trials
+from nas.search.study import load_study
 from nas.storage.open import open_storage
 from nas.training.candidate import Candidate
 from nas.training.lightning import train

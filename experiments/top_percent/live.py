@@ -21,7 +21,8 @@ from experiments.speed.searches import followed
 from experiments.top_percent.replay import Table
 from experiments.top_percent.table import HERE, SPACE
 from nas.common.errors import StudyError
-from nas.search.study import load_study, trained_to_end
+from nas.search.best_trials import complete_trials
+from nas.search.study import load_study
 from nas.storage.open import open_storage
 
 RESULT = HERE / "live.jsonl"
@@ -65,7 +66,7 @@ def live(way: str, seed: int) -> dict[str, object]:
 def reached(url: str, goal: set[str]) -> bool:
     """Whether a candidate of the goal is complete."""
     with suppress(StudyError):
-        done = trained_to_end(load_study(open_storage(url), "top_percent"))
+        done = complete_trials(load_study(open_storage(url), "top_percent"))
         return any(trial.user_attrs.get("candidate_hash") in goal for trial in done)
     return False
 

@@ -19,9 +19,10 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from experiments.top_percent.table import HERE, PROCESSES, SPACE, rows
-from nas.search.asha import LOSSES, RUNG, halving_of
-from nas.search.lease import PAUSED
-from nas.search.study import SAMPLERS
+from nas.search.pruners.asha import Asha
+from nas.search.pruners.registry import pruner_of
+from nas.search.samplers.registry import SAMPLERS
+from nas.search.trial_attributes import PAUSED, RUNG, RUNG_LOSSES
 from nas.space.space import SearchSpace
 from nas.storage.handles import storage_of, trial_id_of
 
@@ -59,14 +60,14 @@ class Replay:
 
     def __init__(self, table: Table, space: SearchSpace, seed: int) -> None:
         self.table, self.space, self.seed = table, space, seed
-        self.halving = halving_of(space)
+        self.pruner = pruner_of(space)
         self.study = optuna.create_study(direction="maximize")
         self.spent = 0.0
         self.seen: dict[str, FrozenTrial] = {}
 
     def run(self) -> bool:
         """Search until the goal is reached, or the trials are spent; whether it was reached."""
-        while (trial := self.claim()) is not None:
+        while (trial := self.acquire()) is not None:
             if self.train(trial):
                 return True
         return False
@@ -74,31 +75,31 @@ class Replay:
     def trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
 
-    def claim(self) -> FrozenTrial | None:
-        """What a worker would take next, a new trial where nothing rests that is to go on."""
-        due = self.halving.due(self.trials(), self.space.search.trials) if self.halving else []
-        if not due:
+    def acquire(self) -> FrozenTrial | None:
+        """What a worker would take next, a new trial if no paused one is promoted."""
+        pending = self.pruner.pending(self.trials(), self.space.search.trials)
+        if not pending:
             if len(self.trials()) >= self.space.search.trials:
                 return None
             self.study.add_trial(create_trial(state=TrialState.WAITING))
-            due = self.trials()[-1:]
+            pending = self.trials()[-1:]
         storage = storage_of(self.study)
-        storage.set_trial_state_values(trial_id_of(due[0]), TrialState.RUNNING)
-        storage.set_trial_user_attr(trial_id_of(due[0]), PAUSED, False)
-        return due[0]
+        storage.set_trial_state_values(trial_id_of(pending[0]), TrialState.RUNNING)
+        storage.set_trial_user_attr(trial_id_of(pending[0]), PAUSED, False)
+        return pending[0]
 
-    def train(self, claimed: FrozenTrial) -> bool:
+    def train(self, acquired: FrozenTrial) -> bool:
         """Go on with a trial as far as it goes; whether that reached the goal."""
-        space, number = self.space, claimed.number
+        space, number = self.space, acquired.number
         self.study.sampler = SAMPLERS[space.search.sampler](
             zlib.crc32(f"{self.seed}/{number}".encode())
         )
-        trial = Trial(self.study, trial_id_of(claimed))
+        trial = Trial(self.study, trial_id_of(acquired))
         one = space.candidate(trial).hash
-        if self.seen.setdefault(one, claimed).number != number:
+        if self.seen.setdefault(one, acquired).number != number:
             trial.set_user_attr("reused_from", self.seen[one].number)
             first = self.trials()[self.seen[one].number]
-            for key in {RUNG, LOSSES} & first.user_attrs.keys():
+            for key in {RUNG, RUNG_LOSSES} & first.user_attrs.keys():
                 trial.set_user_attr(key, first.user_attrs[key])
             value = first.value if first.state == TrialState.COMPLETE else None
             if value is None:
@@ -109,7 +110,7 @@ class Replay:
         for epoch in range(trial.user_attrs.get(RUNG, 0) + 1, len(row["train_loss"]) + 1):
             self.spent += self.table.seconds(one, 1)
             trial.report(row["val_accuracy"][epoch - 1], epoch)
-            if epoch < len(row["train_loss"]) and self.rests(trial, epoch, row):
+            if epoch < len(row["train_loss"]) and self.pauses(trial, epoch, row):
                 storage_of(self.study).set_trial_state_values(
                     trial_id_of(trial), TrialState.WAITING
                 )
@@ -117,14 +118,14 @@ class Replay:
         self.study.tell(trial, row["val_accuracy"][-1])
         return one in self.table.goal
 
-    def rests(self, trial: Trial, epoch: int, row: dict[str, Any]) -> bool:
+    def pauses(self, trial: Trial, epoch: int, row: dict[str, Any]) -> bool:
         """What nas.search.trial does after an epoch."""
-        if self.halving is None or epoch not in self.halving.rungs:
+        if not isinstance(self.pruner, Asha) or epoch not in self.pruner.rungs:
             return False
-        losses = trial.user_attrs.get(LOSSES, {}) | {str(epoch): row["train_loss"][epoch - 1]}
-        trial.set_user_attr(LOSSES, losses)
+        losses = trial.user_attrs.get(RUNG_LOSSES, {}) | {str(epoch): row["train_loss"][epoch - 1]}
+        trial.set_user_attr(RUNG_LOSSES, losses)
         trials = self.trials()
-        if not self.halving.rests(trials, trials[trial.number], epoch):
+        if not self.pruner.pauses(trials, trials[trial.number], epoch):
             return False
         trial.set_user_attr(RUNG, epoch)
         trial.set_user_attr(PAUSED, True)

@@ -17,7 +17,7 @@ class ExportError(UserError):
     """Why a study cannot be exported."""
 
 
-class Remark(UserWarning):
+class NasWarning(UserWarning):
     """What the user should know, though the work goes on."""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nas.common.errors import Remark
+from nas.common.errors import NasWarning
 from nas.common.machine import available_memory
 from nas.data.class_folders import class_names, list_split, split_folders
 from nas.data.pictures import DataError, Pictures, first
@@ -35,7 +35,7 @@ class Reading:
 def read_folder(path: Path, split: str, reading: Reading) -> Pictures:
     """The pictures of one split; without `test/`, a fixed fifth of each class is the test split.
 
-    Unreadable files are a DataError that lists them, or left out with a Remark.
+    Unreadable files are a DataError that lists them, or left out with a NasWarning.
     """
     classes, folders = class_names(path), split_folders(path)
     listing = list_split(path, split if split in folders else "train", classes)
@@ -56,7 +56,7 @@ def _tell(path: Path, faults: list[str], reading: Reading) -> None:
     count, listed = f"{len(faults):,}", first(faults)
     if reading.skip_unreadable:
         text = f"'{path}': {count} files cannot be read and are left out: {listed}."
-        warnings.warn(text, Remark, stacklevel=2)
+        warnings.warn(text, NasWarning, stacklevel=2)
         return
     raise DataError(
         f"dataset.path: {count} files below '{path}' cannot be read as pictures: {listed}. "

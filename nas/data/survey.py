@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nas.common.errors import Remark
+from nas.common.errors import NasWarning
 from nas.data.catalog import FROM_PATH, Dataset, source_path, split_sizes
 from nas.data.facts import FACTS
 from nas.data.locate import ensure
@@ -48,7 +48,7 @@ def survey(dataset: Dataset, data_dir: Path) -> Survey:
     from nas.data.module import ImageData
 
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", Remark)
+        warnings.simplefilter("always", NasWarning)
         data = ImageData(dataset, data_dir=data_dir, batch_size=1, seed=0)
         counts = {split: data.class_counts(split) for split in SPLITS}
     if data.is_constant:
@@ -56,7 +56,7 @@ def survey(dataset: Dataset, data_dir: Path) -> Survey:
             f"dataset.path: all pictures in '{dataset.path}' are one and the same colour, so there "
             "is nothing to learn (dataset.background is what shows where they are transparent)."
         )
-    said = dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, Remark))
+    said = dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, NasWarning))
     return Survey(data.classes, counts, [*said, *_missing(data.classes, counts), *_unread(dataset)])
 
 

@@ -24,7 +24,7 @@ from nas.common.paths import DATA_DIR, OUT, study_folder
 from nas.export.source import module_source
 from nas.model.network import Network
 from nas.search.allow_code import require_trust
-from nas.search.study import best_trials
+from nas.search.best_trials import best_trials
 from nas.training.candidate import Candidate
 from nas.training.evaluation import accuracy
 from nas.training.lightning import train as train_candidate

@@ -20,11 +20,12 @@ from nas.common.paths import DATA_DIR, OUT, study_folder
 from nas.payoff.plan import Factors, Run, first_runs, further_runs, own_runs
 from nas.payoff.variants import MOST_STAGES
 from nas.search.allow_code import require_trust, vouch
+from nas.search.best_trials import best_first
 from nas.search.coordinator import KeepDue, Outcome, crew_of, num_workers, speaker, watch
 from nas.search.pools.ray import RayCluster
 from nas.search.progress import Progress, lasting_console
 from nas.search.queue import num_wanted
-from nas.search.study import TWINS, best_first, space_of
+from nas.search.study import TWINS, space_of
 from nas.search.worker import Job
 from nas.space.enumeration import Walker
 from nas.space.schema import PayoffSection, current

@@ -14,10 +14,10 @@ from nas.common.paths import STORAGE
 from nas.payoff.analysis import Payoff, analyse
 from nas.payoff.records import shortened
 from nas.report.trial_rows import Row, brief, read_rows
+from nas.search.best_trials import pareto_front as front_of
 from nas.search.study import (
     BASELINE,
     TWINS,
-    dominates,
     has_study,
     load_study,
     objective_names,
@@ -153,12 +153,9 @@ def pareto_front(rows: Sequence[Row], maximise: Sequence[bool]) -> list[Row]:
     """The best trial of those trained to their end, or with several objectives the Pareto front."""
     signs = [1 if up else -1 for up in maximise]
     trained = [row for row in rows if row.outcome in ("trained", "repeated") and is_whole(row)]
-    trained.sort(key=lambda row: (-signs[0] * row.trial.values[0], row.number))
-    front: list[Row] = []
-    for row in trained:
-        if not any(dominates(other.trial, row.trial, signs) for other in front):
-            front.append(row)
-    return [row for row in front if not any(dominates(o.trial, row.trial, signs) for o in front)]
+    front = front_of([row.trial for row in trained], signs)
+    by_number = {row.number: row for row in trained}
+    return [by_number[trial.number] for trial in front]
 
 
 def is_whole(row: Row) -> bool:

@@ -6,30 +6,36 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.common.paths import STORAGE
-from nas.search.asha import is_paused
+from nas.search.best_trials import best_trials
 from nas.search.coordinator import Outcome
-from nas.search.failures import cause
-from nas.search.lease import PAUSED
 from nas.search.progress import described
-from nas.search.study import best_trials, counts, load_study, objectives_of, search_of
+from nas.search.study import load_study, objectives_of, search_of
+from nas.search.trial_attributes import (
+    CAUSE,
+    PAUSED,
+    REJECTED,
+    cause_of_failure,
+    counted,
+    is_paused,
+)
 from nas.storage.bulk_read import trials_of
 from nas.storage.open import hidden, open_storage
 
 #: the attributes of trials that a summary needs
-TOLD = ("candidate", "cause", "pruned", "rejected", PAUSED)
+TOLD = ("candidate", CAUSE, "pruned", REJECTED, PAUSED)
 
 
 def status_lines(storage: str, name: str | None) -> list[str]:
     """How far a study is and what is best so far."""
     study = load_study(open_storage(storage), name)
     every = trials_of(study, only=TOLD)
-    trials = [trial for trial in every if counts(trial)]
+    trials = counted(every)
     states = Counter(state_word(trial) for trial in trials)
     rejected = len(every) - len(trials)
     lines = [f"study {study.study_name} in {hidden(storage)}"]
-    counted = ", ".join(f"{count} {word}" for word, count in states.items())
-    lines.append(f"  {counted or 'no trials yet'}")
-    causes = Counter(cause(trial) for trial in trials if trial.state == TrialState.FAIL)
+    numbers = ", ".join(f"{count} {word}" for word, count in states.items())
+    lines.append(f"  {numbers or 'no trials yet'}")
+    causes = Counter(cause_of_failure(trial) for trial in trials if trial.state == TrialState.FAIL)
     lines += [f"  {count} failed of: {reason}" for reason, count in causes.most_common()]
     if rejected:
         lines.append(f"  {rejected} candidates rejected by the constraints before training")

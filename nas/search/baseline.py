@@ -5,7 +5,8 @@ from typing import Any
 from optuna.study import Study
 
 from nas.search.coordinator import Outcome, search
-from nas.search.study import BASELINE, counts, create_study, space_of
+from nas.search.study import BASELINE, create_study, space_of
+from nas.search.trial_attributes import counted
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
 
@@ -22,7 +23,7 @@ def run_baseline(study: Study, *, storage: str, **options: Any) -> Outcome:
     name = study.study_name + BASELINE
     beside = create_study(open_storage(storage), name, space)
     beside.set_user_attr("baseline_of", study.study_name)
-    trials = sum(map(counts, study.get_trials(deepcopy=False)))
+    trials = len(counted(study.get_trials(deepcopy=False)))
     return search(space, trials=trials, study=name, storage=storage, **options)
 
 

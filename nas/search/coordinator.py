@@ -20,14 +20,14 @@ from nas.common.machine import default_workers, visible_gpus
 from nas.common.paths import DATA_DIR, OUT, STORAGE, checkpoint_file, study_folder
 from nas.data.survey import prepare
 from nas.search.allow_code import vouch
-from nas.search.asha import RUNG
-from nas.search.failures import Streak
+from nas.search.failures import ConsecutiveFailures
 from nas.search.pools.local import Crew, terminated_like_interrupted
 from nas.search.pools.ray import RayCluster, RayCrew
 from nas.search.progress import Progress, lasting_console
-from nas.search.queue import supply
-from nas.search.stale_trials import Vigil
+from nas.search.queue import refill_of
+from nas.search.stale_trials import StaleTrialMonitor
 from nas.search.study import NUM_TRIALS, create_study
+from nas.search.trial_attributes import RUNG
 from nas.search.warm_start import extended
 from nas.search.worker import Job
 from nas.space.space import SearchSpace
@@ -107,18 +107,18 @@ def run(
     """Keep the trials of a study due and run them until as many are done as were asked for."""
     num_trials = study.user_attrs[NUM_TRIALS]
     progress = Progress(console, space.search.objectives, num_trials)
-    supplied = supply(study, space, num_trials, 2 * max(1, job.workers))
+    refill = refill_of(study, space, num_trials, 2 * max(1, job.workers))
 
     def keep_due(trials: Sequence[FrozenTrial]) -> bool:
-        sweep(job.out, job.study, trials)
-        return supplied(trials)
+        remove_left_checkpoints(job.out, job.study, trials)
+        return refill(trials)
 
     crew = crew_of(job, num_trials, cluster, speaker(console))
     return Outcome(study, watch(crew, storage, study, progress, keep_due, timeout, poll))
 
 
-def sweep(folder: Path, study: str, trials: Sequence[FrozenTrial]) -> None:
-    """Remove the checkpoints of trials that ended while they rested."""
+def remove_left_checkpoints(folder: Path, study: str, trials: Sequence[FrozenTrial]) -> None:
+    """Remove the checkpoints of trials that ended while they were paused."""
     kept = set((folder / "checkpoints").glob("*.pt"))
     for trial in trials if kept else ():
         if trial.state.is_finished() and RUNG in trial.user_attrs:
@@ -167,17 +167,17 @@ def watch(
 ) -> str:
     """Keep trials due and workers running, and show their progress, to the end; how it ended."""
     deadline = time.monotonic() + timeout if timeout else math.inf
-    vigil, streak = Vigil(storage, crew.kill), Streak()
+    monitor, failures = StaleTrialMonitor(storage, crew.kill), ConsecutiveFailures()
     try:
         with progress, terminated_like_interrupted():
             while True:
                 trials = study.get_trials(deepcopy=False)
-                if is_done(trials, progress, streak, keep_due):
+                if is_done(trials, progress, failures, keep_due):
                     return "finished"
                 if time.monotonic() > deadline:
                     return "timeout"
                 crew.check(storage, trials)
-                vigil.look(trials)
+                monitor.check(trials)
                 time.sleep(poll)
     except KeyboardInterrupt:
         stop_retrying(storage)
@@ -188,13 +188,16 @@ def watch(
     finally:
         crew.leave()
         with suppress(StudyError, StorageInternalError, KeyError):
-            Vigil(storage).look(study.get_trials(deepcopy=False))
+            StaleTrialMonitor(storage).check(study.get_trials(deepcopy=False))
 
 
 def is_done(
-    trials: Sequence[FrozenTrial], progress: Progress, streak: Streak, keep_due: KeepDue
+    trials: Sequence[FrozenTrial],
+    progress: Progress,
+    failures: ConsecutiveFailures,
+    keep_due: KeepDue,
 ) -> bool:
     """Show and judge the trials; whether every one asked for is finished."""
     progress.update(trials)
-    streak.look(trials)
+    failures.check(trials)
     return keep_due(trials) and all(trial.state.is_finished() for trial in trials)

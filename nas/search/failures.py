@@ -1,4 +1,4 @@
-"""Trials that failed: what of, and when that is reason to stop."""
+"""Failed trials: their causes, crashes of their workers, and when failures stop a search."""
 
 import contextlib
 import re
@@ -11,14 +11,21 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.common.errors import StudyError, first_line
+from nas.search.trial_attributes import (
+    CAUSE,
+    CRASHES,
+    ERROR,
+    cause_of_failure,
+    crashes_of,
+    is_counted,
+    is_reused,
+)
 from nas.storage.handles import trial_id_of
 
-#: failures of one cause in a row that stop a search
-IN_A_ROW = 3
-#: times a trial may lose its worker without one more epoch before it is given up
-DEATHS = 10
-#: the attribute with the number of deaths, and the epoch it had reached
-DIED = "nas:died"
+#: consecutive failures of one cause that stop a search
+MAX_CONSECUTIVE_FAILURES = 3
+#: crashes of its workers, without one more epoch in between, after which a trial fails
+MAX_RETRIES = 10
 #: what errors say when memory runs out: the processor's allocator, and the GPU's
 OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|cannot allocate memory", re.I)
 
@@ -38,29 +45,25 @@ def fail_with(storage: BaseStorage, trial_id: int, error: BaseException) -> None
 def fail(storage: BaseStorage, trial_id: int, cause: str, details: str = "") -> None:
     """End a trial as failed, unless it has ended."""
     with contextlib.suppress(UpdateFinishedTrialError):
-        storage.set_trial_user_attr(trial_id, "cause", cause)
-        storage.set_trial_user_attr(trial_id, "error", details or cause)
+        storage.set_trial_user_attr(trial_id, CAUSE, cause)
+        storage.set_trial_user_attr(trial_id, ERROR, details or cause)
         storage.set_trial_state_values(trial_id, state=TrialState.FAIL)
 
 
-def cause(trial: FrozenTrial) -> str:
-    """What a failed trial failed of; the whole message is its attribute `error`."""
-    return str(trial.user_attrs.get("cause", "unknown"))
-
-
-def blame(storage: BaseStorage, trial: FrozenTrial, ending: str) -> bool:
-    """Note that a trial lost its worker; True where it did so too often and is given up now."""
-    died, epoch = trial.system_attrs.get(DIED, (0, 0))
+def record_crash(storage: BaseStorage, trial: FrozenTrial, ending: str) -> bool:
+    """Record that the worker of a trial crashed; True if that was one crash too many, and the trial
+    has failed."""
+    crashes, epoch = crashes_of(trial)
     reached = trial.last_step or 0
-    died = died + 1 if reached <= epoch else 1
-    storage.set_trial_system_attr(trial_id_of(trial), DIED, [died, reached])
-    if died >= DEATHS:
-        fail(storage, trial_id_of(trial), f"its worker was {ending} each of {died} times")
-    return died >= DEATHS
+    crashes = crashes + 1 if reached <= epoch else 1
+    storage.set_trial_system_attr(trial_id_of(trial), CRASHES, [crashes, reached])
+    if crashes >= MAX_RETRIES:
+        fail(storage, trial_id_of(trial), f"its worker was {ending} each of {crashes} times")
+    return crashes >= MAX_RETRIES
 
 
 def ending_of(status: int) -> str:
-    """How a process ended, by its exit status as multiprocessing tells it."""
+    """How a process ended, by its exit status as multiprocessing reports it."""
     if status >= 0:
         return f"ended with status {status}"
     name = signal.Signals(-status).name
@@ -68,34 +71,35 @@ def ending_of(status: int) -> str:
     return f"killed by {name}{hint}"
 
 
-class Streak:
-    """Stops a search whose trials fail of one cause, one after another."""
+class ConsecutiveFailures:
+    """A circuit breaker: stops a search whose trials fail of one cause, one after another."""
 
     def __init__(self) -> None:
-        self.seen: set[int] | None = None
-        self.causes: list[str | None] = []
+        self._seen: set[int] | None = None
+        self._causes: list[str | None] = []
 
-    def look(self, trials: Sequence[FrozenTrial]) -> None:
-        """StudyError where the last few trials to end since the first look failed alike."""
+    def check(self, trials: Sequence[FrozenTrial]) -> None:
+        """StudyError if the last few trials that ended since the first check failed alike."""
         ended = {trial.number: trial for trial in trials if trial.state.is_finished()}
-        if self.seen is None:
-            self.seen = set(ended)
-        for number in sorted(set(ended) - self.seen):
-            self.seen.add(number)
+        if self._seen is None:
+            self._seen = set(ended)
+        for number in sorted(set(ended) - self._seen):
+            self._seen.add(number)
             trial = ended[number]
-            if "rejected" in trial.user_attrs or "reused_from" in trial.user_attrs:
+            if is_reused(trial) or not is_counted(trial):
                 continue  # nothing was trained
             failed = trial.state == TrialState.FAIL
-            self.causes.append(cause(trial) if failed else None)
-        alike = {kind(cause) for cause in self.causes[-IN_A_ROW:]}
-        if len(self.causes) >= IN_A_ROW and len(alike) == 1 and None not in alike:
+            self._causes.append(cause_of_failure(trial) if failed else None)
+        last = self._causes[-MAX_CONSECUTIVE_FAILURES:]
+        alike = {_without_numbers(cause) for cause in last}
+        if len(last) == MAX_CONSECUTIVE_FAILURES and len(alike) == 1 and None not in alike:
             raise StudyError(
-                f"{IN_A_ROW} trials in a row failed of one cause: {self.causes[-1]}. What finished "
-                "is kept. The whole message stands in the attribute `error` of these trials; "
+                f"{len(last)} trials in a row failed of one cause: {last[-1]}. What finished is "
+                "kept. The whole message stands in the attribute `error` of these trials; "
                 "mend the cause and run the same command again."
             )
 
 
-def kind(cause: str | None) -> str | None:
+def _without_numbers(cause: str | None) -> str | None:
     """A cause without the numbers in it, which differ between candidates."""
     return cause and re.sub(r"\d+", "#", cause)

@@ -1,105 +1,99 @@
-"""The sign of life of a worker: a counter it moves on while it runs a trial."""
+"""The heartbeat of a worker: a counter at its running trial that a thread increments."""
 
 import os
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 
 from nas.common.errors import StudyError
 from nas.common.processes import this_worker
-from nas.search.lease import is_ours
+from nas.search.lease import is_held_by
+from nas.search.trial_attributes import HEARTBEAT
 
-#: the attribute of a running trial that its worker moves on
-BEAT = "nas:beat"
-#: seconds between two beats
-INTERVAL = 15.0
+#: seconds between two heartbeats
+HEARTBEAT_INTERVAL = 15.0
 #: exit status of a worker whose trial took too long, or would not stop when it was told to
-TIMED_OUT = 70
-#: seconds a trial may go on after it was told to stop
-GRACE = 30.0
+EXIT_TIMED_OUT = 70
+#: seconds a trial may go on after the worker was told to stop
+STOP_TIMEOUT = 30.0
 
 
-class Pulse:
-    """Beats for the trial of this process; ends the process when the trial takes too long, or goes
-    on although it was interrupted, as one that hangs while its coordinator is gone.
+class Heartbeat:
+    """Sends heartbeats for the trial of this process, from a thread, so also while it hangs.
 
-    A thread, so that it goes on while a candidate hangs. `lost` tells whether the trial was given
-    to another worker meanwhile, as when this one was cut off from the storage.
+    It ends the process if the trial takes longer than its limit, or goes on although the worker was
+    told to stop. `lost` is True if the trial was requeued meanwhile, as happens to a worker that
+    was cut off from the storage.
     """
 
     def __init__(
         self,
         storage: BaseStorage,
-        too_long: Callable[[int], None],
-        interrupted: Callable[[], bool] = lambda: False,
+        on_timeout: Callable[[int], None],
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.storage = storage
-        self.too_long = too_long
-        self.interrupted = interrupted
-        self.trial_id: int | None = None
-        self.deadline = float("inf")
         self.lost = False
-        self.wake = threading.Condition()
-        threading.Thread(target=self.run, name="pulse", daemon=True).start()
+        self._storage = storage
+        self._on_timeout = on_timeout
+        self._is_stopped = is_stopped
+        self._trial_id: int | None = None
+        self._deadline = float("inf")
+        self._changed = threading.Condition()
+        threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
 
     def start(self, trial_id: int, limit: float | None) -> None:
-        """Beat for a trial from now on, for at most `limit` seconds."""
-        with self.wake:
-            self.trial_id, self.lost = trial_id, False
-            self.deadline = time.monotonic() + limit if limit else float("inf")
-            self.wake.notify()
+        """Send heartbeats for a trial from now on, for at most `limit` seconds."""
+        with self._changed:
+            self._trial_id, self.lost = trial_id, False
+            self._deadline = time.monotonic() + limit if limit else float("inf")
+            self._changed.notify()
 
     def stop(self) -> None:
-        """The trial is over."""
-        with self.wake:
-            self.trial_id = None
+        """Send none until the next trial starts."""
+        with self._changed:
+            self._trial_id = None
 
-    def run(self) -> None:
+    def _run(self) -> None:
         """The loop of the thread."""
-        count, told = 0, float("inf")
+        count, stopped_at = 0, float("inf")
         while True:
-            with self.wake:
-                while self.trial_id is None:
-                    told = float("inf")
-                    self.wake.wait()
-                self.wake.wait(max(0.0, min(INTERVAL, self.deadline - time.monotonic())))
-                trial_id, late = self.trial_id, time.monotonic() > self.deadline
+            with self._changed:
+                while self._trial_id is None:
+                    stopped_at = float("inf")
+                    self._changed.wait()
+                left = self._deadline - time.monotonic()
+                self._changed.wait(max(0.0, min(HEARTBEAT_INTERVAL, left)))
+                trial_id, late = self._trial_id, time.monotonic() > self._deadline
             if trial_id is None:
                 continue
             if late:
-                self.end(trial_id)
-            told = min(told, time.monotonic()) if self.interrupted() else float("inf")
-            if time.monotonic() > told + GRACE:
-                os._exit(TIMED_OUT)
+                self._end_process(trial_id)
+            stopped_at = min(stopped_at, time.monotonic()) if self._is_stopped() else float("inf")
+            if time.monotonic() > stopped_at + STOP_TIMEOUT:
+                os._exit(EXIT_TIMED_OUT)
             count += 1
-            self.beat(trial_id, count)
+            self._send(trial_id, count)
 
-    def end(self, trial_id: int) -> None:
-        """End this process, the trial told of as one that took too long."""
+    def _end_process(self, trial_id: int) -> None:
+        """End this process; the trial fails first."""
         try:
-            self.too_long(trial_id)
+            self._on_timeout(trial_id)
         finally:
-            os._exit(TIMED_OUT)
+            os._exit(EXIT_TIMED_OUT)
 
-    def beat(self, trial_id: int, count: int) -> None:
-        """Move the counter on, and see whether the trial is still ours."""
+    def _send(self, trial_id: int, count: int) -> None:
+        """Write the counter, and look whether this worker still holds the trial."""
         start = time.monotonic()
         try:
-            mine = is_ours(self.storage.get_trial(trial_id), this_worker())
-            if mine:
-                self.storage.set_trial_system_attr(trial_id, BEAT, count)
+            held = is_held_by(self._storage.get_trial(trial_id), this_worker())
+            if held:
+                self._storage.set_trial_system_attr(trial_id, HEARTBEAT, count)
         except (UpdateFinishedTrialError, StudyError):
-            mine = False
-        with self.wake:
-            if self.trial_id == trial_id:
-                self.lost = not mine
-                self.deadline += time.monotonic() - start  # a storage that was away
-
-
-def beat_of(trial: Any) -> int:
-    """How often the worker of a running trial has beaten."""
-    return trial.system_attrs.get(BEAT, 0)
+            held = False
+        with self._changed:
+            if self._trial_id == trial_id:
+                self.lost = not held
+                self._deadline += time.monotonic() - start  # a storage that was away

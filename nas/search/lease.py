@@ -1,8 +1,9 @@
-"""Leases: a process takes a waiting trial (claim) and gives it back (release)."""
+"""Leases: a worker takes a trial (acquire: WAITING to RUNNING) and gives it back (requeue)."""
 
 import contextlib
 from collections.abc import Callable
 from random import SystemRandom
+from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
@@ -10,62 +11,65 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.common.processes import this_worker
+from nas.search.trial_attributes import PAUSED, WORKER
 from nas.storage.handles import trial_id_of
 from nas.storage.locks import file_locked, locked
 from nas.storage.retry import with_retry
 
-#: the attribute of a trial that waits, but not for a worker: it rests until it is promoted
-PAUSED = "paused"
-#: the trials of a study that a worker may take, those to be preferred first
-Due = Callable[[Study], list[FrozenTrial]]
+#: the trials of a study that a worker may take, in order of preference
+Pending = Callable[[Study], list[FrozenTrial]]
 
 
-def due(study: Study) -> list[FrozenTrial]:
-    """The trials that wait for a worker, in their order."""
+def waiting(study: Study) -> list[FrozenTrial]:
+    """All trials that wait, in their order."""
     return study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
 
 
-def claim(storage: BaseStorage, study: Study, due: Due = due) -> FrozenTrial | None:
-    """Take one due trial for this process, so that no other does; None where none is due."""
-    found = due(study)
+def acquire(storage: BaseStorage, study: Study, pending: Pending = waiting) -> FrozenTrial | None:
+    """Take a pending trial for this process, so that no other process does; None if there is none.
+
+    SQLite has no row locks, so a file lock stands in for them; other databases lock the row.
+    """
+    found = pending(study)
     if not found:
         return None
-    with file_locked(storage):  # other databases lock the row
-        for trial in first_then_any(found):
+    with file_locked(storage):
+        for trial in _first_then_shuffled(found):
             with contextlib.suppress(UpdateFinishedTrialError):
                 if storage.set_trial_state_values(trial_id_of(trial), state=TrialState.RUNNING):
-                    storage.set_trial_user_attr(trial_id_of(trial), "worker", this_worker())
+                    storage.set_trial_user_attr(trial_id_of(trial), WORKER, this_worker())
                     if trial.user_attrs.get(PAUSED):
                         storage.set_trial_user_attr(trial_id_of(trial), PAUSED, False)
                     return trial
     return None
 
 
-def first_then_any(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    """The trials, all but the first in no order: those who lose the first should not meet again."""
+def _first_then_shuffled(trials: list[FrozenTrial]) -> list[FrozenTrial]:
+    """The trials, all but the first shuffled: workers that lose the race for the first trial should
+    not compete for the same next one."""
     others = trials[1:]
     SystemRandom().shuffle(others)
     return [*trials[:1], *others]
 
 
-def is_ours(trial: FrozenTrial, worker: str | None) -> bool:
-    """Whether a trial is still run by that worker."""
-    return trial.state == TrialState.RUNNING and trial.user_attrs.get("worker") == worker
+def is_held_by(trial: FrozenTrial, worker: Any) -> bool:
+    """Whether a trial is run by that worker (None: by one that has not written its name yet)."""
+    return trial.state == TrialState.RUNNING and trial.user_attrs.get(WORKER) == worker
 
 
-def release(storage: BaseStorage, trial_id: int, worker: str | None) -> bool:
-    """Make a trial that a worker runs due again; it keeps its number and its parameters.
+def requeue(storage: BaseStorage, trial_id: int, worker: Any) -> bool:
+    """Make a trial that a worker holds pending again; it keeps its number and its parameters.
 
-    False where the worker does not run it any more.
+    False if the worker does not hold it any more.
     """
-    return with_retry(release_once)(storage, trial_id, worker)
+    return with_retry(_requeue_once)(storage, trial_id, worker)
 
 
-def release_once(storage: BaseStorage, trial_id: int, worker: str | None) -> bool:
-    """One try, given up where the lock was lost."""
+def _requeue_once(storage: BaseStorage, trial_id: int, worker: Any) -> bool:
+    """One attempt, which fails if the lock was lost meanwhile."""
     with contextlib.suppress(UpdateFinishedTrialError), locked(storage) as hold:
-        if is_ours(storage.get_trial(trial_id), worker):
+        if is_held_by(storage.get_trial(trial_id), worker):
             hold()
-            storage.set_trial_user_attr(trial_id, "worker", None)
+            storage.set_trial_user_attr(trial_id, WORKER, None)
             return storage.set_trial_state_values(trial_id, state=TrialState.WAITING)
     return False

@@ -13,8 +13,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from nas.search.failures import cause
-from nas.search.study import counts
+from nas.search.trial_attributes import (
+    REUSED_FROM,
+    candidate_of,
+    cause_of_failure,
+    counted,
+    is_complete,
+    is_number,
+    is_reused,
+)
 from nas.training.candidate import Candidate
 from nas.training.result import OBJECTIVES
 
@@ -30,21 +37,15 @@ def describe(candidate: Candidate) -> str:
     return f"{types} {blocks}, {shortcuts}, {architecture.activation_order}"
 
 
-def candidate_of(trial: FrozenTrial) -> Candidate | None:
-    """The candidate a trial has drawn, if it has."""
-    text = trial.user_attrs.get("candidate")
-    return Candidate.from_json(text) if text else None
-
-
 def described(trial: FrozenTrial) -> str:
     """The candidate of a trial in a few words; nothing before it is drawn."""
     candidate = candidate_of(trial)
     return describe(candidate) if candidate else ""
 
 
-class Lasting:
-    """A stream that goes on when what it leads to is gone: a closed terminal, a full disk, a pipe
-    that nobody reads. A search of days is worth more than its lines."""
+class LastingStream:
+    """A stream whose writes never fail: the terminal may be closed, the disk full, the reader of a
+    pipe gone. A search of days is worth more than its lines."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -65,8 +66,8 @@ class Lasting:
 
 
 def lasting_console() -> Console:
-    """A console on the standard output, whatever becomes of that."""
-    return Console(file=cast(TextIO, Lasting(sys.stdout)))
+    """A console on the standard output that outlives it."""
+    return Console(file=cast(TextIO, LastingStream(sys.stdout)))
 
 
 class Progress:
@@ -77,7 +78,7 @@ class Progress:
         self.objectives = objectives
         self.num_trials = num_trials
         self.start = time.monotonic()
-        self.told: set[int] = set()
+        self.reported: set[int] = set()
         self.done_before: int | None = None
         self.live = Live(console=console, refresh_per_second=4, transient=True)
 
@@ -90,16 +91,16 @@ class Progress:
         self.live.stop()
 
     def update(self, trials: Sequence[FrozenTrial]) -> None:
-        """Show the trials as they are now; tell each finished one once."""
-        trials = [trial for trial in trials if counts(trial)]
+        """Show the trials as they are now; report each finished one once."""
+        trials = counted(trials)
         done = [trial for trial in trials if trial.state.is_finished()]
         if self.done_before is None:
             self.done_before = len(done)
-            self.told = {trial.number for trial in done}
+            self.reported = {trial.number for trial in done}
         for trial in done:
-            if trial.number not in self.told:
-                self.told.add(trial.number)
-                line = self.line(trial, len(self.told))
+            if trial.number not in self.reported:
+                self.reported.add(trial.number)
+                line = self.line(trial, len(self.reported))
                 self.console.print(line, markup=False, highlight=False, soft_wrap=True)
         if self.console.is_terminal:
             self.live.update(self.view(trials, done))
@@ -112,30 +113,28 @@ class Progress:
     def outcome(self, trial: FrozenTrial) -> str:
         """How a trial ended."""
         if trial.state == TrialState.FAIL:
-            return f"failed: {cause(trial)}"
+            return f"failed: {cause_of_failure(trial)}"
         shown = self.values(trial)
         if trial.user_attrs.get("pruned"):
             shown += f", pruned after epoch {trial.last_step}"
         if trial.user_attrs.get("diverged"):
             shown += ", diverged"
-        if "reused_from" in trial.user_attrs:
-            shown += f", same as trial {trial.user_attrs['reused_from']}"
+        if is_reused(trial):
+            shown += f", same as trial {trial.user_attrs[REUSED_FROM]}"
         return shown
 
     def values(self, trial: FrozenTrial) -> str:
         """The objectives of a finished trial."""
         if trial.state == TrialState.PRUNED:
             value = trial.user_attrs.get("val_accuracy")
-            return f"val_accuracy {value:.4f}" if value is not None else "no value"
+            return f"val_accuracy {value:.4f}" if is_number(value) else "no value"
         pairs = zip(self.objectives, trial.values or (), strict=False)
         return ", ".join(f"{name} {value:.4g}" for name, value in pairs)
 
     def best(self, done: Sequence[FrozenTrial]) -> FrozenTrial | None:
         """The best trial by the first objective."""
-        complete = [
-            t for t in done if t.state == TrialState.COMPLETE and not t.user_attrs.get("pruned")
-        ]
         sign = 1 if OBJECTIVES[self.objectives[0]].direction == "maximize" else -1
+        complete = filter(is_complete, done)
         return max(complete, key=lambda trial: sign * trial.values[0], default=None)
 
     def left(self, num_done: int) -> str:

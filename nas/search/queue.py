@@ -1,18 +1,22 @@
-"""Which trials of a study are due: as many as its workers need, and what of halving goes on."""
+"""The trial queue: a few trials wait in a study, ahead of its workers, until it has all of them."""
 
 import contextlib
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import optuna
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.common.errors import StudyError
-from nas.search.asha import Halving, halving_of, is_paused
-from nas.search.lease import Due, due
-from nas.search.study import NUM_TRIALS, counting, pruned_ending
+from nas.search.failures import cause_of, fail
+from nas.search.lease import Pending, waiting
+from nas.search.pruners.base import NoPruner, Pruner
+from nas.search.pruners.registry import pruner_of
+from nas.search.study import NUM_TRIALS
+from nas.search.trial_attributes import counted, is_paused
+from nas.search.trial_results import ending_of_paused
 from nas.space.space import SearchSpace
 from nas.storage.handles import storage_of, trial_id_of
 from nas.storage.locks import locked
@@ -20,42 +24,101 @@ from nas.storage.retry import with_retry
 
 #: rejected candidates for each one trained, before the constraints are taken to leave nothing
 MOST_REJECTED = 50
+#: adds trials to a study, of which it gets all there are; True if there are none left to add
+Refill = Callable[[Sequence[FrozenTrial]], bool]
 
 
-def supply(
-    study: Study, space: SearchSpace, num_trials: int, ahead: int
-) -> Callable[[Sequence[FrozenTrial]], bool]:
-    """A function that keeps `ahead` trials due until there are `num_trials`; True when there are.
+class TrialSource(Protocol):
+    """The trials that a study is yet to have."""
 
-    Few are kept due, as every look at the study reads them all. Their parameters are drawn when
-    they start. Candidates that constraints reject do not count, unless the space is a grid.
+    def remaining(self, trials: Sequence[FrozenTrial]) -> int:
+        """How many are to be added to the trials there are."""
+
+    def add(
+        self, study: Study, trials: Sequence[FrozenTrial], count: int, hold: Callable[[], object]
+    ) -> None:
+        """Add the next ones; `hold` is called before each, and raises if the lock was lost."""
+
+
+class TrialQueue:
+    """Keeps trials waiting in a study until its source has no more.
+
+    Few wait at a time, `prefetch` or more if many run, as every look at a study reads them all.
+    Their parameters are drawn when they start.
     """
-    halving, demand = halving_of(space), demands(study, space, num_trials)
 
-    def missing(asked: Demand, trials: Sequence[FrozenTrial]) -> range:
-        count = len(asked.counted(trials))
-        refuse_hopeless(len(trials) - count, asked.total)
-        return range(count, min(asked.total, count + num_wanted(trials, ahead)))
+    def __init__(self, study: Study, source: TrialSource, prefetch: int) -> None:
+        self._study = study
+        self._source = source
+        self._prefetch = prefetch
 
-    def add_missing(asked: Demand) -> None:
-        with locked(
-            storage_of(study)
-        ) as hold:  # another search of the study may add at the same time
-            for index in missing(asked, study.get_trials(deepcopy=False)):
-                hold()
-                if asked.grid is None:
-                    study.add_trial(optuna.trial.create_trial(state=TrialState.WAITING))
-                else:
-                    study.enqueue_trial(asked.grid[index])
+    def refill(self, trials: Sequence[FrozenTrial]) -> bool:
+        """Add trials if too few wait; True if there are none left to add."""
+        if self._missing(trials):
+            with_retry(self._add_missing)()
+        return self._source.remaining(trials) == 0
 
-    def keep_due(trials: Sequence[FrozenTrial]) -> bool:
-        asked = demand()
-        end_hopeless(study, halving, asked.counted(trials), asked.total)
-        if missing(asked, trials):
-            with_retry(add_missing)(asked)
-        return missing(asked, trials).start >= asked.total
+    def _missing(self, trials: Sequence[FrozenTrial]) -> int:
+        """How many are to be added now."""
+        return min(self._source.remaining(trials), num_wanted(trials, self._prefetch))
 
-    return keep_due
+    def _add_missing(self) -> None:
+        """Add them while no other process that runs this study does."""
+        with locked(storage_of(self._study)) as hold:
+            trials = self._study.get_trials(deepcopy=False)
+            self._source.add(self._study, trials, self._missing(trials), hold)
+
+
+def num_wanted(trials: Sequence[FrozenTrial], prefetch: int) -> int:
+    """How many trials to add so that `prefetch` wait. More wait if more run, as other machines may
+    have joined: twice as many, or half as many if they are many, as all read them all."""
+    pending = sum(t.state == TrialState.WAITING and not is_paused(t) for t in trials)
+    running = sum(trial.state == TrialState.RUNNING for trial in trials)
+    return max(0, max(prefetch, min(2 * running, running // 2 + 8)) - pending)
+
+
+class SearchSource:
+    """The trials of a search: as many as were asked for, by whoever resumed it last.
+
+    Candidates that constraints reject do not count. The sampler `grid` has one trial for each point
+    of the grid, rejected or not.
+    """
+
+    def __init__(self, study: Study, space: SearchSpace, num_trials: int) -> None:
+        self._demand = demand_of(study, space, num_trials)
+
+    def remaining(self, trials: Sequence[FrozenTrial]) -> int:
+        """See TrialSource; StudyError if the constraints reject nearly everything."""
+        demand = self._demand()
+        count = len(demand.counted(trials))
+        _refuse_impossible(len(trials) - count, demand.total)
+        return max(0, demand.total - count)
+
+    def add(
+        self, study: Study, trials: Sequence[FrozenTrial], count: int, hold: Callable[[], object]
+    ) -> None:
+        """See TrialSource."""
+        demand = self._demand()
+        first = len(demand.counted(trials))
+        for index in range(first, first + count):
+            hold()
+            if demand.grid is None:
+                study.add_trial(optuna.trial.create_trial(state=TrialState.WAITING))
+            else:
+                study.enqueue_trial(demand.grid[index])
+
+
+def refill_of(study: Study, space: SearchSpace, num_trials: int, prefetch: int) -> Refill:
+    """A function that keeps the queue of a search filled, and ends paused trials that cannot go on;
+    True once there are no trials left to add."""
+    queue = TrialQueue(study, SearchSource(study, space, num_trials), prefetch)
+    pruner, demand = pruner_of(space), demand_of(study, space, num_trials)
+
+    def refill(trials: Sequence[FrozenTrial]) -> bool:
+        end_unreachable(study, pruner, demand(), trials)
+        return queue.refill(trials)
+
+    return refill
 
 
 class Demand(NamedTuple):
@@ -66,59 +129,57 @@ class Demand(NamedTuple):
 
     def counted(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         """Those that count towards the total; in a grid also those that constraints reject."""
-        return counting(trials) if self.grid is None else list(trials)
+        return counted(trials) if self.grid is None else list(trials)
 
 
-def demands(study: Study, space: SearchSpace, least: int = 0) -> Callable[[], Demand]:
-    """A function that tells what a study is to have now: whoever resumes it may ask for more."""
+def demand_of(study: Study, space: SearchSpace, least: int = 0) -> Callable[[], Demand]:
+    """A function that reads what a study is to have now, `least` trials at least."""
     grid_of = cache(space.grid)
 
     def demand() -> Demand:
-        asked = max(least, study.user_attrs.get(NUM_TRIALS, 0))
+        asked = study.user_attrs.get(NUM_TRIALS)
+        asked = max(least, asked if isinstance(asked, int) else 0)
         grid = grid_of(asked) if space.search.sampler == "grid" else None
         return Demand(asked if grid is None else len(grid), grid)
 
     return demand
 
 
-def num_wanted(trials: Sequence[FrozenTrial], ahead: int) -> int:
-    """How many trials to add so that `ahead` are due, or more where more run, as other machines
-    may have joined: twice as many, or half as many where they are many, as all read them all."""
-    waiting = sum(t.state == TrialState.WAITING and not is_paused(t) for t in trials)
-    running = sum(trial.state == TrialState.RUNNING for trial in trials)
-    return max(0, max(ahead, min(2 * running, running // 2 + 8)) - waiting)
+def pending_of(study: Study, space: SearchSpace) -> Pending:
+    """A function that lists the trials of a study that a worker may take."""
+    pruner, demand = pruner_of(space), demand_of(study, space)
+    if isinstance(pruner, NoPruner):  # none is paused: there is no need to read all trials
+        return waiting
 
-
-def due_of(study: Study, space: SearchSpace) -> Due:
-    """Which trials of a study its workers may take."""
-    halving, demand = halving_of(space), demands(study, space)
-    if halving is None:
-        return due
-
-    def promoted_first(study: Study) -> list[FrozenTrial]:
+    def pending(study: Study) -> list[FrozenTrial]:
         asked = demand()
-        return halving.due(asked.counted(study.get_trials(deepcopy=False)), asked.total)
+        return pruner.pending(asked.counted(study.get_trials(deepcopy=False)), asked.total)
 
-    return promoted_first
+    return pending
 
 
-def end_hopeless(
-    study: Study, halving: Halving | None, trials: Sequence[FrozenTrial], num_trials: int
+def end_unreachable(
+    study: Study, pruner: Pruner, demand: Demand, trials: Sequence[FrozenTrial]
 ) -> None:
-    """End the resting trials that cannot go on any more."""
-    for trial in halving.hopeless(trials, num_trials) if halving else ():
-        end_pruned(study, trial)
+    """End the paused trials that cannot go on any more, with what they had reached."""
+    for trial in pruner.unreachable(demand.counted(trials), demand.total):
+        with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
+            _end_paused(study, trial)
 
 
-def end_pruned(study: Study, trial: FrozenTrial) -> None:
-    """End a resting trial for good, with what it had reached."""
-    with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
-        state, values = pruned_ending(study, trial)
-        storage_of(study).set_trial_state_values(trial_id_of(trial), state, values)
+def _end_paused(study: Study, trial: FrozenTrial) -> None:
+    """End a paused trial; one whose result cannot be read has failed."""
+    storage = storage_of(study)
+    try:
+        state, values = ending_of_paused(study, trial)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        fail(storage, trial_id_of(trial), f"its stored result cannot be read: {cause_of(error)}")
+    else:
+        storage.set_trial_state_values(trial_id_of(trial), state, values)
 
 
-def refuse_hopeless(rejected: int, total: int) -> None:
-    """StudyError where the constraints reject nearly everything that is drawn."""
+def _refuse_impossible(rejected: int, total: int) -> None:
+    """StudyError if the constraints reject nearly everything that is drawn."""
     if rejected > MOST_REJECTED * total:
         raise StudyError(
             f"the constraints rejected {rejected} candidates: widen them, or narrow the space."

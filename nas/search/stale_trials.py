@@ -1,30 +1,36 @@
-"""Watching over running trials: those whose worker is gone become due again."""
+"""The stale-trial monitor: running trials without a live worker become pending again."""
 
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.common.processes import is_alive
-from nas.search.failures import blame
-from nas.search.heartbeat import beat_of
-from nas.search.lease import release
+from nas.search.failures import record_crash
+from nas.search.lease import is_held_by, requeue
+from nas.search.trial_attributes import HEARTBEAT, WORKER
 from nas.storage.handles import trial_id_of
 
-#: seconds without a beat after which a worker counts as gone
-SILENCE = 90.0
-#: seconds a trial may run before it names its worker
-NAMELESS = 60.0
-#: most seconds that pass between two looks by this clock: what lies between them went unseen
+#: seconds without a heartbeat after which a worker counts as gone
+HEARTBEAT_TIMEOUT = 90.0
+#: seconds a trial may be RUNNING before its worker has written its name
+UNNAMED_TIMEOUT = 60.0
+#: most seconds counted between two checks: what happened in a longer gap was not seen
 LONGEST_GAP = 5.0
 
 
-class Vigil:
-    """Notices by its own clock which trials have no worker: dates of other machines, clocks that
-    are set and a storage that was away for a while do not mislead it."""
+class StaleTrialMonitor:
+    """Requeues running trials whose worker is gone.
+
+    Silence is measured by the clock of this process alone, from one check to the next: clocks of
+    other machines, clocks that are set, and a storage that was away for a while do not mislead it.
+    `kill` kills a worker by its name and tells whether it could: the owner of that worker then
+    learns of its death and requeues the trial.
+    """
 
     def __init__(
         self,
@@ -32,44 +38,46 @@ class Vigil:
         kill: Callable[[str], bool] = lambda worker: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.storage = storage
-        self.kill = kill
-        self.clock = clock
-        self.last = clock()
-        self.now = 0.0
-        self.heard: dict[int, tuple[tuple[str | None, int], float]] = {}
+        self._storage = storage
+        self._kill = kill
+        self._clock = clock
+        self._last_check = clock()
+        self._now = 0.0
+        self._last_heartbeats: dict[int, tuple[Any, float]] = {}
 
-    def look(self, trials: Sequence[FrozenTrial]) -> None:
-        """Make the trials due again whose worker is gone."""
-        clock = self.clock()
-        self.now += min(clock - self.last, LONGEST_GAP)
-        self.last = clock
+    def check(self, trials: Sequence[FrozenTrial]) -> None:
+        """Requeue the trials whose worker is gone."""
+        clock = self._clock()
+        self._now += min(clock - self._last_check, LONGEST_GAP)
+        self._last_check = clock
         running = [trial for trial in trials if trial.state == TrialState.RUNNING]
-        self.heard = {t.number: self.hear(t) for t in running}
+        self._last_heartbeats = {trial.number: self._last_heartbeat(trial) for trial in running}
         for trial in running:
-            if self.is_abandoned(trial):
-                release(self.storage, trial_id_of(trial), trial.user_attrs.get("worker"))
+            if self._is_stale(trial):
+                requeue(self._storage, trial_id_of(trial), trial.user_attrs.get(WORKER))
 
-    def hear(self, trial: FrozenTrial) -> tuple[tuple[str | None, int], float]:
-        """The last sign of a trial, and when it was first heard."""
-        sign = (trial.user_attrs.get("worker"), beat_of(trial))
-        before = self.heard.get(trial.number)
-        return before if before and before[0] == sign else (sign, self.now)
+    def _last_heartbeat(self, trial: FrozenTrial) -> tuple[Any, float]:
+        """The last heartbeat of a trial, and when it was first seen."""
+        heartbeat = (trial.user_attrs.get(WORKER), trial.system_attrs.get(HEARTBEAT))
+        known = self._last_heartbeats.get(trial.number)
+        return known if known and known[0] == heartbeat else (heartbeat, self._now)
 
-    def is_abandoned(self, trial: FrozenTrial) -> bool:
-        """Whether no worker runs a running trial. One that is dead or silent and that `kill` knows
-        is left to whom it tells of its workers' deaths."""
-        worker = trial.user_attrs.get("worker")
-        silent = self.now - self.heard[trial.number][1]
+    def _is_stale(self, trial: FrozenTrial) -> bool:
+        """Whether a running trial has no live worker, and nobody else is to requeue it."""
+        worker = trial.user_attrs.get(WORKER)
+        silent = self._now - self._last_heartbeats[trial.number][1]
         if worker is None:
-            return silent > NAMELESS
-        return (silent > SILENCE or not is_alive(worker)) and not self.kill(worker)
+            return silent > UNNAMED_TIMEOUT
+        return (silent > HEARTBEAT_TIMEOUT or not is_alive(worker)) and not self._kill(worker)
 
 
-def mourn(storage: BaseStorage, trials: Sequence[FrozenTrial], worker: str, ending: str) -> None:
-    """Blame the trial of a worker that died for it, and make it due again unless it is given up."""
+def requeue_trials_of(
+    storage: BaseStorage, trials: Sequence[FrozenTrial], worker: str, ending: str | None
+) -> None:
+    """Requeue the trial of a dead worker. With an ending, the crash is recorded at the trial, which
+    fails if that was one too many; without one, the trial is not to blame."""
     for trial in trials:
-        if trial.state == TrialState.RUNNING and trial.user_attrs.get("worker") == worker:
+        if is_held_by(trial, worker):
             with suppress(UpdateFinishedTrialError):
-                if not blame(storage, trial, ending):
-                    release(storage, trial_id_of(trial), worker)
+                if ending is None or not record_crash(storage, trial, ending):
+                    requeue(storage, trial_id_of(trial), worker)

@@ -10,7 +10,8 @@ from optuna.trial import FixedTrial, FrozenTrial
 
 from nas.common.errors import StudyError
 from nas.search.allow_code import vouch
-from nas.search.study import DONE, create_study
+from nas.search.study import create_study
+from nas.search.trial_attributes import DONE, REUSED_FROM, WORKER
 from nas.space.space import SearchSpace
 from nas.storage.locks import locked
 from nas.storage.retry import no_log
@@ -19,7 +20,7 @@ from nas.training.candidate import Candidate
 #: the attribute of a trial with the study and number it was taken from
 TAKEN_FROM = "taken_from"
 #: what is true of a trial in its own study alone
-OWN = ("worker", "reused_from")
+OWN = (WORKER, REUSED_FROM)
 
 
 def extended(storage: BaseStorage, name: str, space: SearchSpace) -> str:

@@ -1,4 +1,4 @@
-"""A process that takes due trials from a study and runs them, one after another."""
+"""A worker: a process that acquires pending trials of a study and runs them, one by one."""
 
 import contextlib
 import multiprocessing
@@ -17,21 +17,21 @@ from typing import TextIO
 
 from optuna.storages import BaseStorage
 
-from nas.common.errors import Remark, UserError
+from nas.common.errors import NasWarning, UserError
 from nas.common.machine import memory_share
 from nas.common.processes import this_worker
 from nas.search.failures import fail
-from nas.search.heartbeat import Pulse
-from nas.search.lease import claim, is_ours
-from nas.search.queue import due_of
+from nas.search.heartbeat import Heartbeat
+from nas.search.lease import acquire, is_held_by
+from nas.search.queue import pending_of
 from nas.search.study import load_study, space_of
 from nas.space.space import SearchSpace
 from nas.storage.handles import trial_id_of
 from nas.storage.open import open_storage
 from nas.storage.retry import Log
 
-#: seconds between two looks for a due trial, at first and at most
-PATIENCE, MOST_PATIENCE = 0.2, 5.0
+#: seconds between two looks for a pending trial, at first and at most
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 #: what a new worker process finds already loaded
 PRELOAD = ["nas.search.worker", "nas.search.trial", "optuna_dashboard"]
 PRELOAD += ["alembic.command", "alembic.migration", "sqlalchemy.orm"]
@@ -56,8 +56,8 @@ class Job:
     gpus: tuple[str, ...] = ()
 
 
-def work(job: Job, index: int, messages: Connection) -> None:
-    """Run due trials until SIGTERM or the end of the coordinator; exceptions go to `messages`."""
+def run_worker(job: Job, index: int, messages: Connection) -> None:
+    """Run pending trials until SIGTERM or the coordinator's end; exceptions go to `messages`."""
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator says when to stop
@@ -68,61 +68,61 @@ def work(job: Job, index: int, messages: Connection) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = job.gpus[index % len(job.gpus)]
     parent = multiprocessing.parent_process()
 
-    def interrupted() -> bool:
+    def is_stopped() -> bool:
         return stopped.is_set() or (parent is not None and not parent.is_alive())
 
-    def say(message: str | Exception) -> None:
+    def send(message: str | Exception) -> None:
         with contextlib.suppress(OSError):  # the coordinator is gone
             messages.send(message)
 
     try:
-        run_due(job, interrupted, say)
+        run_pending(job, is_stopped, send)
     except UserError as error:
-        say(error)
+        send(error)
     except Exception:
-        say(RuntimeError(traceback.format_exc()))
+        send(RuntimeError(traceback.format_exc()))
 
 
-def run_due(job: Job, interrupted: Callable[[], bool], say: Log) -> None:
-    """The loop of a worker."""
-    from nas.search.trial import Place, run_trial
+def run_pending(job: Job, is_stopped: Callable[[], bool], log: Log) -> None:
+    """The loop of a worker, here or on a cluster."""
+    from nas.search.trial import TrialEnvironment, run_trial
 
-    storage = open_storage(job.storage, wait=say, known=True)
+    storage = open_storage(job.storage, wait=log, known=True)
     study = load_study(storage, job.study)
     space = space_of(study)
-    due = due_of(study, space)
-    pulse = Pulse(storage, partial(give_up, storage, space), interrupted)
-    place = Place(
+    pending = pending_of(study, space)
+    heartbeat = Heartbeat(storage, partial(_fail_timed_out, storage, space), is_stopped)
+    environment = TrialEnvironment(
         data_dir=job.data_dir,
         out=job.out,
-        interrupted=lambda: interrupted() or pulse.lost,
+        interrupted=lambda: is_stopped() or heartbeat.lost,
         memory=memory_share(job.workers),
     )
-    forward_remarks(say)
-    say(READY)
-    pause = PATIENCE
-    while not interrupted():
-        claimed = claim(storage, study, due)
-        if claimed is None:
-            rest(pause, interrupted)
-            pause = min(2 * pause, MOST_PATIENCE)
+    _forward_warnings(log)
+    log(READY)
+    pause = FIRST_PAUSE
+    while not is_stopped():
+        trial = acquire(storage, study, pending)
+        if trial is None:
+            _sleep(pause, is_stopped)
+            pause = min(2 * pause, LONGEST_PAUSE)
             continue
-        pause = PATIENCE
-        with beating(pulse, trial_id_of(claimed), space.trial_timeout):
-            run_trial(storage, job.study, space, claimed, place)
+        pause = FIRST_PAUSE
+        with _with_heartbeat(heartbeat, trial_id_of(trial), space.trial_timeout):
+            run_trial(storage, job.study, space, trial, environment)
 
 
-def rest(seconds: float, interrupted: Callable[[], bool]) -> None:
-    """Do nothing for a while, unless interrupted."""
+def _sleep(seconds: float, is_stopped: Callable[[], bool]) -> None:
+    """Sleep for a while, unless stopped."""
     until = time.monotonic() + seconds
-    while time.monotonic() < until and not interrupted():
-        time.sleep(PATIENCE)
+    while time.monotonic() < until and not is_stopped():
+        time.sleep(FIRST_PAUSE)
 
 
-def forward_remarks(say: Log) -> None:
-    """Have remarks said, and not written to the error output of this process."""
+def _forward_warnings(log: Log) -> None:
+    """Log the warnings of this program, in place of writing them to the error output."""
     show = warnings.showwarning
-    warnings.simplefilter("always", Remark)
+    warnings.simplefilter("always", NasWarning)
 
     def forward(
         message: Warning | str,
@@ -132,8 +132,8 @@ def forward_remarks(say: Log) -> None:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        if issubclass(category, Remark):
-            say(str(message))
+        if issubclass(category, NasWarning):
+            log(str(message))
         else:
             show(message, category, filename, lineno, file, line)
 
@@ -141,20 +141,20 @@ def forward_remarks(say: Log) -> None:
 
 
 @contextlib.contextmanager
-def beating(pulse: Pulse, trial_id: int, limit: float | None) -> Iterator[None]:
-    """Give signs of life for a trial."""
+def _with_heartbeat(heartbeat: Heartbeat, trial_id: int, limit: float | None) -> Iterator[None]:
+    """Send heartbeats for a trial while it runs."""
     from nas.training.lightning import StoppedError
 
-    pulse.start(trial_id, limit)
+    heartbeat.start(trial_id, limit)
     try:
         with contextlib.suppress(StoppedError):
             yield
     finally:
-        pulse.stop()
+        heartbeat.stop()
 
 
-def give_up(storage: BaseStorage, space: SearchSpace, trial_id: int) -> None:
-    """End a trial that took too long as failed, if it is ours still."""
-    if is_ours(storage.get_trial(trial_id), this_worker()):
+def _fail_timed_out(storage: BaseStorage, space: SearchSpace, trial_id: int) -> None:
+    """End a trial that took too long as failed, if this worker still holds it."""
+    if is_held_by(storage.get_trial(trial_id), this_worker()):
         cause = f"it took longer than search.trial_timeout, {space.trial_timeout:g} s"
         fail(storage, trial_id, cause)

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 
-from nas.common.errors import Remark
+from nas.common.errors import NasWarning
 
 #: least seconds between two savings, and between the start of a training and the first
 CHECKPOINT_SECONDS = 15.0
@@ -47,7 +47,7 @@ class Checkpoint:
         except (OSError, ValueError) as error:
             warnings.warn(
                 f"The checkpoint {self.path} is not used, and the training starts anew: {error}.",
-                Remark,
+                NasWarning,
                 stacklevel=3,
             )
             return None
@@ -96,7 +96,7 @@ class Checkpoint:
             warnings.warn(
                 f"The checkpoint {self.path} cannot be saved, and the training goes on without: "
                 f"{error}.",
-                Remark,
+                NasWarning,
                 stacklevel=3,
             )
         self.troubled = True
@@ -130,7 +130,7 @@ def write(path: Path, data: bytes) -> None:
 class Resuming(Callback):
     """Puts a saved state back before the first step, and saves the state after epochs.
 
-    Nothing is saved where the training ends, unless it is to rest there: what ended it is decided
+    Nothing is saved where the training ends, unless it is paused there: what ended it is decided
     anew after a crash.
     """
 
@@ -154,13 +154,13 @@ class Resuming(Callback):
         torch.set_rng_state(self.found["random"])
         torch.cuda.set_rng_state_all(self.found["random_cuda"])
         self.found = None
-        # who was killed before its rest was written down is to rest now
-        self.watch.paused = trainer.should_stop = self.watch.rests_after(self.watch.curve[-1])
+        # a training that was killed before its pause was written to the storage pauses now
+        self.watch.paused = trainer.should_stop = self.watch.pause_after(self.watch.curve[-1])
 
     def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:
         """Runs after the epoch was recorded, and after it was asked whether to go on.
 
-        A training whose state cannot be saved does not rest.
+        A training whose state cannot be saved is not paused.
         """
         if self.watch.paused:
             self.watch.paused = trainer.should_stop = self.checkpoint.save(

@@ -32,8 +32,8 @@ warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
 
 #: called after every epoch with its record; True ends the training there (trial pruning)
 OnEpoch = Callable[[dict[str, float]], bool]
-#: called after every epoch but the last with its record; True has the training rest there
-RestsAfter = Callable[[dict[str, float]], bool]
+#: called after every epoch but the last with its record; True pauses the training there
+PauseAfter = Callable[[dict[str, float]], bool]
 
 
 #: batch norm's running averages reach back over a tenth of the steps made, and from so many steps
@@ -147,10 +147,10 @@ class Watch(Callback):
     """Keeps the curve, asks after every epoch whether to go on, and stops when interrupted."""
 
     def __init__(
-        self, on_epoch: OnEpoch, rests_after: RestsAfter, interrupted: Callable[[], bool]
+        self, on_epoch: OnEpoch, pause_after: PauseAfter, interrupted: Callable[[], bool]
     ) -> None:
         self.on_epoch = on_epoch
-        self.rests_after = rests_after
+        self.pause_after = pause_after
         self.interrupted = interrupted
         self.curve: list[dict[str, float]] = []
         self.pruned = False
@@ -172,7 +172,7 @@ class Watch(Callback):
         stop = self.on_epoch(record)
         if not self.is_last(module) and not self.diverged:
             self.pruned = stop
-            self.paused = not stop and self.rests_after(record)
+            self.paused = not stop and self.pause_after(record)
         trainer.should_stop = self.pruned or self.paused or self.diverged
 
     def is_last(self, module: Any) -> bool:
@@ -186,7 +186,7 @@ def train(
     seed: int,
     data_dir: Path,
     on_epoch: OnEpoch = lambda record: False,
-    rests_after: RestsAfter = lambda record: False,
+    pause_after: PauseAfter = lambda record: False,
     interrupted: Callable[[], bool] = lambda: False,
     train_on_validation: bool = False,
     measure_latency: bool = False,
@@ -206,7 +206,7 @@ def train(
     with persistent workers, random numbers from elsewhere, or a look at `trainer.current_epoch`,
     which counts from the resumption. The caller removes the file once the result is kept.
 
-    Where `rests_after` says so, and the state could be saved, the training ends for now: its result
+    If `pause_after` is True, and the state could be saved, the training ends for now: its result
     counts as pruned and lacks the training error.
     """
     settings = candidate.training
@@ -219,7 +219,7 @@ def train(
     )
     spent = candidate.cost()
     network = build_network(candidate, spent, seed, memory)
-    learner, watch = Learner(network, settings), Watch(on_epoch, rests_after, interrupted)
+    learner, watch = Learner(network, settings), Watch(on_epoch, pause_after, interrupted)
     initial = initial_hash(network)
     probing = Probes(network, data, seed, probes) if probes else None
     belongs = {"candidate": candidate.hash, "seed": seed, "whole": train_on_validation}

@@ -21,8 +21,8 @@ from optuna.trial import TrialState, create_trial
 from experiments.speed.studies import fill, result_of
 from experiments.speed.table import Row
 from nas.search import trial as trials
-from nas.search.lease import claim
-from nas.search.queue import supply
+from nas.search.lease import acquire
+from nas.search.queue import refill_of
 from nas.search.study import create_study, load_study
 from nas.space.space import SearchSpace
 from nas.storage.handles import storage_of
@@ -54,7 +54,7 @@ def trial_row(url: str, count: int, goal: float, space: SearchSpace) -> Row:
     """One trial without its epochs, and one epoch, as a worker runs them."""
     storage = open_storage(url)
     study = load_study(storage, "cifar")
-    supply(study, space, 2 * count, AHEAD)(study.get_trials(deepcopy=False))
+    refill_of(study, space, 2 * count, AHEAD)(study.get_trials(deepcopy=False))
     short = typical(lambda: run_one(study, space, epochs=0))
     long = typical(lambda: run_one(study, space, epochs=10))
     alone = typical(optuna_alone(study, space))
@@ -79,7 +79,7 @@ def typical(work: Callable[[], float | None]) -> float:
 
 
 def run_one(study: Study, space: SearchSpace, epochs: int) -> float | None:
-    """Processor time of a trial from its claim to its end, without making what stands for its
+    """Processor time of a trial from its lease to its end, without making what stands for its
     training; None where nothing was trained."""
     outside: list[float] = []
 
@@ -95,11 +95,11 @@ def run_one(study: Study, space: SearchSpace, epochs: int) -> float | None:
     study.add_trial(create_trial(state=TrialState.WAITING))  # as the coordinator does
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
-        place = trials.Place(data_dir=out, out=out, interrupted=lambda: False)
+        place = trials.TrialEnvironment(data_dir=out, out=out, interrupted=lambda: False)
         start = time.process_time()
-        claimed = claim(storage_of(study), study)
-        assert claimed is not None
-        trials.run_trial(storage_of(study), study.study_name, space, claimed, place)
+        acquired = acquire(storage_of(study), study)
+        assert acquired is not None
+        trials.run_trial(storage_of(study), study.study_name, space, acquired, place)
         taken = time.process_time() - start
     return taken - sum(outside) if outside else None
 

@@ -12,7 +12,8 @@ from nas.report.document import Items, Section
 from nas.report.sections.search_figures import scale, spent_on
 from nas.report.style import counted
 from nas.report.trial_rows import OUTCOMES, Row
-from nas.search.asha import halving_of
+from nas.search.pruners.asha import Asha
+from nas.search.pruners.registry import pruner_of
 from nas.space.space import SearchSpace
 from nas.training.candidate import Candidate, Training
 
@@ -94,8 +95,8 @@ def search(facts: Facts) -> str:
 
 def rests(space: SearchSpace) -> str:
     """Where candidates rested, and which of them went on."""
-    halving = halving_of(space)
-    if halving is None or not halving.rungs:
+    halving = pruner_of(space)
+    if not isinstance(halving, Asha) or not halving.rungs:
         return ""
     shares = ", ".join(f"{100 * halving.share(r):.0f}% after epoch {r}" for r in halving.rungs)
     return (

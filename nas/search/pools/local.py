@@ -18,8 +18,8 @@ from nas.common.errors import StudyError
 from nas.common.machine import use_huge_pages
 from nas.common.processes import is_alive, worker_name
 from nas.search.failures import ending_of
-from nas.search.stale_trials import mourn
-from nas.search.worker import PRELOAD, READY, Job, work
+from nas.search.stale_trials import requeue_trials_of
+from nas.search.worker import PRELOAD, READY, Job, run_worker
 from nas.storage.retry import Log, no_log
 
 #: seconds a worker gets to leave its trial before it is killed
@@ -61,7 +61,9 @@ class Crew:
     def start_one(self, index: int) -> Member:
         """Start one worker."""
         ours, theirs = self.context.Pipe(duplex=False)
-        process = self.context.Process(target=work, args=(self.job, index, theirs), daemon=True)
+        process = self.context.Process(
+            target=run_worker, args=(self.job, index, theirs), daemon=True
+        )
         launch(process)
         theirs.close()
         return Member(process, ours, worker_name(process.pid))
@@ -79,7 +81,7 @@ class Crew:
                     raise StudyError(f"workers die as soon as they start: {ending_of(status)}.")
                 if is_alive(member.name):  # the fork server died, and not the worker
                     os.kill(member.process.pid, signal.SIGKILL)
-                mourn(storage, trials, member.name, ending_of(status))
+                requeue_trials_of(storage, trials, member.name, ending_of(status))
                 self.members[index] = self.start_one(index)
 
     def listen(self, member: Member) -> None:

@@ -20,12 +20,10 @@ from sqlalchemy import make_url
 from nas.common.errors import StudyError, first_line
 from nas.common.machine import WORKER_MEMORY
 from nas.common.processes import this_worker
-from nas.search.lease import is_ours, release
 from nas.search.pools.local import GRACE, STILLBORN
-from nas.search.stale_trials import mourn
+from nas.search.stale_trials import requeue_trials_of
 from nas.search.study import load_study
-from nas.search.worker import READY, Job, run_due
-from nas.storage.handles import trial_id_of
+from nas.search.worker import READY, Job, run_pending
 from nas.storage.retry import Log, no_log
 
 #: seconds in which the loss of a node is known that took a worker with it
@@ -132,11 +130,7 @@ class RayCrew:
             self.stillborn += 1
             if self.stillborn > STILLBORN:
                 raise StudyError(f"workers die as soon as they start: {ending}.")
-            mourn(storage, trials, name, ending)
-            return
-        for trial in trials:
-            if is_ours(trial, name):
-                release(storage, trial_id_of(trial), name)
+        requeue_trials_of(storage, trials, name, ending)
 
     def listen(self) -> None:
         """Hear what the workers have to say: that they are ready, or a remark."""
@@ -206,7 +200,9 @@ def placed(job: Job, cluster: RayCluster, token: int, mailbox: Any) -> None:
     here = ray.get_runtime_context().get_node_id()
     room = [cluster.room(node["Resources"]) for node in ray.nodes() if node["NodeID"] == here]
     job = replace(job, workers=max(1, *room))
-    run_due(job, stopped.is_set, lambda text: mailbox.put.remote(token, this_worker(), here, text))
+    run_pending(
+        job, stopped.is_set, lambda text: mailbox.put.remote(token, this_worker(), here, text)
+    )
 
 
 def how_ended(ray: Any, task: Any, node: str) -> str | None:

@@ -16,7 +16,8 @@ from optuna.samplers._tpe.sampler import (
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.search.asha import RUNG, SPARED, loss_at
+from nas.search.pruners.asha import loss_at
+from nas.search.trial_attributes import CONTROL_RUNG, rung_of
 
 STATES = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
 #: finished trials that TPE sees at most: it sets a tenth of so many, its best, against the others
@@ -88,11 +89,11 @@ class View:
 
 
 def judged(trial: FrozenTrial, sign: int) -> FrozenTrial:
-    """A trial that rested as pruned at its last rung, by its loss there, and so one of the control
-    set that would have rested."""
-    spared = trial.user_attrs.get(SPARED)
-    rung = spared or trial.user_attrs.get(RUNG)
-    if not rung or (trial.state == TrialState.COMPLETE and not spared):
+    """A trial that was paused as one pruned at its last rung, by its loss there; and so a member of
+    the control group that would not have been promoted on merit."""
+    control_rung = trial.user_attrs.get(CONTROL_RUNG)
+    rung = control_rung or rung_of(trial)
+    if not rung or (trial.state == TrialState.COMPLETE and not control_rung):
         return trial
     seen = copy.copy(trial)
     seen.state = TrialState.PRUNED

@@ -1,0 +1,1 @@
+"""Samplers: how the parameters of the next candidate are drawn."""
