@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from optuna.trial import FixedTrial
 
@@ -11,7 +12,8 @@ from nas.space.schema import PayoffSection
 from nas.space.space import SearchSpace
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from experiments.coverage import run  # noqa: E402
+from experiments.coverage import analyse, populations, run  # noqa: E402
+from experiments.coverage.methods import METHODS  # noqa: E402
 
 SHORT = ["training.epochs=1", "dataset.train_size=128"]
 
@@ -62,3 +64,51 @@ def test_a_line_cut_short_by_a_kill_is_trained_again_to_the_same_numbers(filled,
 
 def test_no_run_is_started_after_the_time_is_over(tmp_path):
     assert run.fill(tmp_path / "runs.csv", 1, max_seconds=0, settings=SHORT) == 0
+
+
+def test_populations_have_the_mean_they_are_judged_by():
+    rng = np.random.default_rng(0)
+    for one in populations.made_up():
+        reference, arm = one.draw(rng, 40_000)
+        gains = reference - arm
+        assert gains.mean() == pytest.approx(one.gain, abs=5 * gains.std() / 200)
+
+
+@pytest.fixture(scope="module")
+def known():
+    """A pool of forty seeds of which the plain network of 56 layers fails in every fourth."""
+    rng, runs = np.random.default_rng(1), []
+    for key in run.keys(40):
+        fails = key.layers == 56 and key.arm == "none" and key.seed % 4 == 0
+        error = 90.0 if fails else (key.arm == "none") * rng.normal(key.layers / 4, 1)
+        values = {"started": int(not fails), "diverged": 0, "loss_area": 1.0, "seconds": 1.0}
+        steps = dict.fromkeys(run.MEASURED[1:], 20)
+        texts = {"torch": "2", "commit": "a", "processor": "b"}
+        own = {"train_error": float(error), "val_error": float(error + 1)}
+        runs.append(run.Run(**vars(key), **own, **values, **steps, **texts))
+    return populations.pool(runs[:-1])
+
+
+def test_the_pool_takes_complete_seeds_and_knows_which_pairs_train(known):
+    assert known.seeds == 39
+    found = {one.name: one for one in populations.real(known)}
+    assert found["56 layers, training error if both train"].gain == pytest.approx(14, abs=0.6)
+    assert 25 < found["56 layers, training error"].gain < 40
+    assert "32 layers, training error if both train" not in found
+
+
+def test_two_samples_of_one_arm_share_no_seed(known):
+    rng = np.random.default_rng(2)
+    found = {one.name: one for one in populations.same_arm(known)}
+    first, second = found["32 layers, none, training error"].draw(rng, 12)
+    assert not set(first) & set(second)
+    assert "32 layers, identity, training error" not in found
+
+
+def test_a_population_is_judged_by_every_method():
+    normal = next(populations.made_up())
+    found = analyse.judged(normal, 6, draws=60)
+    assert set(found) == {*METHODS, "resolved"}
+    assert found["nas"]["covers"] >= 85
+    assert found["percentile bootstrap"]["width"] < found["nas"]["width"]
+    assert found["resolved"] == {"1": 100, "4": 100}

@@ -1,7 +1,9 @@
 """What the twins are compared in, and what the verdict says of it."""
 
+import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,9 @@ from nas import statistics as st
 from nas.model.architecture import Architecture, Stage
 from nas.model.cost import cost
 from nas.payoff.analysis import Payoff, analyse, stage_claims
+from nas.payoff.contrasts import Contrast
 from nas.payoff.plan import first_runs, further_runs, own_runs
+from nas.payoff.records import Twin, failures_by_arm
 from nas.payoff.run import best_factors, stage_family
 from nas.payoff.text import interval, p_value, signed
 from nas.payoff.variants import MOST_STAGES, masks, scaled, stage_arms, variants
@@ -127,20 +131,25 @@ def test_a_variant_tells_how_much_more_its_arm_gains_than_in_the_ladder(payoff: 
 
 def test_the_order_of_the_arms_is_judged_by_all_contrasts_at_once(payoff: Payoff) -> None:
     place = "post_activation, 32 layers"
-    contrasts = {
-        name: {
-            one.budget: one.gains["val_error"][32]
-            for one in payoff.ladder
-            if (one.order, one.role) == ("post_activation", "shared")
-            and f"{one.reference} → {one.arm}" == name
-        }
-        for name in ("none → identity", "none → projection", "projection → identity")
-    }
-    expected = st.order_verdict(contrasts, smallest_effect=payoff.smallest_effect)
+    names = ("none → identity", "none → projection", "projection → identity")
+    expected = st.order_verdict({name: payoff.budgets[f"{name}, {place}"] for name in names})
     assert payoff.rankings[place] == expected
     told = [sentence for sentence in verdict(payoff) if place in sentence]
     assert told[-1].startswith("Compared after 4 and 16 epochs, post_activation, 32 layers: ")
     assert expected.reason in told[-1]
+
+
+def test_a_gain_at_several_budgets_is_judged_by_the_effects_at_each(payoff: Payoff) -> None:
+    by_budget = {
+        one.budget: one.gains["val_error"][32]
+        for one in payoff.ladder
+        if (one.order, one.role) == ("post_activation", "shared")
+        and (one.reference, one.arm) == ("none", "identity")
+    }
+    found = payoff.budgets["none → identity, post_activation, 32 layers"]
+    assert sorted(by_budget) == [1, 4]
+    assert found.trend == st.budget_verdict(by_budget).trend
+    assert found.verdict != "accuracy"  # at the shared rate nobody knows
 
 
 # Best candidates.
@@ -280,14 +289,59 @@ def test_zero_has_no_sign_and_equal_pairs_no_interval() -> None:
     assert [p_value(0.03125), p_value(0.0002)] == ["p = 0.031", "p < 0.001"]
 
 
-def test_numbers_of_the_verdict_are_those_of_the_effects(payoff: Payoff) -> None:
-    one = next(
-        o
-        for o in payoff.ladder
-        if (o.arm, o.reference, o.order, o.role, o.budget)
-        == ("identity", "none", "post_activation", "own", 1)
-    )
+def test_numbers_of_the_verdict_are_those_of_the_effects() -> None:
+    six = analysed(depths=[1, 5], seeds=6, lr_factors=(1.0,), **ONE_ORDER)
+    one = next(o for o in six.ladder if (o.arm, o.reference) == ("identity", "none"))
     effect = one.interaction["train_error"]
-    sentence = next(s for s in verdict(payoff) if s.startswith("Identity against none, post"))
+    sentence = next(s for s in verdict(six) if s.startswith("Identity against none, post"))
     assert f"{abs(effect.mean):.1f} points more training error" in sentence
     assert interval(effect, 1 if effect.mean >= 0 else -1) in sentence
+
+
+def test_a_p_of_one_hypothesis_is_not_told_beside_a_smaller_corrected_one() -> None:
+    six = analysed(depths=[1, 5], seeds=6, lr_factors=(1.0,), **ONE_ORDER)
+    assert not any("sign-flip" in sentence for sentence in verdict(six))
+    for claim in six.claims.values():
+        if claim.p_adjusted is not None:
+            assert claim.p_adjusted >= st.decision_p(claim.effect)[0] >= claim.effect.unpaired_p
+
+
+def test_each_gain_knows_how_often_both_arms_train(payoff: Payoff) -> None:
+    one = next(o for o in payoff.ladder if (o.arm, o.reference) == ("identity", "none"))
+    assert set(one.hurdle) == set(one.gains["train_error"])
+    for layers, found in one.hurdle.items():
+        failed = [t for t in at(payoff, one, layers) if t.arm == one.reference and t.failed]
+        assert found.trains.plain.count == len(failed)
+        assert found.is_ceiling == (len(failed) == found.trains.n)
+
+
+def at(payoff: Payoff, one: Contrast, layers: int) -> list[Twin]:
+    """The runs of a contrast at one depth."""
+    place = ("ladder", one.order, one.role, one.budget, one.blocks[layers])
+    return [t for t in payoff.twins if (t.comparison, t.order, t.role, t.budget, t.depth) == place]
+
+
+def test_failures_are_counted_from_all_places_of_a_run(payoff: Payoff) -> None:
+    run = payoff.twins[0]
+    places = [
+        (0, "ladder", "none"), (0, "stages", "0-0-0"), (1, "ladder", "none"),
+        (2, "stages", "1-1-1"), (2, "ladder", "identity"), (3, "stages", "1-0-1"),
+        (4, "top 1", "none"), (4, "ladder", "none"),
+    ]  # fmt: skip
+    twins = [
+        replace(run, trial=trial, comparison=comparison, arm=arm, failed=True)
+        for trial, comparison, arm in places
+    ]
+    assert failures_by_arm([*twins, replace(run, trial=5, failed=False)]) == {
+        "none": 3, "identity": 1, "with shortcuts in some stages": 1,
+    }  # fmt: skip
+
+
+def test_the_failures_of_the_published_depth_ladder(payoff: Payoff) -> None:
+    """The last place of a run won: none 9, with shortcuts in some stages 8."""
+    written = Path(__file__).parents[1] / "experiments" / "depth_ladder" / "results"
+    rows = json.loads((written / "payoff.json").read_text(encoding="utf-8"))["twins"]["twins"]
+    twins = [Twin(**row) for row in rows]
+    assert failures_by_arm(twins) == {
+        "none": 14, "none, wider": 5, "identity": 3, "projection": 1,
+    }  # fmt: skip

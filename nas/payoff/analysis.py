@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas import statistics as st
 from nas.payoff.contrasts import BESIDES, Contrast, contrasts, gain_change, order_contrasts
-from nas.payoff.records import OUTCOMES, Twin, finished_twins, shortened
+from nas.payoff.records import OUTCOMES, Twin, finished_twins, largest, shortened
 from nas.payoff.variants import CONTROL, mask_name, masks
 from nas.storage.bulk_read import trials_of
 from nas.training.metrics import PROBE_STEPS
@@ -69,6 +69,7 @@ def analyse(study: Study, trials: list[FrozenTrial] | None = None) -> Payoff:
     candidates = {name: of(name) for name in names if name.startswith("top")}
     stages = stage_tables(twins)
     states = [trial.state for trial in trials]
+    budgets = budget_verdicts(twins, ladder, fixed["smallest_effect"])
     return Payoff(
         study=attrs["twins_of"],
         vary=fixed["vary"],
@@ -86,8 +87,10 @@ def analyse(study: Study, trials: list[FrozenTrial] | None = None) -> Payoff:
         claims=claims(ladder, candidates),
         stage_claims=stage_claims(stages),
         crossover=crossovers(twins),
-        budgets=budget_verdicts(ladder, fixed["smallest_effect"]),
-        rankings=rankings(ladder, fixed["smallest_effect"]),
+        budgets={
+            f"{name}, {place}": v for place, row in budgets.items() for name, v in row.items()
+        },
+        rankings={place: st.order_verdict(row) for place, row in budgets.items()},
         waiting=sum(not state.is_finished() for state in states),
         failures=sum(state == TrialState.FAIL for state in states),
         primary=fixed["primary"],
@@ -114,9 +117,10 @@ def stages_of(rows: list[dict[str, Twin]], outcome: str) -> st.StageEffects:
         mask: [row[mask_name(mask)].outcomes[outcome] for row in rows] for mask in masks(num_stages)
     }
     if len(table) != 2**num_stages:
-        return st.single_effects(table)
+        return st.single_effects(table, largest=largest(outcome))
     errors = np.array([table[mask] for mask in sorted(table)]).T
-    return st.stage_effects(errors.reshape(len(rows), *[2] * num_stages))
+    every = errors.reshape(len(rows), *[2] * num_stages)
+    return st.stage_effects(every, largest=largest(outcome))
 
 
 def claims(ladder: list[Contrast], candidates: dict[str, list[Contrast]]) -> dict[str, st.Claim]:
@@ -165,35 +169,57 @@ def crossovers(twins: Iterable[Twin]) -> dict[str, st.CrossoverDepth]:
     return found
 
 
-def budget_verdicts(ladder: list[Contrast], smallest_effect: float) -> dict[str, st.BudgetVerdict]:
-    """Contrast and depth -> whether its gain in validation error holds at other budgets."""
-    return {
-        f"{name}, {place}": st.budget_verdict(effects, smallest_effect=smallest_effect)
-        for place, by_contrast in by_budget(ladder).items()
-        for name, effects in by_contrast.items()
-    }
-
-
-def rankings(ladder: list[Contrast], smallest_effect: float) -> dict[str, st.BudgetVerdict]:
-    """Activation order and depth -> whether the order of all arms holds at other budgets."""
-    return {
-        place: st.order_verdict(by_contrast, smallest_effect=smallest_effect)
-        for place, by_contrast in by_budget(ladder).items()
-    }
-
-
-def by_budget(ladder: list[Contrast]) -> dict[str, dict[str, dict[float, st.Effect]]]:
-    """Activation order and depth -> contrast -> budget -> gain in validation error, where there are
-    several budgets.
+def budget_verdicts(
+    twins: Iterable[Twin], ladder: list[Contrast], smallest_effect: float
+) -> dict[str, dict[str, st.BudgetVerdict]]:
+    """Activation order and depth -> contrast -> whether its gain in validation error holds at other
+    budgets: at each arm's own rate if these are known at several budgets, else at the shared one.
     """
-    found: dict[str, dict[str, dict[float, st.Effect]]] = defaultdict(lambda: defaultdict(dict))
+    known = list(twins)
+    found: dict[str, dict[str, st.BudgetVerdict]] = defaultdict(dict)
+    for (place, name), by_role in several_budgets(ladder).items():
+        role = "own" if "own" in by_role else "shared"
+        layers, several = by_role[role]
+        found[place][name] = st.budget_verdict(
+            {one.budget: one.gains["val_error"][layers] for one in several},
+            smallest_effect=smallest_effect,
+            levelled_off=all(
+                st.has_levelled_off(
+                    errors_of(known, several[0], layers, arm), smallest_effect=smallest_effect
+                )
+                for arm in (several[0].reference, several[0].arm)
+            ),
+            own_rates=role == "own",
+        )
+    return found
+
+
+def several_budgets(
+    ladder: list[Contrast],
+) -> dict[tuple[str, str], dict[str, tuple[int, list[Contrast]]]]:
+    """Order and depth, contrast -> role -> layers and the contrasts at different budgets, where
+    there are several.
+    """
+    rows: dict[tuple[str, str, str, int], list[Contrast]] = defaultdict(list)
     for one in ladder:
-        if one.role == "shared" and CONTROL not in (one.reference, one.arm):
-            for layers, effect in one.gains["val_error"].items():
-                name = f"{one.reference} → {one.arm}"
-                found[f"{one.order}, {layers} layers"][name][one.budget] = effect
-    return {
-        place: several
-        for place, rows in found.items()
-        if (several := {name: row for name, row in rows.items() if len(row) > 1})
-    }
+        if CONTROL not in (one.reference, one.arm):
+            for layers in one.gains["val_error"]:
+                place, name = f"{one.order}, {layers} layers", f"{one.reference} → {one.arm}"
+                rows[place, name, one.role, layers].append(one)
+    found: dict[tuple[str, str], dict[str, tuple[int, list[Contrast]]]] = defaultdict(dict)
+    for (place, name, role, layers), several in rows.items():
+        if len(several) > 1:
+            found[place, name][role] = layers, several
+    return found
+
+
+def errors_of(
+    twins: Iterable[Twin], one: Contrast, layers: int, arm: str
+) -> dict[float, list[float]]:
+    """Budget -> the training errors of an arm of a contrast at one depth, by seed."""
+    found: dict[float, list[float]] = defaultdict(list)
+    place = ("ladder", one.order, one.role, one.blocks[layers], arm)
+    for twin in sorted(twins, key=lambda twin: twin.seed):
+        if (twin.comparison, twin.order, twin.role, twin.depth, twin.arm) == place:
+            found[twin.budget].append(twin.outcomes["train_error"])
+    return found

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from nas import statistics as st
-from nas.payoff.records import OUTCOMES, Twin
+from nas.payoff.records import OUTCOMES, Twin, largest
 from nas.payoff.variants import CONTROL
 
 #: compared as well where both arms were trained: does a projection gain by more than its
@@ -19,7 +19,8 @@ Pairs = dict[int, list[tuple[Twin, Twin]]]
 @dataclass(frozen=True)
 class Contrast:
     """One arm against a better-connected one, by depth: gains are reference less arm, so positive
-    where the arm is better. Depths are layers; `blocks` are those in every stage.
+    where the arm is better; `hurdle` splits those in training error. Depths are layers; `blocks`
+    are those in every stage.
     """
 
     order: str
@@ -32,6 +33,7 @@ class Contrast:
     onset: st.OnsetDepth | None
     speed: dict[int, st.SpeedUp]
     stability: dict[int, st.StabilityGain]
+    hurdle: dict[int, st.Hurdle]
     parameters: dict[int, tuple[int, int]]
     rates: dict[int, tuple[float, float]]
     same_start: bool
@@ -104,7 +106,10 @@ def contrast(
     place: tuple[str, str, int], arms: tuple[str, str], pairs: Pairs, smallest_effect: float
 ) -> Contrast:
     """All effects of one contrast."""
-    gains = {outcome: st.twin_gain(*sides(pairs, outcome)) for outcome in OUTCOMES}
+    gains = {
+        outcome: st.twin_gain(*sides(pairs, outcome), largest=largest(outcome))
+        for outcome in OUTCOMES
+    }
     depths = sorted(pairs)
     ends = common_seeds(pairs, depths[0], depths[-1])
     return Contrast(
@@ -112,7 +117,7 @@ def contrast(
         *arms,
         gains=gains,
         interaction={
-            outcome: st.degradation_difference(*sides(ends, outcome))
+            outcome: st.degradation_difference(*sides(ends, outcome), largest=largest(outcome))
             for outcome in OUTCOMES
             if ends
         },
@@ -122,6 +127,7 @@ def contrast(
             layers: st.stability_gain([a.failed for a, _ in rows], [b.failed for _, b in rows])
             for layers, rows in sorted(pairs.items())
         },
+        hurdle={layers: hurdle(rows) for layers, rows in sorted(pairs.items())},
         parameters={d: (pairs[d][0][0].parameters, pairs[d][0][1].parameters) for d in depths},
         rates={d: (pairs[d][0][0].lr, pairs[d][0][1].lr) for d in depths},
         same_start=all(
@@ -146,6 +152,19 @@ def sides(pairs: Pairs, outcome: str) -> tuple[dict[int, list[float]], dict[int,
         for side in (0, 1)
     )
     return reference, arm
+
+
+def hurdle(rows: list[tuple[Twin, Twin]]) -> st.Hurdle:
+    """How often each side trains, and the gain in training error if both do."""
+    reference, arm = zip(*rows, strict=True)
+    most = largest("train_error")
+    return st.hurdle(
+        [one.outcomes["train_error"] for one in reference],
+        [one.outcomes["train_error"] for one in arm],
+        [not one.failed for one in reference],
+        [not one.failed for one in arm],
+        bounds=(-most, most),
+    )
 
 
 def speed(rows: list[tuple[Twin, Twin]]) -> st.SpeedUp:

@@ -54,6 +54,8 @@ def interval(effect: st.Effect, sign: int = 1) -> str:
 
 def change(effect: st.Effect) -> str:
     """A gain in words, `not resolved` where its interval crosses zero."""
+    if effect.saturated:
+        return f"saturated (0 in every run of both, {counted(effect.n, 'pair')})"
     if not effect.resolved:
         return f"not resolved (gain {signed(effect.mean)}, {interval(effect)})"
     word, sign = ("lower", 1) if effect.mean > 0 else ("higher", -1)

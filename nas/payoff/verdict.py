@@ -95,7 +95,7 @@ def headline(payoff: Payoff, one: Contrast) -> str:
         size = f"surely above {payoff.smallest_effect:g} points"
         if claim is not None and claim.status == "resolved":
             told = degradation(payoff, one)
-            return f"{told[0].upper()}{told[1:]}; at no single depth is the gain {size} {place}."
+            return f"{capital(told)}; at no single depth is the gain {size} {place}."
         return (
             f"No gain of {better} over {worse} {size} was found from {min(gains)} to {deepest} "
             f"layers with {counted(effect.n, 'pair')} {place}."
@@ -106,9 +106,14 @@ def headline(payoff: Payoff, one: Contrast) -> str:
             f"{f' ({tested(claim)})' if tested(claim) else ''}; taken alone, "
             f"{fall(payoff, one, effect)} at {deepest} layers {place}."
         )
-    start = f"From {one.onset.depth} layers on" if one.onset.holds_deeper else "At some depths"
+    start = capital(reach(one.onset)) if one.onset.holds_deeper else "At some depths"
     text = f"{start}, {worse} lose: {fall(payoff, one, effect)} at {deepest} layers"
     return f"{text}{open_depths(gains)} {place}."
+
+
+def capital(text: str) -> str:
+    """A text as the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def fall(payoff: Payoff, one: Contrast, effect: st.Effect) -> str:
@@ -178,8 +183,14 @@ def where(one: Contrast) -> str:
     size = f"the smallest effect of interest, {onset.smallest_effect:g} points"
     if onset.depth is None:
         return f"; at no depth is the gain surely above {size}"
-    reach = f"from {onset.depth} layers on" if onset.holds_deeper else f"at {onset.depth} layers"
-    return f"; the gain is surely above {size}, {reach}"
+    return f"; the gain is surely above {size}, {reach(onset)}"
+
+
+def reach(onset: st.OnsetDepth) -> str:
+    """From which depth on, or that it is the deepest one tried."""
+    if onset.is_deepest:
+        return f"at {onset.depth} layers, the deepest tried"
+    return f"from {onset.depth} layers on" if onset.holds_deeper else f"at {onset.depth} layers"
 
 
 def degradation(payoff: Payoff, one: Contrast) -> str:
@@ -206,12 +217,10 @@ def degradation(payoff: Payoff, one: Contrast) -> str:
 
 
 def evidence(effect: st.Effect, claim: st.Claim | None, sign: int = 1) -> str:
-    """The interval, every pair where they are few, else the sign-flip p, and the corrected p."""
+    """The interval, every pair where they are few, and the corrected p."""
     parts = [interval(effect, sign)]
     if 1 < effect.n <= TOLD_PAIRS:
         parts[0] += f": {pairs_of(effect, sign)}"
-    if effect.p_value is not None:
-        parts.append(f"sign-flip {p_value(effect.p_value)}")
     return "; ".join(filter(None, [*parts, tested(claim)]))
 
 

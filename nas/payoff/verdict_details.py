@@ -1,12 +1,11 @@
 """Sentences of the verdict beyond the depth ladder: speed, stages, orders, variants, candidates."""
 
-import math
-
 import numpy as np
 
 from nas import statistics as st
 from nas.payoff.analysis import Payoff, Variant
 from nas.payoff.contrasts import BESIDES, Contrast
+from nas.payoff.records import failures_by_arm
 from nas.payoff.text import called, change, counted, interval, listed, rate, signed
 from nas.payoff.variants import CONTROL
 
@@ -14,6 +13,8 @@ from nas.payoff.variants import CONTROL
 MEANING = {
     "accuracy": "the order of the arms is one of accuracy",
     "speed": "the order of the arms is one of speed, not of accuracy",
+    "appears": "the order of the arms shows at the longest budget alone",
+    "persists": "the order of the arms stays, and whether it is one of accuracy is not known",
     "not resolved": "whether the order of the arms is one of accuracy or of speed is not resolved",
 }
 
@@ -52,13 +53,31 @@ def faster(payoff: Payoff, one: Contrast) -> str:
     found = one.speed[deepest]
     arm, other = called(payoff.vary, one.arm), called(payoff.vary, one.reference)
     arm += f" of {deepest} layers"
-    if not math.isfinite(found.high):
-        return f"{arm} against {other}: {found.ratio:.1f} times in the one pair, no interval"
-    bounds = f"95% CI {found.low:.1f} to {found.high:.1f}, {counted(found.saved.n, 'pair')}"
-    ratio = f"{'at least ' if found.at_least else ''}{found.ratio:.1f} times as fast"
-    if found.low > 1 or found.high < 1:
-        return f"{arm} are {ratio} as {other} ({bounds})"
-    return f"whether {arm} are faster than {other} is not resolved ({ratio}, {bounds})"
+    pairs = counted(found.saved.n, "pair")
+    if found.ratio is None:
+        never = f"{found.residual_never} against {found.plain_never} of {pairs} never got there"
+        return f"{arm} against {other}: not told, as {never}"
+    if found.saved.n == 1:
+        return f"{arm} against {other}: {ratio(found)} times in the one pair, no interval"
+    text = f"{ratio(found)} times as fast"
+    if found.resolved:
+        return f"{arm} are {text} as {other} ({ends(found)}, {pairs})"
+    return f"whether {arm} are faster than {other} is not resolved ({text}, {ends(found)}, {pairs})"
+
+
+def ratio(found: st.SpeedUp) -> str:
+    """`3.0`, `at least 3.0` or `at most 3.0`."""
+    bound = "at least " if found.at_least else "at most " if found.at_most else ""
+    return f"{bound}{found.ratio:.1f}"
+
+
+def ends(found: st.SpeedUp) -> str:
+    """The ends of the interval that there are."""
+    if found.high is None:
+        return f"95% CI from {found.low:.1f} on"
+    if found.low is None:
+        return f"95% CI up to {found.high:.1f}"
+    return f"95% CI {found.low:.1f} to {found.high:.1f}"
 
 
 def stage_sentences(payoff: Payoff) -> list[str]:
@@ -207,11 +226,7 @@ def candidate_sentence(rank: str, one: Contrast) -> str:
 
 def state_sentences(payoff: Payoff) -> list[str]:
     """How many runs of each arm failed to train."""
-    failed: dict[str, int] = {}
-    for twin in {twin.trial: twin for twin in payoff.twins}.values():
-        if twin.failed:
-            arm = "with shortcuts in some stages" if twin.comparison == "stages" else twin.arm
-            failed[arm] = failed.get(arm, 0) + 1
+    failed = failures_by_arm(payoff.twins)
     if not failed:
         return []
     counts = listed([f"{arm}: {count}" for arm, count in failed.items()])

@@ -2,6 +2,12 @@
 out.
 """
 
+from nas.statistics.budgets import (
+    BudgetVerdict,
+    budget_verdict,
+    has_levelled_off,
+    order_verdict,
+)
 from nas.statistics.depth import (
     CrossoverDepth,
     OnsetDepth,
@@ -10,14 +16,8 @@ from nas.statistics.depth import (
     onset_depth,
     twin_gain,
 )
-from nas.statistics.family import (
-    BudgetVerdict,
-    Claim,
-    budget_verdict,
-    family,
-    holm,
-    order_verdict,
-)
+from nas.statistics.family import Claim, family, holm
+from nas.statistics.hurdle import Hurdle, hurdle
 from nas.statistics.observed import (
     Distribution,
     MarginalEffect,
@@ -26,9 +26,17 @@ from nas.statistics.observed import (
     marginal_effects,
     separation,
 )
-from nas.statistics.paired import Effect, paired_effect, sign_flip_p
+from nas.statistics.paired import Effect, decision_p, paired_effect, twin_effect
+from nas.statistics.permutation import permutation_p, sign_flip_p
 from nas.statistics.power import fewest_pairs, resolvable_effect, smallest_p
-from nas.statistics.rates import Rate, StabilityGain, stability_gain, success_rates, wilson
+from nas.statistics.rates import (
+    Rate,
+    StabilityGain,
+    newcombe,
+    stability_gain,
+    success_rates,
+    wilson,
+)
 from nas.statistics.speed import SpeedUp, restricted_mean, speed_up
 from nas.statistics.stages import StageEffects, single_effects, stage_effects
 from nas.statistics.surface import SMALLEST_R2, Surface, depth_surface
@@ -40,6 +48,7 @@ __all__ = [
     "CrossoverDepth",
     "Distribution",
     "Effect",
+    "Hurdle",
     "MarginalEffect",
     "OnsetDepth",
     "Rate",
@@ -50,16 +59,21 @@ __all__ = [
     "Surface",
     "budget_verdict",
     "crossover_depth",
+    "decision_p",
     "degradation_difference",
     "depth_surface",
     "edf",
     "family",
     "fewest_pairs",
+    "has_levelled_off",
     "holm",
+    "hurdle",
     "marginal_effects",
+    "newcombe",
     "onset_depth",
     "order_verdict",
     "paired_effect",
+    "permutation_p",
     "resolvable_effect",
     "restricted_mean",
     "separation",
@@ -70,6 +84,7 @@ __all__ = [
     "stability_gain",
     "stage_effects",
     "success_rates",
+    "twin_effect",
     "twin_gain",
     "wilson",
 ]

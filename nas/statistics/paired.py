@@ -1,24 +1,26 @@
-"""The effect of one difference between twins: a mean over pairs, its interval, its sign-flip p."""
+"""The effect of one difference between twins: a mean over pairs, its interval and its tests."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from math import sqrt
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 from scipy.special import stdtr
 
-from nas.statistics.intervals import Array, interval
+from nas.statistics.intervals import UNBOUNDED, Bounds, interval
+from nas.statistics.permutation import finite, permutation_p, sign_flip_p
 
+#: pairs from which on the sign-flip test can reach 5%
 SIGN_FLIP_FROM = 6
-ENUMERATED_TO = 20
 
 
 @dataclass(frozen=True)
 class Effect:
-    """The mean of paired differences with its interval; `p_value` is the sign-flip one, from 6
-    pairs on.
+    """The mean of paired differences with its interval. `p_value` is the sign-flip one, from 6
+    pairs on; `unpaired_p` that of the exact permutation of both arms, if these are known;
+    `saturated`: every run of both arms had an error of 0, so that there was nothing to gain.
     """
 
     mean: float
@@ -28,6 +30,8 @@ class Effect:
     p_value: float | None
     confidence: float
     method: str
+    unpaired_p: float | None = None
+    saturated: bool = False
 
     @property
     def n(self) -> int:
@@ -36,7 +40,7 @@ class Effect:
 
     @property
     def sd(self) -> float:
-        """The standard deviation of a pair; nan where there is only one."""
+        """The standard deviation of a pair; nan if there is only one."""
         return float(np.std(self.pairs, ddof=1)) if self.n > 1 else float("nan")
 
     @property
@@ -54,15 +58,18 @@ def paired_effect(
     resamples: int = 10_000,
     seed: int = 0,
     method: str = "auto",
+    bounds: Bounds = UNBOUNDED,
 ) -> Effect:
-    """The mean of the differences, one for each seed; see `nas.statistics.intervals` for the
-    method.
+    """The mean of the differences, one for each seed, which lie within `bounds`; see
+    `nas.statistics.intervals` for the method.
 
     A run that diverged counts with the error it had (that of chance), so every difference is a
     number.
     """
     pairs = finite(differences)
-    ends = interval(pairs, method, confidence=confidence, resamples=resamples, seed=seed)
+    ends = interval(
+        pairs, method, confidence=confidence, resamples=resamples, seed=seed, bounds=bounds
+    )
     p_value = (
         sign_flip_p(pairs, resamples=resamples, seed=seed) if len(pairs) >= SIGN_FLIP_FROM else None
     )
@@ -77,53 +84,38 @@ def paired_effect(
     )
 
 
-def finite(values: Iterable[float]) -> Array:
-    """The values as an array; ValueError where there are none or one of them is not a number."""
-    array = np.asarray(list(values), dtype=float)
-    if array.size == 0:
-        raise ValueError("an effect needs at least one pair, but there are none.")
-    if not np.isfinite(array).all():
-        raise ValueError(
-            f"every value must be a finite number, but these are {array.tolist()}: "
-            "a run that diverged counts with the error of chance."
-        )
-    return array
-
-
-def sign_flip_p(differences: Iterable[float], *, resamples: int = 10_000, seed: int = 0) -> float:
-    """Two-sided share of sign patterns with a sum at least as far from zero (Fisher, 1935).
-
-    Exact up to 20 pairs; beyond, (1 + hits) / (1 + resamples) of random patterns (Phipson & Smyth,
-    2010).
+def twin_effect(reference: ArrayLike, arm: ArrayLike, **options: Any) -> Effect:
+    """The mean of reference less arm, one error of each for each seed: positive if the arm is
+    better. `options` are those of `paired_effect`.
     """
-    pairs = finite(differences)
-    bar = abs(pairs.sum()) - 1e-9 * np.abs(pairs).sum()
-    if len(pairs) > ENUMERATED_TO:
-        signs = signs_drawn(len(pairs), resamples, seed)
-        return float((1 + (np.abs(signs @ pairs) >= bar).sum()) / (1 + resamples))
-    sums = pairs[:1]
-    for pair in pairs[1:]:
-        sums = np.concatenate([sums + pair, sums - pair])
-    return float((np.abs(sums) >= bar).mean())
+    worse, better = np.asarray(reference, dtype=float), np.asarray(arm, dtype=float)
+    effect = paired_effect(worse - better, **options)
+    return replace(
+        effect,
+        unpaired_p=permutation_p(worse, better),
+        saturated=not worse.any() and not better.any(),
+    )
 
 
-@lru_cache(maxsize=4)
-def signs_drawn(n: int, resamples: int, seed: int) -> NDArray[np.int8]:
-    """Random patterns of n signs, the same for all effects of as many pairs."""
-    drawn, signs = np.random.default_rng(seed), np.empty((resamples, n), dtype=np.int8)
-    for rows in np.array_split(signs, -(-resamples // 1000)):  # choice takes 16 bytes for each
-        rows[:] = drawn.choice([-1, 1], size=rows.shape)
-    return signs
+def decision_p(effect: Effect) -> tuple[float, str]:
+    """The p that decides about an effect, and the test it is of: the larger one of the paired
+    t-test's and of the exact test's, which is the unpaired permutation if both arms are known and
+    else the sign-flip test. So it is never below what an exact test can give from so few pairs, and
+    does not depend on how many hypotheses there are.
+    """
+    if effect.unpaired_p is None:
+        exact = sign_flip_p(effect.pairs), "sign-flip"
+    else:
+        exact = effect.unpaired_p, "unpaired permutation"
+    return max(exact, (student_p(effect.pairs), "paired t"), key=lambda test: test[0])
 
 
 def student_p(differences: Iterable[float]) -> float:
-    """Two-sided p of the paired t-test; the sign-flip p where all pairs are equal, 1 for one
-    pair.
-    """
+    """Two-sided p of the paired t-test; 1 for one pair, and 0 if all pairs are equal and not 0."""
     pairs = finite(differences)
     if len(pairs) == 1:
         return 1.0
     error = pairs.std(ddof=1) / sqrt(len(pairs))
     if error <= 1e-12 * np.abs(pairs).max():
-        return sign_flip_p(pairs)
+        return float(not pairs.any())
     return float(2 * stdtr(len(pairs) - 1, -abs(pairs.mean()) / error))

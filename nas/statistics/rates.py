@@ -81,18 +81,28 @@ def stability_gain(
     only_residual, n = pairs[False, True], sum(pairs.values())
     plain = wilson(both + only_plain, n, confidence=confidence)
     residual = wilson(both + only_residual, n, confidence=confidence)
-    phi = correlation(pairs)
-    gain = plain.rate - residual.rate
+    low, high = newcombe(plain, residual, correlation(pairs))
     return StabilityGain(
-        gain=gain,
-        low=max(-1.0, gain - add(plain.rate - plain.low, residual.high - residual.rate, phi)),
-        high=min(1.0, gain + add(plain.high - plain.rate, residual.rate - residual.low, phi)),
+        gain=plain.rate - residual.rate,
+        low=low,
+        high=high,
         plain=plain,
         residual=residual,
         only_plain=only_plain,
         only_residual=only_residual,
         n=n,
         p_value=mcnemar_p(only_plain, only_residual),
+    )
+
+
+def newcombe(first: Rate, second: Rate, phi: float = 0.0) -> tuple[float, float]:
+    """The interval of the difference of two rates from their Wilson limits (Newcombe, 1998, method
+    10); `phi` is the correlation of paired runs, 0 for independent ones.
+    """
+    gain = first.rate - second.rate
+    return (
+        max(-1.0, gain - add(first.rate - first.low, second.high - second.rate, phi)),
+        min(1.0, gain + add(first.high - first.rate, second.rate - second.low, phi)),
     )
 
 

@@ -7,17 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from nas.statistics.intervals import Array
 from nas.statistics.paired import Effect, paired_effect
+from nas.statistics.resampling import Array
 
 
 @dataclass(frozen=True)
 class SpeedUp:
-    """Steps to a threshold, plain against residual, up to `horizon` steps.
+    """Steps to a threshold, plain against residual, up to `horizon` steps; a run that never got
+    there is censored.
 
-    `ratio` is the geometric mean over pairs of plain / residual steps with its interval; `at_least`
-    says that a plain run never got there and all residual ones did, so the true ratio is larger.
-    `saved` is the paired difference of restricted means in steps.
+    `ratio` is the geometric mean over pairs of plain / residual steps with its interval. If plain
+    runs alone are censored the ratio is `at_least` that much and `high` is None; if residual runs
+    alone are, it is `at_most` that much and `low` is None; if runs of both are, nothing bounds it
+    and all three are None. `saved` is the paired difference of restricted means in steps, which
+    needs no such care.
     """
 
     plain_mean: float
@@ -26,10 +29,21 @@ class SpeedUp:
     residual_never: int
     horizon: float
     saved: Effect
-    ratio: float
-    low: float
-    high: float
+    ratio: float | None
+    low: float | None
+    high: float | None
     at_least: bool
+    at_most: bool
+
+    @property
+    def none_got_there(self) -> bool:
+        """Whether no run of either arm got there, so that nothing can be said."""
+        return self.plain_never == self.residual_never == self.saved.n
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the interval of the ratio leaves 1 out."""
+        return (self.low is not None and self.low > 1) or (self.high is not None and self.high < 1)
 
 
 def restricted_mean(steps: Iterable[float | None], horizon: float) -> float:
@@ -53,8 +67,8 @@ def speed_up(
     """The speed-up of pairs with the same seed; the interval is that of the mean log ratio."""
     plain_steps, residual_steps = list(plain), list(residual)
     slow, fast = restricted(plain_steps, horizon), restricted(residual_steps, horizon)
-    log_ratio = paired_effect(np.log(slow / fast), **options)
     slow_never, fast_never = never(plain_steps, horizon), never(residual_steps, horizon)
+    log_ratio = None if slow_never and fast_never else paired_effect(np.log(slow / fast), **options)
     return SpeedUp(
         plain_mean=restricted_mean(plain_steps, horizon),
         residual_mean=restricted_mean(residual_steps, horizon),
@@ -62,10 +76,11 @@ def speed_up(
         residual_never=fast_never,
         horizon=horizon,
         saved=paired_effect(slow - fast, **options),
-        ratio=exp(log_ratio.mean),
-        low=exp(log_ratio.low),
-        high=exp(log_ratio.high),
+        ratio=exp(log_ratio.mean) if log_ratio else None,
+        low=exp(log_ratio.low) if log_ratio and not fast_never else None,
+        high=exp(log_ratio.high) if log_ratio and not slow_never else None,
         at_least=slow_never > 0 and fast_never == 0,
+        at_most=fast_never > 0 and slow_never == 0,
     )
 
 

@@ -6,17 +6,21 @@ none (0). Each effect is linear in the errors of one seed, so its value is taken
 then treated as any other paired difference. Gains are positive where shortcuts lower the error.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
-from math import factorial
+from math import factorial, inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nas.statistics.intervals import Array
-from nas.statistics.paired import Effect, finite, paired_effect
+from nas.statistics.paired import Effect, paired_effect, twin_effect
+from nas.statistics.permutation import finite
+from nas.statistics.resampling import Array
+
+Mask = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -36,48 +40,61 @@ class StageEffects:
     total: Effect
 
 
-def stage_effects(errors: ArrayLike, **options: Any) -> StageEffects:
-    """All effects of the factorial, each with its interval over seeds."""
+def stage_effects(errors: ArrayLike, *, largest: float = inf, **options: Any) -> StageEffects:
+    """All effects of the factorial, each with its interval over seeds; `largest` is the largest
+    error there can be.
+    """
     table = factorial_table(errors)
     k = table.ndim - 1
-    full, plain = (1,) * k, (0,) * k
-
-    def effects(values: dict[int, Array]) -> dict[int, Effect]:
-        return {stage: paired_effect(value, **options) for stage, value in values.items()}
-
+    within = options | {"bounds": (-largest, largest)}
+    some = [stages for size in range(2, k + 1) for stages in combinations(range(k), size)]
     return StageEffects(
-        main=effects({i: contrast(table, (i,)) for i in range(k)}),
+        main={i: twin_effect(*averages(table, i), **within) for i in range(k)},
         interaction={
-            some: paired_effect(contrast(table, some), **options)
-            for size in range(2, k + 1)
-            for some in combinations(range(k), size)
+            stages: paired_effect(contrast(table, stages), **options, bounds=wider(largest, stages))
+            for stages in some
         },
-        shapley=effects({i: shapley(table, i) for i in range(k)}),
-        removal=effects({i: cell(table, flipped(full, i)) - cell(table, full) for i in range(k)}),
-        alone=effects({i: cell(table, plain) - cell(table, flipped(plain, i)) for i in range(k)}),
-        total=paired_effect(cell(table, plain) - cell(table, full), **options),
+        shapley={i: paired_effect(shapley(table, i), **within) for i in range(k)},
+        **single(partial(cell, table), k, within),
     )
 
 
-def single_effects(errors: Mapping[tuple[int, ...], ArrayLike], **options: Any) -> StageEffects:
-    """What can be said where only the full network, the plain one, and those that differ from one
+def single_effects(
+    errors: Mapping[tuple[int, ...], ArrayLike], *, largest: float = inf, **options: Any
+) -> StageEffects:
+    """What can be said if only the full network, the plain one, and those that differ from one
     of them in a single stage were trained: mask -> one error for each seed.
     """
     table = {mask: np.asarray(row, dtype=float) for mask, row in errors.items()}
-    k = len(next(iter(table)))
+    within = options | {"bounds": (-largest, largest)}
+    effects = single(table.__getitem__, len(next(iter(table))), within)
+    return StageEffects(main={}, interaction={}, shapley={}, **effects)
+
+
+def single(cell_of: Callable[[Mask], Array], k: int, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Removal, alone and total: the effects between two networks."""
     full, plain = (1,) * k, (0,) * k
-    return StageEffects(
-        main={},
-        interaction={},
-        shapley={},
-        removal={
-            i: paired_effect(table[flipped(full, i)] - table[full], **options) for i in range(k)
-        },
-        alone={
-            i: paired_effect(table[plain] - table[flipped(plain, i)], **options) for i in range(k)
-        },
-        total=paired_effect(table[plain] - table[full], **options),
-    )
+
+    def gain(without: Mask, having: Mask) -> Effect:
+        return twin_effect(cell_of(without), cell_of(having), **options)
+
+    return {
+        "removal": {i: gain(flipped(full, i), full) for i in range(k)},
+        "alone": {i: gain(plain, flipped(plain, i)) for i in range(k)},
+        "total": gain(plain, full),
+    }
+
+
+def averages(table: Array, stage: int) -> tuple[Array, Array]:
+    """Seed by seed: the mean error without and with a stage's shortcuts."""
+    off, on = np.take(table, 0, axis=stage + 1), np.take(table, 1, axis=stage + 1)
+    return off.reshape(len(table), -1).mean(axis=1), on.reshape(len(table), -1).mean(axis=1)
+
+
+def wider(largest: float, stages: tuple[int, ...]) -> tuple[float, float]:
+    """The range of an interaction: twice as wide for each further stage."""
+    most = largest * 2 ** (len(stages) - 1)
+    return -most, most
 
 
 def factorial_table(errors: ArrayLike) -> Array:
@@ -92,7 +109,7 @@ def factorial_table(errors: ArrayLike) -> Array:
 
 
 def contrast(table: Array, stages: tuple[int, ...]) -> Array:
-    """Seed by seed: the gain of the first stage, and how much each further one raises it (the
+    """Seed by seed: by how much each further stage raises the gain of the first one (the
     difference of gains, not half of it as in Box, Hunter & Hunter, 2005), averaged over the
     remaining stages.
     """

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.statistics.intervals import Array
+from nas.statistics.resampling import Array
 
 Columns = Mapping[str, Sequence[Hashable | None]]
 

@@ -13,6 +13,7 @@ from nas.report.sections.twin_figures import ROLES
 from nas.report.sections.twin_tables import MANY, effect_cell
 from nas.report.style import MINUS, number, signed
 from nas.report.trial_rows import Row, finite
+from nas.statistics import SpeedUp
 from nas.training.metrics import PROBE_MEASURES, RUN_MEASURES, Measure
 
 
@@ -35,16 +36,30 @@ def speed(contrasts: Sequence[Contrast]) -> Table:
 def speed_row(one: Contrast, layers: int) -> tuple[str, ...]:
     """A contrast at one depth."""
     fast, failed = one.speed[layers], one.stability[layers]
-    ratio = f"{'at least ' if fast.at_least else ''}{fast.ratio:.2f} {bounds(fast.low, fast.high)}"
-    ratio += "" if fast.low > 1 or fast.high < 1 else " not resolved"
     gain = f"{signed(100 * failed.gain, 0)} {bounds(100 * failed.low, 100 * failed.high, 0)}"
     return (
         *(Kind(one.arm), Kind(one.reference), one.order, ROLES.get(one.role, one.role)),
-        *(str(layers), number(fast.residual_mean), number(fast.plain_mean), ratio),
+        *(str(layers), number(fast.residual_mean), number(fast.plain_mean), ratio_cell(fast)),
         f"{fast.residual_never} against {fast.plain_never}",
         f"{failed.residual.count} against {failed.plain.count} of {failed.n}",
         gain if failed.resolved else f"{gain} not resolved",
     )
+
+
+def ratio_cell(fast: SpeedUp) -> str:
+    """How many times as fast, with the ends that are known."""
+    if fast.ratio is None:
+        return "not told: none got there" if fast.none_got_there else "not told: some of both never"
+    ratio = f"{fast.ratio:.2f}"
+    if fast.saved.n == 1:
+        return f"{ratio} (no interval)"
+    if fast.high is None:
+        text = f"at least {ratio} [{fast.low:.2f}, …)"
+    elif fast.low is None:
+        text = f"at most {ratio} (…, {fast.high:.2f}]"
+    else:
+        text = f"{ratio} {bounds(fast.low, fast.high)}"
+    return text if fast.resolved else f"{text} not resolved"
 
 
 def bounds(low: float, high: float, digits: int = 2) -> str:

@@ -206,12 +206,13 @@ def statistics(twins: Twins) -> str:
     fixed = twins.payoff.primary
     depths = fixed.get("depths", [])
     shallow, deep = (depths[0], depths[-1]) if depths else ("?", "?")
-    tests = sorted({claim.test for claim in twins.payoff.claims.values() if claim.test})
     return (
         "Differences are taken pair by pair, between runs of the same seed; 95% intervals of "
         f"their mean by {twins.methods}. Primary, written to the study before the first twin ran: "
         f"{fixed.get('estimand', 'not recorded')}; {shallow} and {deep} blocks in every stage; "
-        f"{fixed.get('correction', 'Holm')}{f', {listed(tests)} test' if tests else ''}. A "
+        f"{fixed.get('correction', 'Holm')}. The p that is corrected is the larger one of the "
+        "paired t-test's and of the exact unpaired permutation's (the sign-flip test's where an "
+        "effect is not the difference of two arms), so never below what an exact test can give. A "
         "primary comparison is resolved where the corrected p is at most 0.05 and the interval "
         "leaves zero out. Everything else is exploratory. Smallest effect of interest: "
         f"{twins.payoff.smallest_effect:g} points."

@@ -50,7 +50,8 @@ def gain_section(twins: Twins) -> Section:
     if named:
         note = (
             "Positive: the arm has the lower error. Every pair is printed where there are five or "
-            "fewer, else the exact sign-flip p, uncorrected. 95% intervals by "
+            "fewer, else the exact p of both arms' runs exchanged and of the pairs' signs flipped, "
+            "uncorrected. 95% intervals by "
             f"{twins.methods}. Only the primary comparisons are corrected for their number."
         )
         parts.append(tables.gains(named, "All gains", note))

@@ -8,7 +8,7 @@ from nas.payoff.contrasts import Contrast
 from nas.report.document import Kind, Table
 from nas.report.sections.twin_figures import ROLES
 from nas.report.style import counted, number, signed
-from nas.statistics import Claim, Effect, StageEffects
+from nas.statistics import Claim, CrossoverDepth, Effect, StageEffects
 
 #: pairs up to which each one is printed
 PRINTED_PAIRS = 5
@@ -25,14 +25,21 @@ def effect_cell(effect: Effect | None, digits: int = 1) -> str:
     mean, low, high = (signed(x, digits) for x in (effect.mean, effect.low, effect.high))
     if not (math.isfinite(effect.low) and math.isfinite(effect.high)):
         return f"{mean} (one pair, no interval)"
+    if effect.saturated:
+        return "0.0, saturated: no error in any run of both"
     return f"{mean} [{low}, {high}]" + ("" if effect.resolved else " not resolved")
 
 
 def pairs_cell(effect: Effect) -> str:
-    """Every pair where there are five or fewer, else the exact p of their signs."""
-    if effect.n > PRINTED_PAIRS:
-        return f"sign-flip p = {number(effect.p_value)}"
-    return ", ".join(signed(pair) for pair in effect.pairs)
+    """Every pair where there are five or fewer, else the exact p of both arms, and of the signs of
+    the pairs.
+    """
+    if effect.n <= PRINTED_PAIRS:
+        return ", ".join(signed(pair) for pair in effect.pairs)
+    signs = f"sign-flip p = {number(effect.p_value)}"
+    if effect.unpaired_p is None:
+        return signs
+    return f"permutation p = {number(effect.unpaired_p)}, {signs}"
 
 
 def gains(contrasts: Iterable[tuple[str, Contrast]], title: str, note: str) -> Table:
@@ -102,14 +109,26 @@ def crossovers(payoff: Payoff) -> Table:
     """The depth at which each arm has its least training error."""
     rows = [
         (
-            *(name, str(one.depth), f"{one.low} to {one.high}" if one.n > 1 else "–"),
-            *("yes, may lie deeper" if one.censored else "no", str(one.n)),
+            *(name, least_cell(one), f"{one.low} to {one.high}" if one.n > 1 else "–"),
+            *(beyond_cell(one), str(one.n)),
         )
         for name, one in payoff.crossover.items()
     ]
-    least, deepest = "layers of least training error", "reaches the deepest one"
-    head = ("arm", least, "95% interval", deepest, "seeds")
+    least, beyond = "layers of least training error", "may lie beyond what was tried"
+    head = ("arm", least, "95% interval", beyond, "seeds")
     return Table("From which depth on an arm gets worse", head, rows, folded=len(rows) > MANY)
+
+
+def least_cell(one: CrossoverDepth) -> str:
+    """The depth of least error, or the equal ones, and whether there is no error left to lose."""
+    text = str(one.depth) if one.last == one.depth else f"{one.depth} to {one.last}, equal"
+    return f"{text}; saturated" if one.saturated else text
+
+
+def beyond_cell(one: CrossoverDepth) -> str:
+    """On which side the interval reaches the end of the depths that were tried."""
+    sides = ["shallower"] * one.censored_shallow + ["deeper"] * one.censored
+    return f"yes, {' or '.join(sides)}" if sides else "no"
 
 
 def stage_table(payoff: Payoff, stages: StageEffects) -> Table:
