@@ -140,7 +140,7 @@ def test_no_block_writes_into_its_input(combination: tuple[str, ...], activation
 
 def kinds(module: nn.Module) -> list[str]:
     """Names of the operations of a part."""
-    short = {"Conv2d": "conv", "BatchNorm2d": "norm", "ReLU": "act"}
+    short = {"Conv2d": "conv", "StridedPointwise": "conv", "BatchNorm2d": "norm", "ReLU": "act"}
     return [short[type(m).__name__] for m in module.modules() if type(m).__name__ in short]
 
 

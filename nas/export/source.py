@@ -44,6 +44,7 @@ from nas.model.layout import (
     norm_groups,
     plan,
     stride_of,
+    trace,
     without_norm,
 )
 
@@ -71,9 +72,9 @@ CONV = '''\
 def conv(in_channels, out_channels, kernel_size, stride=1, groups=1):
     """Convolution {with_bias} bias, padded so that stride 1 keeps the size."""
     padding = kernel_size // 2
-    return nn.Conv2d(
-        in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias={bias}
-    )'''
+{made}'''
+CONV_ARGUMENTS = ["in_channels", "out_channels", "kernel_size", "stride", "padding"]
+CONV_CLASS = "    kind = StridedPointwise if kernel_size == 1 and stride > 1 else nn.Conv2d\n"
 ORDER = '''\
 def {name}(convs):
     """{about}"""
@@ -153,8 +154,7 @@ class Writer:
 
     def parts(self) -> Iterator[tuple[str, str]]:
         """Name and source of everything the network uses, in the order of use; some come twice."""
-        bias = self.groups is None
-        yield "conv", CONV.format(bias=bias, with_bias="with" if bias else "without")
+        yield from self.convolutions()
         for name in dict.fromkeys(record.type.name for record, _ in self.blocks):
             yield from self.copier.function(name, BLOCKS.function(name), self.options[name])
         if isinstance(self.activation.kind, type):
@@ -171,6 +171,19 @@ class Writer:
             yield part.__name__, self.block_class(part)
             yield name, self.function(name, part.__name__)
         yield "Network", self.network()
+
+    def convolutions(self) -> Iterator[tuple[str, str]]:
+        """The function that makes convolutions, after the class of those that are strided 1x1."""
+        ops = [op for _, op, _, _ in trace(self.layout, self.architecture.image_shape)]
+        shapes = {(op.kernel_size, op.stride) for op in ops if isinstance(op, Conv)}
+        strided = any(network.conv_class(*shape) is network.StridedPointwise for shape in shapes)
+        if strided:
+            yield from self.copier.kind(network.StridedPointwise)
+        bias = self.groups is None
+        arguments = [*CONV_ARGUMENTS, "groups=groups", f"bias={bias}"]
+        made = fitted(f"return {'kind' if strided else 'nn.Conv2d'}(", arguments, ")", 4)
+        made = CONV_CLASS + made if strided else made
+        yield "conv", CONV.format(made=made, with_bias="with" if bias else "without")
 
     def weave(self) -> str:
         """The function that puts norms and activations between convolutions."""

@@ -54,6 +54,18 @@ class ZeroPad(nn.Module):
         return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.extra))
 
 
+class StridedPointwise(nn.Conv2d):
+    """1x1 convolution with a stride: subsample, then convolve with stride 1.
+
+    oneDNN's own kernel for it writes past its buffer if input channels are few (oneDNN issue 6035).
+    The mean of a single pixel is that pixel; pooling is faster than slicing here.
+    """
+
+    def forward(self, x):
+        x = F.avg_pool2d(x, 1, self.stride)
+        return F.conv2d(x, self.weight, self.bias, groups=self.groups)
+
+
 class Network(nn.Module):
     """Stem, stages of blocks, pooling and a linear classifier.
 
@@ -114,7 +126,7 @@ def build_op(architecture: Architecture, op: ops.Op, *, first: bool) -> nn.Modul
     groups = norm_groups(architecture)
     match op:
         case ops.Conv(inputs, outputs, kernel, stride, conv_groups):
-            return nn.Conv2d(
+            return conv_class(kernel, stride)(
                 inputs,
                 outputs,
                 kernel,
@@ -131,6 +143,11 @@ def build_op(architecture: Architecture, op: ops.Op, *, first: bool) -> nn.Modul
             return nn.MaxPool2d(3, 2, 1)
         case ops.ZeroPad(inputs, outputs, stride):
             return ZeroPad(inputs, outputs, stride)
+
+
+def conv_class(kernel_size: int, stride: int) -> type[nn.Conv2d]:
+    """The class of a convolution: no network hands a 1x1 convolution with a stride to oneDNN."""
+    return StridedPointwise if kernel_size == 1 and stride > 1 else nn.Conv2d
 
 
 def activation(layer: ops.Layer, *, overwrite: bool) -> nn.Module:
