@@ -321,7 +321,7 @@ def export(
     out: Out = OUT,
     trust: Trust = False,
 ) -> None:
-    """Train the best architecture on all but the test split and write it as a Python module."""
+    """Train the best architecture on training and validation split, and write it as a module."""
     from nas.export.retrain import export as run
     from nas.search.study import load_study
     from nas.storage.open import open_storage

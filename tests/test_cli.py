@@ -1,9 +1,11 @@
 """The command line, as a person meets it."""
 
+import ast
 import json
 import os
 import re
 import resource
+import runpy
 import shutil
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import torch
 from conftest import TINY
 
 from nas.cli import app, main
+from nas.data import Dataset, open_data
 from nas.space.space import bundled_spaces
 
 NAS = Path(sys.executable).with_name("nas")
@@ -252,9 +255,23 @@ def test_export_without_training_takes_the_weights_found(nas: Run) -> None:
     )
     assert run.returncode == 0, run.stderr
     assert "(1, 10)" in run.stdout
+    assert "Trained on 96 of the 1,400 pictures" in docstring_of("out dir/net.py")
+    names = runpy.run_path("out dir/net.py")
+    pictures = torch.zeros(3, 1, 8, 8, dtype=torch.uint8)
+    assert set(names["predict"](names["Network"](), pictures)) <= set("0123456789")
+    usual = open_data(Dataset(name="digits", train_size=96, validation_size=40), **DIGITS)
+    assert tuple(names["MEAN"]) == usual.mean
     first = Path("out dir/net.py").read_bytes()
     nas("export", "--no-train", "--output", "out dir/net.py")
     assert Path("out dir/net.py").read_bytes() == first
+
+
+DIGITS: dict[str, Any] = {"data_dir": Path(), "batch_size": 2, "seed": 0}
+
+
+def docstring_of(file: str) -> str:
+    """What a module says of itself, on one line."""
+    return " ".join(str(ast.get_docstring(ast.parse(Path(file).read_text()))).split())
 
 
 def bare_environment() -> dict[str, str]:
@@ -266,7 +283,18 @@ def test_export_trains_again_and_tests_once(nas: Run) -> None:
     status, output, _ = nas("export", "--seeds", "2", "--output", "net.py")
     assert status == 0
     assert len(re.findall(r"seed \d: test accuracy 0\.\d+", output)) == 2
-    assert re.search(r"of 2 seeds", Path("net.py").read_text())
+    facts = docstring_of("net.py")
+    assert "Trained on 136 of the 1,400 pictures outside the test split." in facts
+    tested = [float(value) for value in re.findall(r"seed \d: test accuracy (0\.\d+)", output)]
+    own = re.search(r"these weights \(seed 0\), tested once: (\S+) %", facts)
+    assert own
+    assert float(own[1]) == pytest.approx(100 * tested[0], abs=0.01)
+    both = re.search(r"of the architecture: (\S+) ± \S+ % \(mean ± sd of 2 seeds", facts)
+    assert both
+    assert float(both[1]) == pytest.approx(50 * sum(tested), abs=0.01)
+    both_splits = {"train_on_validation": True, **DIGITS}
+    usual = open_data(Dataset(name="digits", train_size=96, validation_size=40), **both_splits)
+    assert tuple(runpy.run_path("net.py")["MEAN"]) == usual.mean
     kept = sorted(Path("runs/tiny/export").glob("*.json"))
     assert len(kept) == 2
     stamps = [path.stat().st_mtime_ns for path in kept]

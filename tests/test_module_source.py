@@ -15,6 +15,8 @@ import pytest
 import torch
 from hypothesis import strategies as st
 
+from nas.data.batches import Batches
+from nas.export.prediction import Inputs
 from nas.export.source import module_source
 from nas.model.architecture import Architecture, Named, Stage
 from nas.model.blocks import (
@@ -107,8 +109,13 @@ def special_cases() -> dict[str, Architecture]:
 CASES = cases()
 
 
-def export(candidate: Architecture) -> str:
-    return module_source(candidate, title=TITLE, facts=FACTS)
+INPUTS = Inputs(
+    ("cat", "dog", "T-shirt/top", "猫", "cheval à bascule"), (0.5, 0.25, 1 / 3), (0.2, 0.1, 0.3)
+)
+
+
+def export(candidate: Architecture, inputs: Inputs | None = None) -> str:
+    return module_source(candidate, title=TITLE, facts=FACTS, inputs=inputs)
 
 
 def load(source: str) -> dict:
@@ -245,6 +252,9 @@ def test_every_module_is_formatted_and_lint_clean(tmp_path):
     for number, text in enumerate(HOSTILE):
         source = module_source(CASES["resnext"], title=text, facts=[text, text])
         (tmp_path / f"hostile_{number}.py").write_text(source, encoding="utf-8")
+    many = Inputs([f"class {index}" for index in range(100)], INPUTS.mean, INPUTS.std)
+    for name, inputs in {"few": INPUTS, "many": many, "bare": Inputs("01234")}.items():
+        (tmp_path / f"{name}.py").write_text(export(CASES["resnext"], inputs), encoding="utf-8")
     for arguments in (
         ["check"],
         ["check", "--line-length", "100", "--select", "E,F,I,UP,B,SIM"],
@@ -461,3 +471,64 @@ EVIL = f"1); {PAYLOAD} #"
 def test_hostile_names_and_numbers_are_refused(candidate):
     with pytest.raises(ValueError, match=r"\S"):
         export(candidate)
+
+
+# Pictures in, class names out
+
+
+class Seen(torch.nn.Module):
+    """Keeps what it is given; its scores are the first pixels."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.x = x
+        return x.flatten(1)[:, :5]
+
+
+def test_predict_normalises_as_training_did() -> None:
+    """From bytes, or from floats of 0 to 1, to the name of the best class."""
+    names, network = load(export(CASES["resnext"], INPUTS)), Seen()
+    pixels = torch.randint(0, 256, (40, 3, 8, 8), generator=torch.Generator().manual_seed(0))
+    pixels, rows = pixels.to(torch.uint8), torch.arange(40)
+    batches = Batches(pixels, rows, rows, batch_size=40, mean=INPUTS.mean, std=INPUTS.std)
+    trained_on = next(iter(batches))[0]
+    classes = [INPUTS.classes[index] for index in trained_on.flatten(1)[:, :5].argmax(1)]
+    assert len(set(classes)) == 5
+    for pictures in (pixels, pixels / 255):
+        assert names["predict"](network.train(), pictures) == classes
+        assert torch.allclose(network.x, trained_on, atol=1e-5)
+        assert not network.training
+    assert (names["MEAN"], names["STD"]) == (list(INPUTS.mean), list(INPUTS.std))
+    assert names["CLASSES"] == list(INPUTS.classes)
+
+
+def test_predict_leaves_pictures_alone_where_a_data_module_normalised() -> None:
+    names = load(export(CASES["resnext"], Inputs([str(label) for label in range(5)])))
+    assert not {"MEAN", "STD"} & names.keys()
+    network, pictures = names["Network"](), torch.randn(9, 3, 8, 8)
+    with torch.no_grad():
+        expected = network.eval()(pictures).argmax(1).tolist()
+    assert names["predict"](network, pictures) == [str(label) for label in expected]
+
+
+HOSTILE_CLASSES = [
+    '"]; import os; os.abort(); ["',
+    "\\",
+    "a\nb\r\u2028",
+    "\u202e rtl",
+    "\ud800",
+    '"""',
+    "{shape}",
+    "'",
+    "\0",
+    "x" * 300,
+]
+
+
+def test_names_of_classes_are_strings_whatever_is_in_them():
+    source = export(CASES["resnext"], Inputs(HOSTILE_CLASSES, INPUTS.mean, INPUTS.std))
+    assert load(source)["CLASSES"] == HOSTILE_CLASSES
+    assert all(c.isprintable() or c == "\n" for c in source)
+    harmless = export(CASES["resnext"], INPUTS)
+    (constant,) = re.findall(r"CLASSES = \[.*?^\]$", source, re.DOTALL | re.MULTILINE)
+    (usual,) = re.findall(r"CLASSES = .*", harmless)
+    assert source.replace(constant, "") == harmless.replace(usual, "")

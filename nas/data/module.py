@@ -77,13 +77,12 @@ class ImageData(LightningDataModule):
 
     def _train_on_validation(self) -> None:
         """Add the validation pictures to those trained on."""
-        rows = self._validation
         if self._held is not self._pool:
-            rows = rows + len(self._pool.labels)
+            self._validation = self._validation + len(self._pool.labels)
             pixels = torch.cat((self._pool.pixels, self._held.pixels))
             labels = torch.cat((self._pool.labels, self._held.labels))
-            self._pool = Resident(pixels, labels, self.classes)
-        self._train = torch.cat((self._train, rows)).sort().values
+            self._pool = self._held = Resident(pixels, labels, self.classes)
+        self._train = torch.cat((self._train, self._validation)).sort().values
 
     def _checked(self, split: str) -> Resident:
         """A split read from disk, of pictures like those of the pool."""
@@ -95,6 +94,17 @@ class ImageData(LightningDataModule):
                 f"{self.image_shape}; they must agree (dataset.image_size resizes both)."
             )
         return found
+
+    @property
+    def num_train(self) -> int:
+        """Pictures that are trained on."""
+        return len(self._train)
+
+    @property
+    def num_outside_test(self) -> int:
+        """Pictures outside the test split."""
+        apart = 0 if self._held is self._pool else len(self._held.labels)
+        return len(self._pool.labels) + apart
 
     @property
     def is_constant(self) -> bool:

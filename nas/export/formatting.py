@@ -10,7 +10,7 @@ from nas.model.architecture import Named
 from nas.model.blocks import BLOCKS, Conv, Ops
 
 LINE_LENGTH = 100
-RESERVED = {"torch", "nn", "F", "Path", *keyword.kwlist}
+RESERVED = {"torch", "nn", "F", "Path", "MEAN", "STD", "CLASSES", "predict", *keyword.kwlist}
 TAKEN = "no part of an exported module can have the name {!r}."
 
 

@@ -1,4 +1,4 @@
-"""The best architecture, trained again on all but the test split, as a Python module."""
+"""The best architecture, trained again on training and validation split, as a Python module."""
 
 import json
 import multiprocessing
@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial
 from nas.common.errors import ExportError, first_line
 from nas.common.machine import git_commit, library_version, memory_share, num_cores
 from nas.common.paths import DATA_DIR, OUT, study_folder
+from nas.export.prediction import Inputs, inputs_of, inputs_of_search
 from nas.export.source import module_source
 from nas.model.network import Network
 from nas.search.allow_code import require_trust
@@ -35,13 +36,12 @@ DAMAGED = (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, Attribu
 
 @dataclass(frozen=True)
 class Run:
-    """One retraining: its seed, its test accuracy, its weights, and how pictures are scaled."""
+    """One retraining: its seed, its test accuracy, its weights, and what it was trained on."""
 
     seed: int
     test_accuracy: float
     weights: Path
-    mean: list[float]
-    std: list[float]
+    inputs: Inputs
 
 
 def export(
@@ -59,7 +59,8 @@ def export(
     """Write the module of a trial (default: the best) with its weights beside it.
 
     The network is trained on training and validation split over several seeds, and each is tested
-    once; the weights are those of the first seed. Runs done before are not repeated.
+    once; the weights are those of the first seed. Runs done before are not repeated. Without
+    `train` they are those of the search, and the pictures are read for the names of the classes.
     """
     output, folder = Path(output), study_folder(out, study.study_name)
     if output.suffix != ".py":
@@ -73,12 +74,14 @@ def export(
         for run in retrained(candidate, first_seed(chosen), seeds, folder, Path(data_dir)):
             runs.append(run)
             say(f"seed {run.seed}: test accuracy {run.test_accuracy:.4f}")
-        weights, facts = runs[0].weights, measured(runs)
+        weights, facts, inputs = runs[0].weights, measured(runs), runs[0].inputs
         accuracies = [run.test_accuracy for run in runs]
         study.set_user_attr("exported", {"trial": chosen.number, "test_accuracy": accuracies})
     else:
         weights, facts = found_weights(chosen, folder)
-    write(candidate, study, chosen, facts, weights, output)
+        inputs = inputs_of_search(candidate.dataset, Path(data_dir))
+        facts.append(inputs.trained_on())
+    write(candidate, study, chosen, facts, inputs, weights, output)
     say(f"Wrote {output} and {output.with_suffix('.pt')}. Try it: python {output}")
     return output
 
@@ -147,7 +150,8 @@ def become_worker() -> None:
 
 
 def retrain(candidate: Candidate, seed: int, folder: Path, data_dir: Path, memory: int) -> Run:
-    """Train on all but the test split with one seed, test once and keep both, or read them."""
+    """Train on training and validation split with one seed, test once and keep both, or read
+    them."""
     kept = folder / "export" / f"{candidate.hash}-seed-{seed}.json"
     weights = kept.with_suffix(".pt")
     if run := done_before(candidate, kept, weights):
@@ -155,17 +159,15 @@ def retrain(candidate: Candidate, seed: int, folder: Path, data_dir: Path, memor
     trained = train_candidate(
         candidate, seed=seed, data_dir=data_dir, train_on_validation=True, memory=memory
     )
-    data = trained.data
     run = Run(
         seed=seed,
-        test_accuracy=accuracy(trained.network, data.test_dataloader()),
+        test_accuracy=accuracy(trained.network, trained.data.test_dataloader()),
         weights=weights,
-        mean=[round(value, 4) for value in data.mean],
-        std=[round(value, 4) for value in data.std],
+        inputs=inputs_of(trained.data),
     )
     kept.parent.mkdir(parents=True, exist_ok=True)
     save(trained.network.state_dict(), weights)
-    kept.write_text(json.dumps(vars(run) | {"weights": weights.name}), encoding="utf-8")
+    kept.write_text(json.dumps(asdict(run) | {"weights": weights.name}), encoding="utf-8")
     return run
 
 
@@ -173,8 +175,9 @@ def done_before(candidate: Candidate, kept: Path, weights: Path) -> Run | None:
     """A run that was kept; None where there is none, or one that cannot be read."""
     try:
         load(candidate, weights)
-        return Run(**json.loads(kept.read_text(encoding="utf-8")) | {"weights": weights})
-    except (OSError, ExportError, ValueError, TypeError):
+        found = json.loads(kept.read_text(encoding="utf-8"))
+        return Run(**found | {"weights": weights, "inputs": Inputs(**found["inputs"])})
+    except (OSError, ExportError, ValueError, TypeError, KeyError):
         return None
 
 
@@ -203,15 +206,18 @@ def save(state: dict[str, Any], path: Path) -> None:
 
 
 def measured(runs: list[Run]) -> list[str]:
-    """What was measured over the runs, in sentences."""
-    values = [100 * run.test_accuracy for run in runs]
-    found = f"{mean(values):.2f} % (one seed)"
+    """What the runs were trained on and how they were tested, in sentences."""
+    first, values = runs[0], [100 * run.test_accuracy for run in runs]
+    facts = [
+        first.inputs.trained_on(),
+        f"Test accuracy of these weights (seed {first.seed}), tested once: {values[0]:.2f} %.",
+    ]
     if len(values) > 1:
-        found = f"{mean(values):.2f} ± {stdev(values):.2f} % (mean ± sd of {len(values)} seeds)"
-    facts = [f"Test accuracy {found}, after training on all but the test split, tested once."]
-    if any(runs[0].mean):
-        scaled = f"minus {runs[0].mean}, divided by {runs[0].std}, by channel"
-        facts.append(f"Input: pictures from 0 to 1, {scaled}.")
+        spread = f"{mean(values):.2f} ± {stdev(values):.2f} %"
+        facts.append(
+            f"Test accuracy of the architecture: {spread} (mean ± sd of {len(values)} seeds, each "
+            "trained and tested once)."
+        )
     return facts
 
 
@@ -220,6 +226,7 @@ def write(
     study: Study,
     trial: FrozenTrial,
     facts: list[str],
+    inputs: Inputs,
     weights: Path,
     output: Path,
 ) -> None:
@@ -234,6 +241,7 @@ def write(
             f"{spent.multiply_adds:,} multiply-adds.",
             f"Made by nas {library_version('nas')}{f' (commit {commit})' if commit else ''}.",
         ],
+        inputs=inputs,
     )
     state = load(candidate, weights)
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,7 @@ from nas.export.formatting import (
     options,
     without,
 )
+from nas.export.prediction import Inputs, constants, predict
 from nas.model import network
 from nas.model.architecture import Architecture, BlockRecord
 from nas.model.blocks import (
@@ -51,7 +52,7 @@ from nas.model.layout import (
 MODULE = """\
 {docstring}
 
-{imports}
+{head}
 
 
 {parts}
@@ -107,10 +108,13 @@ class Network(nn.Module):
         return self.head({last}.mean((2, 3)))'''
 
 
-def module_source(architecture: Architecture, *, title: str, facts: list[str]) -> str:
+def module_source(
+    architecture: Architecture, *, title: str, facts: list[str], inputs: Inputs | None = None
+) -> str:
     """The module as text; its Network loads the state dict of the nas.Network of the architecture.
 
-    ValueError for a name that is not registered and for a value that is not a number.
+    With `inputs` it also has their constants and `predict`. ValueError for a name that is not
+    registered and for a value that is not a number.
     """
     parts: dict[str, str] = {}
     try:
@@ -120,10 +124,14 @@ def module_source(architecture: Architecture, *, title: str, facts: list[str]) -
                 raise ValueError(TAKEN.format(name))
     except (TypeError, LookupError, OverflowError) as error:
         raise ValueError(f"this architecture cannot be exported: {error!r}.") from error
+    head, texts = import_block(writer.copier.imports), list(parts.values())
+    if inputs is not None:
+        head += f"\n\n{constants(inputs)}"
+        texts.append(predict(inputs, architecture))
     return MODULE.format(
         docstring=docstring(title, facts),
-        imports=import_block(writer.copier.imports),
-        parts="\n\n\n".join(parts.values()),
+        head=head,
+        parts="\n\n\n".join(texts),
         shape=numbers(*architecture.image_shape),
     )
 
