@@ -16,7 +16,7 @@ from nas.report.build import write_report
 from nas.report.trial_rows import Brief, brief
 from nas.search.best_trials import best_trials, is_among_best
 from nas.search.samplers.registry import SAMPLERS
-from nas.search.samplers.subsampled_tpe import WINDOW, WindowedTPE, chosen
+from nas.search.samplers.subsampled_tpe import MOST_FINISHED, SubsampledTPESampler, chosen
 from nas.storage.bulk_read import trials_of
 from nas.storage.bulk_write import write
 from nas.storage.handles import engine_of
@@ -58,7 +58,7 @@ def next_params(study: optuna.Study, sampler: optuna.samplers.BaseSampler) -> di
 
 @pytest.mark.parametrize("directions", [1, 2])
 def test_up_to_the_window_tpe_draws_what_it_draws_without_one(directions: int) -> None:
-    study = study_of(WINDOW, directions)
+    study = study_of(MOST_FINISHED, directions)
     for seed in range(5):
         plain = optuna.samplers.TPESampler(seed=seed, group=True, multivariate=True)
         assert next_params(study, SAMPLERS["tpe"](seed)) == next_params(study, plain)
@@ -68,36 +68,28 @@ def test_up_to_the_window_tpe_draws_what_it_draws_without_one(directions: int) -
 def test_a_long_study_is_seen_through_its_best_and_a_sample_that_the_number_fixes(
     directions: int,
 ) -> None:
-    study = study_of(2 * WINDOW, directions)
+    study = study_of(2 * MOST_FINISHED, directions)
     trials = study.get_trials(deepcopy=False)
     first = [trial.number for trial in chosen(study, trials, 7)]
     assert first == [trial.number for trial in chosen(study, trials, 7)]
     other = [trial.number for trial in chosen(study, trials, 8)]
-    assert len(first) == len(other) == WINDOW
+    assert len(first) == len(other) == MOST_FINISHED
     assert first != other
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     best = {trial.number for trial in sorted(complete, key=lambda trial: trial.values)[:25]}
     assert best <= set(first) & set(other)
 
 
-def test_a_draw_looks_at_no_more_than_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    study = study_of(2 * WINDOW)
-    seen: list[int] = []
-    original = WindowedTPE._build_parzen_estimator
-
-    def spied(self, study, search_space, trials, **options):
-        seen.append(len(trials))
-        return original(self, study, search_space, trials, **options)
-
-    monkeypatch.setattr(WindowedTPE, "_build_parzen_estimator", spied)
-    next_params(study, SAMPLERS["tpe"](0))
-    assert seen
-    assert max(seen) < WINDOW
-    assert sum(seen[:2]) == WINDOW
+def test_a_draw_looks_at_no_more_than_the_window() -> None:
+    sampler = SubsampledTPESampler(0)
+    next_params(study_of(2 * MOST_FINISHED), sampler)
+    assert sampler.history is not None
+    seen = sampler.history.study.get_trials()
+    assert [trial.state.is_finished() for trial in seen] == [True] * MOST_FINISHED + [False]
 
 
 def test_running_trials_are_always_seen() -> None:
-    study = study_of(2 * WINDOW)
+    study = study_of(2 * MOST_FINISHED)
     running = study.ask()
     trials = study.get_trials(deepcopy=False)
     assert running.number in {trial.number for trial in chosen(study, trials, 0)}

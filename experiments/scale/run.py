@@ -145,7 +145,7 @@ def proxied(address: str, name: str, ready: Any, go: Any, told: Any) -> None:
     host, _, port = address.partition(":")
     storage = optuna.storages.GrpcStorageProxy(host=host, port=int(port))
     study = optuna.load_study(study_name=name, storage=storage)
-    trial_id = study.ask()._trial_id
+    trial_id = trial_id_of(study.ask())
     ready.release()
     go.wait()
     deadline, beats = time.monotonic() + SECONDS, 0

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import optuna
 from optuna.distributions import distribution_to_json
-from optuna.storages._rdb import models
 from optuna.study import Study
 from optuna.trial import TrialState
 from sqlalchemy import insert
@@ -26,6 +25,7 @@ from nas.search.trial_results import result_attributes
 from nas.space.schema import PayoffSection
 from nas.space.space import SearchSpace
 from nas.storage.handles import engine_of, storage_of, study_id_of
+from nas.storage.tables import PARAMS, REPORTED, STUDY_NOTES, TRIAL_ATTRS, TRIALS, VALUES
 from nas.training.candidate import Candidate
 from nas.training.metrics import PROBE_STEPS
 from nas.training.result import Result
@@ -157,7 +157,7 @@ def write(study: Study, trials: Iterable[Finished]) -> None:
     rows: Rows = defaultdict(list)
     for one in trials:
         trial_rows(rows, study_id_of(study), first, one)
-        if len(rows[models.TrialModel]) == BATCH:
+        if len(rows[TRIALS]) == BATCH:
             flush(storage, rows)
     flush(storage, rows)
 
@@ -173,9 +173,9 @@ def flush(storage: Any, rows: Rows) -> None:
     engine = engine_of(storage)
     assert engine is not None
     with engine.begin() as connection:
-        for model, several in rows.items():
+        for table, several in rows.items():
             if several:
-                connection.execute(insert(model.__table__), several)
+                connection.execute(insert(table), several)
     rows.clear()
 
 
@@ -185,7 +185,7 @@ def trial_rows(rows: Rows, study_id: int, first: int, one: Finished) -> None:
     trial_id = first + number
     is_pruned = result.pruned
     begun = START + timedelta(seconds=13 * number)
-    rows[models.TrialModel].append(
+    rows[TRIALS].append(
         {
             "trial_id": trial_id,
             "number": number,
@@ -196,7 +196,7 @@ def trial_rows(rows: Rows, study_id: int, first: int, one: Finished) -> None:
         }
     )
     for name, value in params.items():
-        rows[models.TrialParamModel].append(
+        rows[PARAMS].append(
             {
                 "trial_id": trial_id,
                 "param_name": name,
@@ -206,31 +206,30 @@ def trial_rows(rows: Rows, study_id: int, first: int, one: Finished) -> None:
         )
     attrs = {"candidate": candidate.to_json(), "worker": "host:1:1"}
     attrs |= result_attributes(candidate, result) | more
-    rows[models.TrialUserAttributeModel] += [
+    rows[TRIAL_ATTRS] += [
         {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
         for key, value in attrs.items()
     ]
     curve = [record["val_accuracy"] for record in result.curve]
-    finite = models.TrialIntermediateValueModel.TrialIntermediateValueType.FINITE
-    rows[models.TrialIntermediateValueModel] += [
+    rows[REPORTED] += [
         {
             "trial_id": trial_id,
             "step": step,
             "intermediate_value": value,
-            "intermediate_value_type": finite,
+            "intermediate_value_type": "FINITE",
         }
         for step, value in enumerate(curve, start=1)
     ]
-    rows[models.TrialValueModel].append(
+    rows[VALUES].append(
         {
             "trial_id": trial_id,
             "objective": 0,
             "value": curve[-1],
-            "value_type": models.TrialValueModel.TrialValueType.FINITE,
+            "value_type": "FINITE",
         }
     )
     notes = {"note_ver": 1, "note_str:0": trial_text(candidate, result)}
-    rows[models.StudySystemAttributeModel] += [
+    rows[STUDY_NOTES] += [
         {"study_id": study_id, "key": f"dashboard:{trial_id}:{key}", "value_json": json.dumps(text)}
         for key, text in notes.items()
     ]

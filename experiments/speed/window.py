@@ -12,6 +12,7 @@ import json
 import math
 import warnings
 import zlib
+from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -19,9 +20,11 @@ from typing import Any
 import numpy as np
 import optuna
 
-from nas.search.samplers.subsampled_tpe import WindowedTPE
+from nas.search.samplers.subsampled_tpe import SubsampledTPESampler
 from nas.space.space import SearchSpace
 
+#: TPE that sees all trials
+PLAIN = partial(optuna.samplers.TPESampler, group=True, multivariate=True)
 RESULT = Path(__file__).with_name("window.json")
 SPACE = ["training.optimizer.lr={low: 0.005, high: 0.5, log: true}"]
 NOISE = 0.01
@@ -39,7 +42,7 @@ def main() -> None:
     marks = sorted({min(300, arguments.trials), arguments.trials})
     found: dict[str, list[list[float]]] = {"window": [], "all": []}
     for seed in range(arguments.seeds):
-        for name, kind in (("window", WindowedTPE), ("all", optuna.samplers.TPESampler)):
+        for name, kind in (("window", SubsampledTPESampler), ("all", PLAIN)):
             best = search(space, kind, seed, arguments.trials)
             found[name].append([best[mark - 1] for mark in marks])
         text = json.dumps({"marks": marks, "best": found, "told": told(marks, found)}, indent=1)
@@ -67,7 +70,7 @@ def search(space: SearchSpace, kind: Any, seed: int, trials: int) -> list[float]
     best, looks, truth = [], -math.inf, 0.0
     for number in range(trials):
         own = zlib.crc32(f"{seed}/{number}".encode())
-        study.sampler = kind(seed=own, group=True, multivariate=True)
+        study.sampler = kind(seed=own)
         trial = study.ask()
         space.candidate(trial)
         value = score(trial.params)

@@ -1,7 +1,6 @@
 """The observational view: what the trials of the search show, and how far that can be trusted."""
 
 import re
-import warnings
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +8,12 @@ from functools import lru_cache
 from statistics import quantiles
 from typing import Any
 
-from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial
+from optuna.study import create_study
+from optuna.trial import FrozenTrial, create_trial
 
 from nas import statistics as st
 from nas.model.architecture import Architecture
 from nas.report.trial_rows import Row, candidate
-from nas.storage.handles import trial_id_of
 
 #: options a numeric parameter may have before its values are put into thirds
 MOST_OPTIONS = 6
@@ -136,41 +134,28 @@ def label(name: str) -> str:
     return f"{match[2]}, stage {int(match[1]) + 1}" if match else name
 
 
-class Rows:
-    """Rows seen as a study with one objective to minimise: all that PED-ANOVA asks of one."""
-
-    directions = (StudyDirection.MINIMIZE,)
-
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self.trials = [row.trial for row in rows]
-
-    def get_trials(self, deepcopy: bool = True, states: object = None) -> list[FrozenTrial]:
-        """The trials, all of them complete."""
-        return self.trials
-
-    def _is_multi_objective(self) -> bool:
-        return False
-
-
 def importance(rows: Sequence[Row]) -> dict[str, float]:
     """PED-ANOVA's share of each parameter in reaching the best tenth by validation error.
 
-    It has neither sign nor uncertainty and leaves pruned trials out. With a target of one's own it
-    takes small values for good ones, so the target is the error.
+    It has neither sign nor uncertainty and leaves pruned trials out. It sees a study in memory that
+    minimises the error, as the study itself may optimise something else.
     """
     from optuna.importance import PedAnovaImportanceEvaluator
 
-    errors = {trial_id_of(row.trial): row.val_error or 0.0 for row in rows}
-    if len(rows) < 10 or len(set(errors.values())) < 2:
+    errors = [row.val_error or 0.0 for row in rows]
+    if len(rows) < 10 or len(set(errors)) < 2:
         return {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = PedAnovaImportanceEvaluator().evaluate(
-            Rows(rows),  # type: ignore[arg-type]
-            target=lambda trial: errors[trial_id_of(trial)],
-        )
+    study = create_study()
+    study.add_trials([as_trial(row, error) for row, error in zip(rows, errors, strict=True)])
+    found = PedAnovaImportanceEvaluator().evaluate(study)
     total = sum(found.values())
     return {name: value / total for name, value in found.items()} if total else {}
+
+
+def as_trial(row: Row, error: float) -> FrozenTrial:
+    """The choices of a row, with its error as their value."""
+    trial = row.trial
+    return create_trial(value=error, params=trial.params, distributions=trial.distributions)
 
 
 def plain_and_residual(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:

@@ -26,6 +26,11 @@ def trial_id_of(trial: FrozenTrial | Trial) -> int:
     return trial._trial_id
 
 
+def every_trial(study: Study) -> list[FrozenTrial]:
+    """The trials of a study, those of the other brackets too where Hyperband shows one of them."""
+    return storage_of(study).get_all_trials(study_id_of(study), deepcopy=False)
+
+
 def engine_of(storage: BaseStorage) -> Engine | None:
     """The connections of a storage that is a database; None if it is in memory."""
     while isinstance(storage, DelegatingStorage):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, NSGAIISampler, RandomSampler
 
 from nas.common.registry import Registry
-from nas.search.samplers.subsampled_tpe import WindowedTPE
+from nas.search.samplers.subsampled_tpe import SubsampledTPESampler
 
 SAMPLERS: Registry[Callable[[int], BaseSampler]] = Registry("sampler")
 
@@ -13,7 +13,7 @@ SAMPLERS: Registry[Callable[[int], BaseSampler]] = Registry("sampler")
 @SAMPLERS.register("tpe")
 def tpe(seed: int) -> BaseSampler:
     """Tree-structured Parzen estimators, multivariate within groups of conditional parameters."""
-    return WindowedTPE(seed=seed, group=True, multivariate=True)
+    return SubsampledTPESampler(seed)
 
 
 @SAMPLERS.register("random")

@@ -1,55 +1,72 @@
-"""What TPE sees of a long study: its best trials and a sample of the others."""
+"""TPE for long studies: it sees the best trials and a sample of the others."""
 
-import copy
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from heapq import nlargest, nsmallest
 from typing import Any
 
 import numpy as np
+from optuna import create_study
 from optuna.distributions import BaseDistribution
-from optuna.samplers import TPESampler
-from optuna.samplers._tpe.sampler import (
-    _split_trials,
-    default_gamma,
-    default_gamma_multiobjective,
-)
+from optuna.samplers import RandomSampler, TPESampler
 from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas.search.pruners.asha import loss_at
 from nas.search.trial_attributes import CONTROL_RUNG, rung_of
+from nas.storage.handles import every_trial, storage_of, trial_id_of
+from nas.storage.tpe_split import good_trials, num_good
 
 STATES = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
 #: finished trials that TPE sees at most: it sets a tenth of so many, its best, against the others
-WINDOW = 250
+MOST_FINISHED = 250
 
 
-class WindowedTPE(TPESampler):
-    """TPE whose draw takes as long in a study of 10,000 trials as in one of WINDOW.
+@dataclass(frozen=True)
+class History:
+    """What one trial sees of its study: a study in memory, and itself as a trial of that study."""
 
-    It sees the study as it was when it first drew for a trial; up to WINDOW finished trials it
-    draws what TPE draws.
+    number: int
+    study: Study
+    trial: FrozenTrial
+
+
+class SubsampledTPESampler(TPESampler):
+    """TPE whose draw takes as long in a study of 10,000 trials as in one of MOST_FINISHED.
+
+    It sees the study as it was when it first drew for a trial; up to MOST_FINISHED finished trials
+    it draws what TPE draws, with groups of parameters that are drawn together.
     """
 
-    view: "View | None" = None
+    def __init__(self, seed: int | None = None, *, n_startup_trials: int = 10) -> None:
+        super().__init__(
+            seed=seed, n_startup_trials=n_startup_trials, group=True, multivariate=True
+        )
+        self.history: History | None = None
 
-    def seen(self, study: Study, trial: FrozenTrial) -> Any:
+    def seen(self, study: Study, trial: FrozenTrial) -> History:
         """The study as this trial sees it."""
-        if self.view is None or self.view.number != trial.number:
-            self.view = View(study, trial.number)
-        return self.view
+        if self.history is None or self.history.number != trial.number:
+            self.history = history_of(study, trial.number)
+        return self.history
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """Which parameters are drawn together."""
-        return super().infer_relative_search_space(self.seen(study, trial), trial)
+        seen = self.seen(study, trial)
+        return super().infer_relative_search_space(seen.study, seen.trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Draw what is drawn together."""
-        return super().sample_relative(self.seen(study, trial), trial, search_space)
+        """Draw what is drawn together, and store what TPE notes of it for other processes."""
+        seen = self.seen(study, trial)
+        params = super().sample_relative(seen.study, seen.trial, search_space)
+        noted = seen.study.get_trials(deepcopy=False)[-1].system_attrs
+        for key, value in noted.items():
+            storage_of(study).set_trial_system_attr(trial_id_of(trial), key, value)
+        return params
 
     def sample_independent(
         self,
@@ -59,33 +76,21 @@ class WindowedTPE(TPESampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """Draw a parameter by itself."""
-        return super().sample_independent(
-            self.seen(study, trial), trial, param_name, param_distribution
-        )
+        seen = self.seen(study, trial)
+        return super().sample_independent(seen.study, seen.trial, param_name, param_distribution)
 
 
-class View:
-    """A study as one trial sees it."""
-
-    def __init__(self, study: Study, number: int) -> None:
-        self.number = number
-        self._study = study
-        trials = study._get_trials(deepcopy=False)
-        if len(study.directions) == 1:  # of several objectives Optuna knows no pruned trials
-            sign = 1 if study.direction == StudyDirection.MAXIMIZE else -1
-            trials = [judged(trial, sign) for trial in trials]
-        self._trials = chosen(study, [t for t in trials if t.state in STATES], number)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._study, name)
-
-    def _get_trials(
-        self,
-        deepcopy: bool = False,
-        states: Container[TrialState] | None = None,
-        use_cache: bool = True,
-    ) -> list[FrozenTrial]:
-        return [trial for trial in self._trials if states is None or trial.state in states]
+def history_of(study: Study, number: int) -> History:
+    """What the trial of a number sees of a study."""
+    trials = [trial for trial in every_trial(study) if trial.number != number]
+    if len(study.directions) == 1:  # of several objectives Optuna knows no pruned trials
+        sign = 1 if study.direction == StudyDirection.MAXIMIZE else -1
+        trials = [judged(trial, sign) for trial in trials]
+    kept = chosen(study, [trial for trial in trials if trial.state in STATES], number)
+    memory = create_study(directions=study.directions, sampler=RandomSampler())
+    memory.add_trials([seen_as(trial, trial.state, trial.intermediate_values) for trial in kept])
+    memory.ask()
+    return History(number, memory, memory.get_trials(deepcopy=False)[-1])
 
 
 def judged(trial: FrozenTrial, sign: int) -> FrozenTrial:
@@ -95,31 +100,43 @@ def judged(trial: FrozenTrial, sign: int) -> FrozenTrial:
     rung = control_rung or rung_of(trial)
     if not rung or (trial.state == TrialState.COMPLETE and not control_rung):
         return trial
-    seen = copy.copy(trial)
-    seen.state = TrialState.PRUNED
-    seen.intermediate_values = {rung: sign * -loss_at(trial, rung)}
+    seen = seen_as(trial, TrialState.PRUNED, {rung: sign * -loss_at(trial, rung)})
+    seen.number = trial.number
     return seen
+
+
+def seen_as(trial: FrozenTrial, state: TrialState, reported: dict[int, float]) -> FrozenTrial:
+    """What TPE looks at of a trial, in that state and with those values on the way."""
+    return create_trial(
+        state=state,
+        values=trial.values if state == TrialState.COMPLETE else None,
+        params=trial.params,
+        distributions=trial.distributions,
+        system_attrs=trial.system_attrs,
+        intermediate_values=reported,
+    )
 
 
 def chosen(study: Study, trials: Sequence[FrozenTrial], number: int) -> list[FrozenTrial]:
     """The running trials, the best finished ones and others drawn by the number of the trial."""
     done = [trial for trial in trials if trial.state.is_finished()]
-    if len(done) <= WINDOW:
+    if len(done) <= MOST_FINISHED:
         return list(trials)
     best = {trial.number for trial in best_of(study, done)}
     rest = [trial.number for trial in done if trial.number not in best]
-    drawn = np.random.RandomState(number).choice(len(rest), WINDOW - len(best), replace=False)
+    size = MOST_FINISHED - len(best)
+    drawn = np.random.RandomState(number).choice(len(rest), size, replace=False)
     kept = best | {rest[index] for index in drawn}
     return [trial for trial in trials if not trial.state.is_finished() or trial.number in kept]
 
 
 def best_of(study: Study, done: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """Those that TPE sets against the others, mostly found without sorting all as TPE does."""
+    count = num_good(study, MOST_FINISHED)
     if len(study.directions) > 1:
-        return _split_trials(study, list(done), default_gamma_multiobjective(WINDOW))[0]
-    count = default_gamma(WINDOW)
+        return good_trials(study, done, count)
     first = nlargest if study.direction == StudyDirection.MAXIMIZE else nsmallest
     complete = [trial for trial in done if trial.state == TrialState.COMPLETE]
     leading = first(2 * count, complete, key=lambda trial: trial.values[0])
     allowed = [trial for trial in leading if max(trial.constraints.values(), default=0) <= 0]
-    return allowed[:count] if len(allowed) >= count else _split_trials(study, list(done), count)[0]
+    return allowed[:count] if len(allowed) >= count else good_trials(study, done, count)
