@@ -1,7 +1,6 @@
 """Bring one published file into a folder: resumable, checked, and by one process at a time."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -53,7 +52,7 @@ def download(file: RemoteFile, folder: Path) -> Path:
         part = folder / f"{file.name}.part"
         _transfer(file, part)
         _check(part, file, remove=True)
-        os.replace(part, target)
+        part.replace(target)
     else:
         _check(target, file, remove=False)
     return target

@@ -1,6 +1,5 @@
 """Decoded pictures in files that every process on a machine maps: they are in its memory once."""
 
-import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from nas.common.files import new_folder, replacing
 from nas.data.pictures import Pictures
 
 #: bytes of pixels from which on it pays
@@ -42,20 +42,16 @@ def keep(folder: Path, pictures: Pictures) -> None:
             return
         for older in folder.parent.iterdir():
             shutil.rmtree(older)
-        part = folder.with_suffix(".part")
-        part.mkdir()
-        save(part / "pixels.npy", pictures.pixels)
-        save(part / "labels.npy", pictures.labels)
-        save(part / "classes.npy", np.array(pictures.classes))
-        part.rename(folder)
+        with new_folder(folder) as part:
+            save(part / "pixels.npy", pictures.pixels)
+            save(part / "labels.npy", pictures.labels)
+            save(part / "classes.npy", np.array(pictures.classes))
 
 
 def save(path: Path, values: np.ndarray) -> None:
     """Write an array through to the disk."""
-    with path.open("wb") as file:
+    with replacing(path) as file:
         np.save(file, values)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def whole(folder: Path) -> bool:

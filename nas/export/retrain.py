@@ -19,6 +19,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from nas.common.errors import ExportError, first_line
+from nas.common.files import replacing, write_text
 from nas.common.machine import git_commit, library_version, memory_share, num_cores
 from nas.common.paths import DATA_DIR, OUT, study_folder
 from nas.export.prediction import Inputs, inputs_of, inputs_of_search
@@ -167,7 +168,7 @@ def retrain(candidate: Candidate, seed: int, folder: Path, data_dir: Path, memor
     )
     kept.parent.mkdir(parents=True, exist_ok=True)
     save(trained.network.state_dict(), weights)
-    kept.write_text(json.dumps(asdict(run) | {"weights": weights.name}), encoding="utf-8")
+    write_text(kept, json.dumps(asdict(run) | {"weights": weights.name}))
     return run
 
 
@@ -195,13 +196,11 @@ def load(candidate: Candidate, weights: Path) -> dict[str, Any]:
 
 
 def save(state: dict[str, Any], path: Path) -> None:
-    """Write weights in one go; ExportError on a full disk, which torch tells in its own way."""
-    part = path.with_name(path.name + ".part")
+    """Write weights as a whole; ExportError on a full disk, which torch tells in its own way."""
     try:
-        torch.save(state, part)
-        part.replace(path)
+        with replacing(path) as file:
+            torch.save(state, file)
     except (OSError, RuntimeError) as error:
-        part.unlink(missing_ok=True)
         raise ExportError(f"{path} cannot be written: {first_line(error)}.") from error
 
 
@@ -245,7 +244,7 @@ def write(
     )
     state = load(candidate, weights)
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(source, encoding="utf-8")
+    write_text(output, source)
     save(state, output.with_suffix(".pt"))
     compare(candidate, output, state)
 

@@ -1,12 +1,12 @@
 """The report of a study: a page, Markdown and numbers, and figures in the Optuna dashboard."""
 
 import gc
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from nas.common.errors import StudyError
+from nas.common.files import write_text
 from nas.common.paths import OUT, study_folder
 
 __all__ = ["write_report"]
@@ -48,14 +48,10 @@ def uncollected() -> Iterator[None]:
 
 
 def write(path: Path, text: str) -> Path:
-    """Write a file in one go, so that nobody reads half of it; StudyError on a full disk."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # another search may write it too
+    """Write a file as a whole or not at all; StudyError on a full disk."""
     try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        write_text(path, text)
     except OSError as error:
-        with suppress(OSError):
-            part.unlink()
         raise StudyError(
             f"the report {path} cannot be written: {error.strerror}. Make room, or give another "
             "folder with --out DIR, and run `nas report`; the study itself is whole."

@@ -6,18 +6,17 @@ from pathlib import Path
 import torch
 
 from nas.common.errors import NasWarning, first_line
+from nas.common.files import replacing
 from nas.model.network import Network
 
 
 def keep_weights(network: Network, folder: Path, number: int) -> None:
     """Write the weights of a trial into a folder; a full disk is a warning and costs no more."""
-    part = folder / f"trial-{number}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        torch.save(network.state_dict(), part)
-        part.replace(part.with_suffix(".pt"))
+        with replacing(folder / f"trial-{number}.pt") as file:
+            torch.save(network.state_dict(), file)
     except (OSError, RuntimeError) as error:  # torch tells of a full disk with a RuntimeError
-        part.unlink(missing_ok=True)
         warnings.warn(
             f"Weights cannot be kept in {folder}: {first_line(error)}.", NasWarning, stacklevel=2
         )

@@ -8,10 +8,8 @@ taken up later, in another process.
 
 import hashlib
 import io
-import os
 import time
 import warnings
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 
 from nas.common.errors import NasWarning
+from nas.common.files import remove_parts, replacing
 
 #: least seconds between two savings, and between the start of a training and the first
 CHECKPOINT_SECONDS = 15.0
@@ -54,17 +53,11 @@ class Checkpoint:
 
     def _read(self) -> dict[str, Any]:
         assert self.path is not None
-        self._remove_part()  # of a process that was killed while it saved
+        remove_parts(self.path)
         found = unpacked(self.path.read_bytes())
         if found["belongs"] != self.belongs:
             raise ValueError("it belongs to another training")
         return found["state"]
-
-    @property
-    def part(self) -> Path:
-        """Where the file is written before it takes its place."""
-        assert self.path is not None
-        return self.path.with_name(self.path.name + ".part")
 
     def due(self) -> bool:
         """Whether it is time to save."""
@@ -77,19 +70,14 @@ class Checkpoint:
             return False
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            write(self.part, packed({"belongs": self.belongs, "state": state}))
-            self.part.replace(self.path)
+            with replacing(self.path) as file:
+                file.write(packed({"belongs": self.belongs, "state": state}))
         except OSError as error:
-            self._remove_part()
             self._not_saved(error)
             return False
         finally:
             self.last = time.monotonic()
         return True
-
-    def _remove_part(self) -> None:
-        with suppress(OSError):
-            self.part.unlink()
 
     def _not_saved(self, error: OSError) -> None:
         if not self.troubled:
@@ -117,14 +105,6 @@ def unpacked(data: bytes) -> dict[str, Any]:
     if data[:start] != HEADER + hashlib.sha256(body).digest():
         raise ValueError("it is damaged, or of another version")
     return torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
-
-
-def write(path: Path, data: bytes) -> None:
-    """Write a file through to the disk."""
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 class Resuming(Callback):
