@@ -11,7 +11,7 @@ from optuna.trial import Trial, TrialState
 from optuna_dashboard import get_note
 from sqlalchemy import Column, MetaData, String, Table, update
 
-from nas.common.errors import Remark
+from nas.common.errors import NasWarning
 from nas.storage import tables
 from nas.storage.bulk_read import trials_of
 from nas.storage.bulk_write import write
@@ -104,7 +104,7 @@ def test_unknown_tables_are_read_through_optuna_and_that_is_said_once(
 ) -> None:
     tables.checked.clear()
     change(study, monkeypatch)
-    with pytest.warns(Remark, match="version of Optuna that is not known"):
+    with pytest.warns(NasWarning, match="version of Optuna that is not known"):
         found = trials_of(study)
     assert [seen(one) for one in found] == [seen(one) for one in study.trials]
     with warnings.catch_warnings():

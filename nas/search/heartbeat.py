@@ -36,10 +36,10 @@ class Heartbeat:
         is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self.lost = False
-        self._storage = storage
+        self._in_storage = storage
         self._on_timeout = on_timeout
         self._is_stopped = is_stopped
-        self._trial_id: int | None = None
+        self._current_id: int | None = None
         self._deadline = float("inf")
         self._changed = threading.Condition()
         threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
@@ -47,26 +47,26 @@ class Heartbeat:
     def start(self, trial_id: int, limit: float | None) -> None:
         """Send heartbeats for a trial from now on, for at most `limit` seconds."""
         with self._changed:
-            self._trial_id, self.lost = trial_id, False
+            self._current_id, self.lost = trial_id, False
             self._deadline = time.monotonic() + limit if limit else float("inf")
             self._changed.notify()
 
     def stop(self) -> None:
         """Send none until the next trial starts."""
         with self._changed:
-            self._trial_id = None
+            self._current_id = None
 
     def _run(self) -> None:
         """The loop of the thread."""
         count, stopped_at = 0, float("inf")
         while True:
             with self._changed:
-                while self._trial_id is None:
+                while self._current_id is None:
                     stopped_at = float("inf")
                     self._changed.wait()
                 left = self._deadline - time.monotonic()
                 self._changed.wait(max(0.0, min(HEARTBEAT_INTERVAL, left)))
-                trial_id, late = self._trial_id, time.monotonic() > self._deadline
+                trial_id, late = self._current_id, time.monotonic() > self._deadline
             if trial_id is None:
                 continue
             if late:
@@ -88,12 +88,12 @@ class Heartbeat:
         """Write the counter, and look whether this worker still holds the trial."""
         start = time.monotonic()
         try:
-            held = is_held_by(self._storage.get_trial(trial_id), this_worker())
+            held = is_held_by(self._in_storage.get_trial(trial_id), this_worker())
             if held:
-                self._storage.set_trial_system_attr(trial_id, HEARTBEAT, count)
+                self._in_storage.set_trial_system_attr(trial_id, HEARTBEAT, count)
         except (UpdateFinishedTrialError, StudyError):
             held = False
         with self._changed:
-            if self._trial_id == trial_id:
+            if self._current_id == trial_id:
                 self.lost = not held
                 self._deadline += time.monotonic() - start  # a storage that was away

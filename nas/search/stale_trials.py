@@ -38,7 +38,7 @@ class StaleTrialMonitor:
         kill: Callable[[str], bool] = lambda worker: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._storage = storage
+        self._in_storage = storage
         self._kill = kill
         self._clock = clock
         self._last_check = clock()
@@ -54,7 +54,7 @@ class StaleTrialMonitor:
         self._last_heartbeats = {trial.number: self._last_heartbeat(trial) for trial in running}
         for trial in running:
             if self._is_stale(trial):
-                requeue(self._storage, trial_id_of(trial), trial.user_attrs.get(WORKER))
+                requeue(self._in_storage, trial_id_of(trial), trial.user_attrs.get(WORKER))
 
     def _last_heartbeat(self, trial: FrozenTrial) -> tuple[Any, float]:
         """The last heartbeat of a trial, and when it was first seen."""

@@ -20,7 +20,7 @@ from sqlalchemy import (
     select,
 )
 
-from nas.common.errors import Remark
+from nas.common.errors import NasWarning
 from nas.storage.handles import engine_of, storage_of
 
 #: revisions of the tables that are known
@@ -94,7 +94,7 @@ def known_tables(study: Study) -> Engine | None:
             warnings.warn(
                 "The tables of the storage are those of a version of Optuna that is not known: "
                 "studies are read through Optuna itself, which takes longer.",
-                Remark,
+                NasWarning,
                 stacklevel=2,
             )
     return engine if checked[engine] else None
