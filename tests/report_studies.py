@@ -16,8 +16,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from nas.data.catalog import Dataset
 from nas.model.architecture import Architecture, Named, Stage
 from nas.model.cost import cost
-from nas.payoff.plan import compared, first_runs, further_runs, own_runs
-from nas.payoff.run import fresh_runs, primary
+from nas.payoff.plan import RULES, keep_plan, make_plan
+from nas.payoff.queue import fresh_runs
+from nas.payoff.runs import compared, first_runs, further_runs, own_runs, placed, planned_keys
 from nas.search.study import OBJECTIVES, TWINS
 from nas.space.schema import PayoffSection
 from nas.space.space import SearchSpace
@@ -235,38 +236,47 @@ def make_twins(
     lr_factors: tuple[float, ...] = (0.3, 1.0),
     blocks: tuple[str, ...] = (),
     widths: tuple[int, ...] = (),
+    rules: int = RULES,
 ) -> Study:
-    """The twins of a study, all but the last so many of them trained."""
+    """The twins of a study, all but the last so many of them trained; by rules 1 as a version that
+    kept no plan left them.
+    """
     settings = PayoffSection(
         vary=vary,
         seeds=seeds,
         top=top,
+        depths=depths,
         activation_orders=list(orders),
         budgets=list(budgets),
         lr_factors=list(lr_factors),
         blocks=list(blocks),
         widths=list(widths),
     )
-    base = [candidate(2, ["identity", "identity", "projection"])]
+    plan = make_plan(settings, [candidate(2, ["identity", "identity", "projection"])], rules)
     twins = optuna.create_study(
         study_name=study.study_name + TWINS, storage=study._storage, direction="maximize"
     )
     for key in ("space", "space_file", "seed"):
         twins.set_user_attr(key, study.user_attrs.get(key))
     twins.set_user_attr("twins_of", study.study_name)
-    fixed = {"vary": vary, "smallest_effect": 2.0, "primary": primary(settings, depths)}
-    twins.set_user_attr("payoff", fixed)
+    if rules > 1:
+        keep_plan(twins, plan)
+    else:
+        primary = {
+            "estimand": "…",
+            "depths": plan.ends,
+            "orders": list(orders),
+            "roles": plan.roles,
+        }
+        twins.set_user_attr("payoff", {"vary": vary, "smallest_effect": 2.0, "primary": primary})
     best = {
-        (comparison, order, depth, arm): 1.0 if arm == "identity" else 0.3
-        for comparison, arms in compared(base, settings, depths).items()
-        for order, depth, arm in arms
+        place: 1.0 if place.arm == "identity" else 0.3
+        for budget in budgets
+        for place, _ in placed(compared(plan, budget), budget)
     }
-    runs = [
-        *first_runs(base, settings, depths),
-        *(own_runs(base, settings, depths, best) if len(lr_factors) > 1 else []),
-        *further_runs(base, settings, depths),
-    ]
-    laid = fresh_runs(twins, runs)
+    runs = [*first_runs(plan), *further_runs(plan)]
+    runs += own_runs(plan, best, budgets) if len(lr_factors) > 1 else []
+    laid = fresh_runs(twins, runs, plan.first_seed, planned_keys(plan))
     trained = len(laid) - unfinished
     twins.add_trials(
         [twin_trial(attrs, is_done=index < trained) for index, attrs in enumerate(laid)]

@@ -16,9 +16,10 @@ from nas.model.architecture import Architecture, Stage
 from nas.model.cost import cost
 from nas.payoff.analysis import Payoff, analyse, stage_claims
 from nas.payoff.contrasts import Contrast
-from nas.payoff.plan import first_runs, further_runs, own_runs
+from nas.payoff.plan import kept_plan, make_plan, stage_family
 from nas.payoff.records import Twin, failures_by_arm
-from nas.payoff.run import best_factors, stage_family
+from nas.payoff.run import best_factors
+from nas.payoff.runs import Place, first_runs, further_runs, own_runs
 from nas.payoff.text import interval, p_value, signed
 from nas.payoff.variants import MOST_STAGES, masks, scaled, stage_arms, variants
 from nas.payoff.verdict import verdict
@@ -87,10 +88,12 @@ def test_a_single_order_is_compared_with_none() -> None:
 
 
 def test_variants_repeat_the_ends_of_the_ladder_at_the_shared_rate() -> None:
-    settings = PayoffSection(seeds=2, top=0, blocks=["basic", "bottleneck"], widths=[2])
+    settings = PayoffSection(
+        seeds=2, top=0, depths=[1, 3, 5], blocks=["basic", "bottleneck"], widths=[2]
+    )
     base = candidate(2, ["identity"] * 3)
     assert list(variants(base, settings)) == ["block bottleneck", "width × 2"]
-    cells = [run.cell for run in further_runs([base], settings, [1, 3, 5])]
+    cells = [run.cell for run in further_runs(make_plan(settings, [base]))]
     varied = [cell for cell in cells if cell.comparison in variants(base, settings)]
     assert {cell.depth for cell in varied} == {1, 5}
     assert {cell.role for cell in varied} == {"shared"}
@@ -130,6 +133,7 @@ def test_a_variant_tells_how_much_more_its_arm_gains_than_in_the_ladder(payoff: 
 
 
 def test_the_order_of_the_arms_is_judged_by_all_contrasts_at_once(payoff: Payoff) -> None:
+    """At the own best learning rates of each budget."""
     place = "post_activation, 32 layers"
     names = ("none → identity", "none → projection", "projection → identity")
     expected = st.order_verdict({name: payoff.budgets[f"{name}, {place}"] for name in names})
@@ -143,13 +147,18 @@ def test_a_gain_at_several_budgets_is_judged_by_the_effects_at_each(payoff: Payo
     by_budget = {
         one.budget: one.gains["val_error"][32]
         for one in payoff.ladder
-        if (one.order, one.role) == ("post_activation", "shared")
+        if (one.order, one.role) == ("post_activation", "own")
         and (one.reference, one.arm) == ("none", "identity")
     }
     found = payoff.budgets["none → identity, post_activation, 32 layers"]
     assert sorted(by_budget) == [1, 4]
     assert found.trend == st.budget_verdict(by_budget).trend
-    assert found.verdict != "accuracy"  # at the shared rate nobody knows
+
+
+def test_at_the_shared_rate_nobody_knows_whether_a_gain_is_one_of_accuracy() -> None:
+    shared = analysed(depths=[1, 5], seeds=4, budgets=(1, 4), lr_factors=(1.0,), **ONE_ORDER)
+    assert shared.budgets
+    assert all(one.verdict != "accuracy" for one in shared.budgets.values())
 
 
 # Best candidates.
@@ -157,11 +166,10 @@ def test_a_gain_at_several_budgets_is_judged_by_the_effects_at_each(payoff: Payo
 
 def test_best_candidates_stand_at_their_own_best_rates_too() -> None:
     base = [candidate(2, ["identity"] * 3, lr=0.05), candidate(1, ["none"] * 3, lr=0.1)]
-    settings = PayoffSection(seeds=2, top=2, lr_factors=[0.5, 1.0])
-    tuned = [run.cell for run in first_runs(base, settings, [1, 2]) if run.cell.role == "tune"]
+    plan = make_plan(PayoffSection(seeds=2, top=2, depths=[1, 2], lr_factors=[0.5, 1.0]), base)
+    tuned = [run.cell for run in first_runs(plan) if run.cell.role == "tune"]
     assert {cell.comparison for cell in tuned} == {"ladder", "top 1", "top 2"}
-    best = {(c.comparison, c.order, c.depth, c.arm): 0.5 for c in tuned}
-    own = [run.cell for run in own_runs(base, settings, [1, 2], best)]
+    own = [run.cell for run in own_runs(plan, {cell.place: 0.5 for cell in tuned})]
     assert {(c.comparison, c.lr) for c in own} == {
         ("ladder", 0.025),
         ("top 1", 0.025),
@@ -171,16 +179,18 @@ def test_best_candidates_stand_at_their_own_best_rates_too() -> None:
 
 def test_the_factor_is_told_by_the_rate_of_the_candidate_itself() -> None:
     study = make_twins(make_study(InMemoryStorage(), trials=4), depths=[1, 2], seeds=1)
-    base = [candidate(2, ["identity", "identity", "projection"])]
-    found = best_factors(study, base)
+    plan = kept_plan(study.user_attrs)
+    assert plan is not None
+    found = best_factors(study, plan)
     assert set(map(round, (10 * np.array(list(found.values()))).tolist())) <= {3, 10}
-    assert ("top 1", "post_activation", 0, "none") in found
+    assert Place("top 1", "post_activation", 0, "none", 1) in found
 
 
 def test_a_verdict_has_one_sentence_for_each_arm_of_a_candidate_at_its_best_rate() -> None:
     told = verdict(analysed(depths=[1, 2], seeds=2, top=1))
     sentences = [sentence for sentence in told if sentence.startswith("Best candidate 1 ")]
-    assert len(sentences) == 2
+    arms = [sentence.partition("), ")[2].partition(" against ")[0] for sentence in sentences]
+    assert arms == ["as found", "identity", "projection"]
     assert all("own best learning rates" in sentence for sentence in sentences)
 
 

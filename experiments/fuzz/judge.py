@@ -16,8 +16,8 @@ import optuna
 from nas.cli import main
 from nas.common.errors import UserError
 from nas.model.network import Network
-from nas.payoff.plan import first_runs, further_runs
-from nas.payoff.run import default_depths
+from nas.payoff.plan import make_plan
+from nas.payoff.runs import first_runs, further_runs
 from nas.space.space import SearchSpace
 from nas.training.candidate import Candidate
 
@@ -86,10 +86,9 @@ def build(space: SearchSpace) -> None:
         space.excess(candidate)
         build_small(candidate)
     if space.section.payoff is not None:
-        payoff = space.section.payoff
-        depths = payoff.depths or default_depths(candidate)
+        plan = make_plan(space.section.payoff, [candidate])
         for runs in (first_runs, further_runs):
-            list(islice(runs([candidate], payoff, depths), 2))
+            list(islice(runs(plan), 2))
 
 
 def build_small(candidate: Candidate) -> None:

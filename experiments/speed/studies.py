@@ -17,9 +17,9 @@ from optuna.trial import TrialState
 from sqlalchemy import insert
 
 from nas.model.cost import cost
-from nas.payoff.plan import first_runs
-from nas.payoff.run import base_candidates, fresh_runs, twin_study
-from nas.search.study import TWINS
+from nas.payoff.queue import fresh_runs
+from nas.payoff.runs import first_runs, planned_keys
+from nas.payoff.study import open_twins
 from nas.search.trial_notes import trial_text
 from nas.search.trial_results import result_attributes
 from nas.space.schema import PayoffSection
@@ -73,10 +73,9 @@ def fill_twins(search: Study, space: SearchSpace, depths: int, seeds: int) -> No
         lr_factors=[1.0],
         stages=False,
     )
-    (base,) = base_candidates(search, space, settings)
-    name, stages = search.study_name + TWINS, len(base.architecture.stages)
-    study = twin_study(storage_of(search), name, search, settings, settings.depths, stages)
-    write(study, trained(fresh_runs(study, first_runs([base], settings, settings.depths))))
+    study, plan, _ = open_twins(storage_of(search), search, space, settings)
+    runs = fresh_runs(study, first_runs(plan), plan.first_seed, planned_keys(plan))
+    write(study, trained(runs))
 
 
 def trained(runs: Iterable[dict[str, Any]]) -> Iterator[Finished]:

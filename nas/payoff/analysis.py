@@ -1,18 +1,27 @@
 """Finished twins -> all that they say: gains by depth, stage, candidate and budget."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from nas import statistics as st
+from nas.payoff.additions import (
+    decided,
+    missing_runs,
+    primary_runs,
+    stage_runs,
+    with_added,
+)
 from nas.payoff.contrasts import BESIDES, Contrast, contrasts, gain_change, order_contrasts
+from nas.payoff.failures import failed_keys, lost_runs
 from nas.payoff.records import OUTCOMES, Twin, finished_twins, largest, shortened
-from nas.payoff.variants import CONTROL, mask_name, masks
+from nas.payoff.tuning import Tuned, tuned_rates
+from nas.payoff.variants import AS_FOUND, CONTROL, mask_name, masks
 from nas.storage.bulk_read import trials_of
 from nas.training.metrics import PROBE_STEPS
 
@@ -32,7 +41,11 @@ class Variant:
 class Payoff:
     """All that the twins of a study say: `orders` are activation orders against each other,
     `variants` the ladder with other blocks and widths, `rankings` whether the order of the arms
-    holds at other budgets.
+    holds at other budgets. Every number is of the planned twins alone; `with_added` are the
+    contrasts that have more runs than planned, by comparison.
+
+    missing: planned runs of the primary comparisons that have not ended: until then none of these
+    is decided. failures: runs that ended with an error and were not run again.
     """
 
     study: str
@@ -52,49 +65,82 @@ class Payoff:
     waiting: int = 0
     failures: int = 0
     primary: dict[str, Any] = field(default_factory=dict)
+    missing: int = 0
+    added: list[Twin] = field(default_factory=list)
+    with_added: dict[str, list[Contrast]] = field(default_factory=dict)
+    tuned: list[Tuned] = field(default_factory=list)
 
 
 def analyse(study: Study, trials: list[FrozenTrial] | None = None) -> Payoff:
     """Compare the finished twins of a study, whose trials may have been read already."""
     trials = trials_of(study, UNUSED, {"result": shortened}) if trials is None else trials
     attrs = study.user_attrs
-    twins, fixed = finished_twins(attrs, trials), attrs["payoff"]
-    reference = "none" if fixed["vary"] in ("shortcut", "transition") else None
+    every, fixed = finished_twins(attrs, trials), attrs["payoff"]
+    primary, smallest = fixed["primary"], fixed["smallest_effect"]
+    twins = [twin for twin in every if not twin.added]
+    added = [twin for twin in every if twin.added]
+    names = list(dict.fromkeys(t.comparison for t in every))
+    reference = references(names, fixed)
 
     def of(comparison: str) -> list[Contrast]:
-        return list(contrasts(twins, comparison, reference, fixed["smallest_effect"]))
+        return list(contrasts(twins, comparison, reference[comparison], smallest))
 
-    names = list(dict.fromkeys(t.comparison for t in twins))
-    ladder = of("ladder")
+    ladder = of("ladder") if "ladder" in names else []
     candidates = {name: of(name) for name in names if name.startswith("top")}
-    stages = stage_tables(twins)
-    states = [trial.state for trial in trials]
-    budgets = budget_verdicts(twins, ladder, fixed["smallest_effect"])
+    planned_stages = stage_tables(twins)
+    ended = {twin.key for twin in twins} | failed_keys(attrs, trials)
+    missing = missing_runs(primary_runs(primary), ended)
+    stages_missing = missing_runs(stage_runs(fixed.get("stages")), ended)
+    budgets = budget_verdicts(twins, ladder, smallest)
     return Payoff(
         study=attrs["twins_of"],
         vary=fixed["vary"],
-        smallest_effect=fixed["smallest_effect"],
+        smallest_effect=smallest,
         twins=twins,
         ladder=ladder,
         candidates=candidates,
-        orders=order_contrasts(twins, fixed["smallest_effect"]),
+        orders=order_contrasts(twins, smallest),
         variants={
             name: [Variant(one, gain_change(twins, name, one)) for one in of(name)]
             for name in names
             if name.startswith(("block ", "width "))
         },
-        stages=stages,
-        claims=claims(ladder, candidates),
-        stage_claims=stage_claims(stages),
+        stages=planned_stages or stage_tables(added),
+        claims=decided(claims(ladder, candidates, primary), missing),
+        stage_claims=decided(stage_claims(planned_stages), stages_missing),
         crossover=crossovers(twins),
         budgets={
             f"{name}, {place}": v for place, row in budgets.items() for name, v in row.items()
         },
         rankings={place: st.order_verdict(row) for place, row in budgets.items()},
-        waiting=sum(not state.is_finished() for state in states),
-        failures=sum(state == TrialState.FAIL for state in states),
-        primary=fixed["primary"],
+        waiting=sum(not trial.state.is_finished() for trial in trials),
+        failures=lost_runs(attrs, trials),
+        primary=primary,
+        missing=missing,
+        added=added,
+        with_added=with_added(every, reference, smallest),
+        tuned=tuned_of(every, primary.get("tuned_by", "val_error")),
     )
+
+
+def references(names: Iterable[str], fixed: Mapping[str, Any]) -> dict[str, str | None]:
+    """Comparison -> the arm against which the others stand; None for the first one."""
+    has_plain = fixed["vary"] in ("shortcut", "transition")
+    planned = fixed["primary"].get("comparisons", [])
+    ladder = planned[0][2] if planned else "none" if has_plain else None
+    return {
+        name: ladder if not name.startswith("top") else "none" if has_plain else AS_FOUND
+        for name in names
+    }
+
+
+def tuned_of(twins: Iterable[Twin], outcome: str) -> list[Tuned]:
+    """The grids of learning rates, and which rate was taken."""
+    every = list(twins)
+    shared = {twin.comparison: twin.lr for twin in every if twin.role == "shared"}
+    taken = {twin.place: twin.lr for twin in every if twin.role == "own"}
+    tuning = [twin for twin in every if twin.comparison in shared]
+    return list(tuned_rates(tuning, shared, outcome, taken).values())
 
 
 def stage_tables(twins: Iterable[Twin]) -> dict[str, st.StageEffects]:
@@ -123,24 +169,33 @@ def stages_of(rows: list[dict[str, Twin]], outcome: str) -> st.StageEffects:
     return st.stage_effects(every, largest=largest(outcome))
 
 
-def claims(ladder: list[Contrast], candidates: dict[str, list[Contrast]]) -> dict[str, st.Claim]:
+def claims(
+    ladder: list[Contrast], candidates: dict[str, list[Contrast]], primary: Mapping[str, Any]
+) -> dict[str, st.Claim]:
     """The primary family, corrected, and everything else as exploratory."""
-    primary: dict[str, st.Effect] = {}
+    family: dict[str, st.Effect] = {}
     other: dict[str, st.Effect] = {}
     for one in ladder:
         name = f"{one.reference} → {one.arm}, {one.order}, {one.role} rate, budget {one.budget}"
         if "train_error" in one.interaction:
-            beside = one.budget != 1 or (one.reference, one.arm) in BESIDES
             effect = one.interaction["train_error"]
-            family = other if beside else primary
-            family[f"{name}: difference in differences of training error"] = effect
+            kind = family if is_primary(one, primary) else other
+            kind[f"{name}: difference in differences of training error"] = effect
         for layers, effect in one.gains["val_error"].items():
             other[f"{name}: validation gain at {layers} layers"] = effect
     for rank, rows in candidates.items():
         for one in rows:
             for layers, effect in one.gains["val_error"].items():
                 other[f"{rank}: {one.reference} → {one.arm} at {layers} layers"] = effect
-    return st.family(primary, other)
+    return st.family(family, other)
+
+
+def is_primary(one: Contrast, primary: Mapping[str, Any]) -> bool:
+    """Whether a contrast of the ladder was named beforehand."""
+    if "comparisons" in primary:
+        names = [one.order, one.role, one.reference, one.arm]
+        return one.budget == 1 and names in primary["comparisons"]
+    return one.budget == 1 and (one.reference, one.arm) not in BESIDES
 
 
 def stage_claims(stages: dict[str, st.StageEffects]) -> dict[int, st.Claim]:

@@ -6,11 +6,17 @@ from dataclasses import dataclass, replace
 
 from nas import statistics as st
 from nas.payoff.records import OUTCOMES, Twin, largest
-from nas.payoff.variants import CONTROL
+from nas.payoff.variants import AS_FOUND, CONTROL
 
 #: compared as well where both arms were trained: does a projection gain by more than its
-#: parameters, and does identity do better than projection?
-BESIDES = ((CONTROL, "projection"), ("projection", "identity"))
+#: parameters, does identity do better than projection, and would a candidate do better with one
+#: kind of shortcut everywhere than as it was found?
+BESIDES = (
+    (CONTROL, "projection"),
+    ("projection", "identity"),
+    (AS_FOUND, "identity"),
+    (AS_FOUND, "projection"),
+)
 
 
 Pairs = dict[int, list[tuple[Twin, Twin]]]
@@ -49,10 +55,10 @@ def contrasts(
         if one.comparison == comparison and one.role != "tune":
             groups[one.order, one.role, one.budget].append(one)
     for (order, role, budget), group in sorted(groups.items()):
-        arms = list(dict.fromkeys(one.arm for one in group))
+        arms = sorted(dict.fromkeys(one.arm for one in group), key=lambda arm: arm != AS_FOUND)
         against = reference if reference in arms else arms[0]
         compared = [(against, arm) for arm in arms if arm not in (against, CONTROL)]
-        for pair in [*compared, *BESIDES]:
+        for pair in dict.fromkeys([*compared, *BESIDES]):
             pairs = paired(group, *pair)
             if pairs:
                 yield contrast((order, role, budget), pair, pairs, smallest_effect)

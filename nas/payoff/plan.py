@@ -1,134 +1,220 @@
-"""The runs that compare twins, in the order they are trained, each with its place."""
+"""The plan: what is compared and over how many pairs, written down before the first twin."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count
+from typing import Any
 
-from nas.model.architecture import Named
-from nas.payoff.variants import Arms, best_arms, control, ladder, stage_arms, variants
-from nas.space.schema import PayoffSection
+from optuna.study import Study
+
+from nas.common.errors import StudyError
+from nas.payoff.variants import MOST_STAGES, stage_arms, twins, wanted
+from nas.space.schema import PayoffSection, current
+from nas.statistics import resolvable_effect
 from nas.training.candidate import Candidate
 
-#: what tunes the learning rate, apart from the seeds that are compared
-TUNING_SEED = 10_000
-
-
-#: (comparison, activation order, depth, arm) -> a factor of the learning rate
-Factors = dict[tuple[str, str, int, str], float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """The place of a run in the comparison.
-
-    comparison: `ladder`, `stages`, `top 1`, `top 2`, … or a variant of the ladder, as in `block
-    bottleneck` and `width × 2`. role: `shared` learning rate, `tune` or
-    `own` best one. depth: blocks in every stage, 0 for a candidate of its own depths. budget:
-    multiple of the epochs.
-    """
-
-    comparison: str
-    order: str
-    depth: int
-    arm: str
-    role: str
-    lr: float
-    budget: int
-    seed: int
+#: the effect, in standard deviations of a pair, that the number of pairs left out is chosen for
+TARGET = 2.0
+#: added to the seed of the search: its trials, and those of its random baseline, lie below
+FIRST_SEED = 2_000_000
+#: the rules by which twins are laid out; 1 are those of studies that kept no plan
+RULES = 2
+#: what stood in `payoff` when it was left out, under the first rules
+FORMER = {"top": 3, "seeds": 3, "lr_factors": [0.3, 1.0], "tuning_seeds": 1}
+#: attributes of the study of the twins: the plan, the plan with all that was asked for later, and
+#: the candidates of both
+PLAN, BEYOND, CANDIDATE = "plan", "plan_beyond", "plan_candidate_{}"
 
 
 @dataclass(frozen=True)
-class Run:
-    """A candidate and a seed, with the place it has in the comparison."""
-
-    cell: Cell
-    candidate: Candidate
-
-
-def first_runs(base: list[Candidate], settings: PayoffSection, depths: list[int]) -> Iterator[Run]:
-    """Ladder and best candidates at the shared learning rate, seed by seed, then the tuning."""
-    named = compared(base, settings, depths)
-    controlled = {"ladder": named["ladder"] | control(base[0], settings, depths)}
-    yield from over_seeds(named | controlled, settings)
-    yield from tuning_runs(named, settings)
-
-
-def compared(base: list[Candidate], settings: PayoffSection, depths: list[int]) -> dict[str, Arms]:
-    """Comparison -> its arms, for those that stand at each arm's own best learning rate too."""
-    return {"ladder": ladder(base[0], settings, depths)} | best_arms(base, settings)
-
-
-def further_runs(
-    base: list[Candidate], settings: PayoffSection, depths: list[int]
-) -> Iterator[Run]:
-    """The factorial over stages, and the ends of the ladder with other blocks, at other widths and
-    at other budgets.
+class Plan:
+    """What is trained: every key of the section has its value. candidates: the best ones of the
+    search, the best first.
     """
-    if settings.stages and settings.vary == "shortcut":
-        yield from over_seeds({"stages": stage_arms(base[0], depths[-1])}, settings)
-    ends = sorted({depths[0], depths[-1]})
-    named = {name: ladder(one, settings, ends) for name, one in variants(base[0], settings).items()}
-    yield from over_seeds(named, settings)
-    for budget in settings.budgets:
-        if budget != 1:
-            yield from over_seeds({"ladder": ladder(base[0], settings, ends)}, settings, budget)
+
+    settings: PayoffSection
+    candidates: tuple[Candidate, ...]
+    rules: int = RULES
+
+    @property
+    def base(self) -> Candidate:
+        """The candidate of the ladder."""
+        return self.candidates[0]
+
+    @property
+    def depths(self) -> list[int]:
+        """The ladder: blocks in every stage, from shallow to deep."""
+        return list(self.settings.depths or [])
+
+    @property
+    def ends(self) -> list[int]:
+        """The shallowest and the deepest of them."""
+        return sorted({self.depths[0], self.depths[-1]})
+
+    @property
+    def seeds(self) -> int:
+        """The number of pairs."""
+        return self.settings.seeds or 0
+
+    @property
+    def other_budgets(self) -> list[int]:
+        """Multiples of the epochs besides the first budget."""
+        return [budget for budget in self.settings.budgets if budget != 1]
+
+    @property
+    def has_own_rates(self) -> bool:
+        """Whether arms are compared at their own best learning rates too."""
+        return len(self.settings.lr_factors) > 1
+
+    @property
+    def first_seed(self) -> int:
+        """The seed of the first pair, less that of the search."""
+        return FIRST_SEED if self.rules > 1 else 0
+
+    @property
+    def tuned_by(self) -> str:
+        """The outcome by which own learning rates are chosen."""
+        return "train_error" if self.rules > 1 else "val_error"
+
+    @property
+    def tunes_every_budget(self) -> bool:
+        """Whether own learning rates are chosen at every budget."""
+        return self.has_own_rates and self.rules > 1
+
+    @property
+    def has_as_found(self) -> bool:
+        """Whether the twins of a candidate contain it as it was found."""
+        return self.rules > 1
+
+    @cached_property
+    def arms(self) -> list[str]:
+        """The arms of the ladder."""
+        known = twins(self.base, self.settings.vary)
+        return [arm for arm in known if wanted(self.settings, arm)]
+
+    @property
+    def reference(self) -> str:
+        """The arm against which the others stand."""
+        plain = self.settings.vary in ("shortcut", "transition") and "none" in self.arms
+        return "none" if plain else self.arms[0]
+
+    @property
+    def roles(self) -> list[str]:
+        """At which learning rates the primary comparisons stand."""
+        return ["shared", "own"] if self.has_own_rates else ["shared"]
+
+    @property
+    def comparisons(self) -> list[tuple[str, str, str, str]]:
+        """The primary comparisons: activation order, learning rate, reference, arm."""
+        if len(self.depths) < 2:
+            return []
+        return [
+            (order, role, self.reference, arm)
+            for order in self.settings.activation_orders or []
+            for role in self.roles
+            for arm in self.arms
+            if arm != self.reference
+        ]
+
+    def primary(self) -> dict[str, Any]:
+        """The primary comparisons as they are kept."""
+        return {
+            "estimand": "difference in differences of training error, "
+            f"{self.reference} against the other arms, between the shallowest and the deepest "
+            "network of the ladder, at one budget",
+            "depths": self.ends,
+            "orders": self.settings.activation_orders,
+            "roles": self.roles,
+            "correction": "Holm over orders, learning rates and arms",
+            "comparisons": [list(one) for one in self.comparisons],
+            "pairs": self.seeds,
+            "tuned_by": self.tuned_by,
+            "rules": self.rules,
+        }
+
+    @property
+    def has_stages(self) -> bool:
+        """Whether stages with and without shortcuts are compared."""
+        return self.settings.stages and self.settings.vary == "shortcut"
+
+    def stage_comparison(self) -> dict[str, Any] | None:
+        """The factorial over stages as it is kept."""
+        if not self.has_stages:
+            return None
+        arms = stage_arms(self.base, self.depths[-1])
+        order, depth, _ = next(iter(arms))
+        names = [arm for _, _, arm in arms]
+        return {"order": order, "depth": depth, "arms": names, "pairs": self.seeds}
 
 
-def over_seeds(named: dict[str, Arms], settings: PayoffSection, budget: int = 1) -> Iterator[Run]:
-    """Every arm of some comparisons at the shared learning rate, one seed after the other."""
-    for number in range(settings.seeds):
-        for comparison, arms in named.items():
-            for (order, depth, arm), candidate in arms.items():
-                yield at(candidate, comparison, order, depth, arm, "shared", 1.0, budget, number)
+def make_plan(asked: PayoffSection, candidates: Sequence[Candidate], rules: int = RULES) -> Plan:
+    """The plan of a section, with what it leaves out decided."""
+    base = candidates[0]
+    orders = asked.activation_orders or [base.architecture.activation_order]
+    if asked.vary == "activation_order":
+        orders = orders[:1]
+    decided: dict[str, Any] = {
+        "depths": sorted(asked.depths or default_depths(base)),
+        "activation_orders": orders,
+        "arms": asked.arms or (list(twins(base, "shortcut")) if asked.vary == "shortcut" else None),
+    }
+    plan = Plan(asked.model_copy(update=decided), tuple(candidates), rules)
+    seeds = asked.seeds or default_pairs(len(plan.comparisons))
+    return Plan(plan.settings.model_copy(update={"seeds": seeds}), tuple(candidates), rules)
 
 
-def tuning_runs(named: dict[str, Arms], settings: PayoffSection) -> Iterator[Run]:
-    """The grid of learning rates for each arm, on a seed of its own."""
-    if len(settings.lr_factors) > 1:
-        for comparison, arms in named.items():
-            for (order, depth, arm), candidate in arms.items():
-                for factor in settings.lr_factors:
-                    yield at(
-                        candidate, comparison, order, depth, arm, "tune", factor, 1, TUNING_SEED
-                    )
+def default_depths(candidate: Candidate) -> list[int]:
+    """One, three, five and nine blocks in every stage, up to twice the candidate's own depth."""
+    deepest = max(stage.depth for stage in candidate.architecture.stages)
+    return [depth for depth in (1, 3, 5, 9, 18) if depth <= max(3, 2 * deepest)]
 
 
-def own_runs(
-    base: list[Candidate], settings: PayoffSection, depths: list[int], best: Factors
-) -> Iterator[Run]:
-    """Ladder and best candidates with each arm at the learning-rate factor that tuned best."""
-    named = compared(base, settings, depths)
-    for number in range(settings.seeds):
-        for comparison, arms in named.items():
-            for (order, depth, arm), candidate in arms.items():
-                factor = best.get((comparison, order, depth, arm))
-                if factor is not None:
-                    yield at(candidate, comparison, order, depth, arm, "own", factor, 1, number)
+def default_pairs(comparisons: int) -> int:
+    """The fewest pairs that resolve an effect of `TARGET` standard deviations of a pair with 80%
+    probability, as one of so many comparisons: 5 of one, 6 of two, 7 of four.
+    """
+    number = max(1, comparisons)
+    return next(pairs for pairs in count(2) if resolvable_effect(pairs, number) <= TARGET)
 
 
-def at(
-    candidate: Candidate,
-    comparison: str,
-    order: str,
-    depth: int,
-    arm: str,
-    role: str,
-    factor: float,
-    budget: int,
-    seed: int,
-) -> Run:
-    """The candidate with its learning rate and epochs multiplied."""
-    training = candidate.training
-    lr = float(f"{training.optimizer.arguments['lr'] * factor:.6g}")
-    optimizer = Named.of(training.optimizer.name, **training.optimizer.arguments | {"lr": lr})
-    trained = replace(training, optimizer=optimizer, epochs=training.epochs * budget)
-    cell = Cell(
-        comparison=comparison,
-        order=order,
-        depth=depth,
-        arm=arm,
-        role=role,
-        lr=lr,
-        budget=budget,
-        seed=seed,
-    )
-    return Run(cell, replace(candidate, training=trained))
+def keep_plan(study: Study, plan: Plan) -> None:
+    """Write the plan to the study of the twins."""
+    fixed = {
+        "vary": plan.settings.vary,
+        "smallest_effect": plan.settings.smallest_effect,
+        "primary": plan.primary(),
+        "stage_family": stage_family(len(plan.base.architecture.stages)),
+        "stages": plan.stage_comparison(),
+    }
+    study.set_user_attr("payoff", fixed)
+    keep(study, PLAN, plan)
+
+
+def keep(study: Study, key: str, plan: Plan) -> None:
+    """Write a plan to an attribute, and its candidates to those of their own."""
+    for rank, candidate in enumerate(plan.candidates):
+        study.set_user_attr(CANDIDATE.format(rank), candidate.to_json())
+    kept = {"rules": plan.rules, "candidates": len(plan.candidates)}
+    study.set_user_attr(key, kept | {"settings": plan.settings.model_dump(mode="json")})
+
+
+def kept_plan(attrs: Mapping[str, Any], key: str = PLAN) -> Plan | None:
+    """The plan written to a study, None where there is none; StudyError where it is damaged."""
+    if key not in attrs:
+        return None
+    try:
+        kept = attrs[key]
+        texts = [attrs[CANDIDATE.format(rank)] for rank in range(int(kept["candidates"]))]
+        candidates = [Candidate.from_json(text, "the plan of the twins") for text in texts]
+        settings = current(PayoffSection).model_validate(kept["settings"])
+        return Plan(settings, tuple(candidates), int(kept["rules"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise StudyError(f"the plan of the twins cannot be read: {error}") from error
+
+
+def stage_family(num_stages: int) -> str:
+    """What is tested of the stages, told before the first twin is trained."""
+    every = num_stages <= MOST_STAGES
+    what = "main effect of" if every else "cost of removing"
+    return f"{what} each stage's shortcuts on training error, Holm over stages"

@@ -9,8 +9,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.payoff.plan import Cell
-from nas.payoff.run import cells_of
+from nas.payoff.runs import Cell
 from nas.training.metrics.run import in_steps_made
 
 #: measures in which arms are compared: name -> (label, unit); all are better when smaller
@@ -30,7 +29,7 @@ def largest(outcome: str) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Twin(Cell):
-    """A finished run at one place of the comparison; errors in points (per cent)."""
+    """A finished run at one place; errors in points (per cent)."""
 
     trial: int
     layers: int
@@ -51,6 +50,12 @@ def shortened(text: str) -> str:
     return f"{head}{found}{losses.rpartition('[')[2]}{ended}{tail}" if ended else text
 
 
+def cells_of(noted: Mapping[str, Any], trial: FrozenTrial) -> list[Cell]:
+    """All places of a run in the comparison; `noted` are the attributes of the study."""
+    kept = trial.user_attrs.get("cells", []) + noted.get(f"cells_{trial.number}", [])
+    return [Cell(**cell) for cell in kept]
+
+
 def finished_twins(noted: Mapping[str, Any], trials: Iterable[FrozenTrial]) -> list[Twin]:
     """Every finished run at each of its places; `noted` are the attributes of the study."""
     done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
@@ -58,7 +63,7 @@ def finished_twins(noted: Mapping[str, Any], trials: Iterable[FrozenTrial]) -> l
     return [twin(trial, cell) for trial in measured for cell in cells_of(noted, trial)]
 
 
-def twin(trial: FrozenTrial, cell: dict[str, Any]) -> Twin:
+def twin(trial: FrozenTrial, cell: Cell) -> Twin:
     """A trial at one place."""
     attrs, result = trial.user_attrs, json.loads(trial.user_attrs["result"])
     measures, steps = result["measures"], result.get("steps")
@@ -66,7 +71,7 @@ def twin(trial: FrozenTrial, cell: dict[str, Any]) -> Twin:
         measures, steps = in_steps_made(measures), steps_of(result)
     return Twin(
         trial=trial.number,
-        **cell,
+        **vars(cell),
         layers=attrs["layers"],
         parameters=attrs["parameters"],
         epochs=len(result["curve"]),

@@ -4,7 +4,7 @@ import math
 
 from nas import statistics as st
 from nas.payoff.contrasts import Contrast
-from nas.payoff.variants import CONTROL
+from nas.payoff.variants import AS_FOUND, CONTROL
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -71,6 +71,8 @@ def called(vary: str, arm: str) -> str:
     """The networks of an arm."""
     if arm == CONTROL:
         return "plain networks of as many parameters"
+    if arm == AS_FOUND:
+        return "networks as found"
     if vary == "shortcut":
         return "plain networks" if arm == "none" else f"networks with {arm} shortcuts"
     if vary == "transition":

@@ -1,5 +1,6 @@
 """Twins: candidates that differ in one choice alone."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 
@@ -11,22 +12,44 @@ from nas.training.candidate import Candidate
 
 #: the arm that has as many parameters as the projection arm but no shortcut
 CONTROL = "none, wider"
+#: the arm that is a candidate of the search, as it is
+AS_FOUND = "as found"
 #: stages up to which every combination of stages with and without shortcuts is trained
 MOST_STAGES = 4
 #: (activation order, depth, arm) -> the candidate
 Arms = dict[tuple[str, int, str], Candidate]
 
 
-def best_arms(base: list[Candidate], settings: PayoffSection) -> dict[str, Arms]:
-    """`top 1`, `top 2`, … -> the arms of the best candidates, each with its own depths."""
-    named: dict[str, Arms] = {}
-    for rank, candidate in enumerate(base[: settings.top], start=1):
-        order = candidate.architecture.activation_order
-        arms = twins(candidate, settings.vary).items()
-        named[f"top {rank}"] = {
-            (order, 0, arm): twin for arm, twin in arms if wanted(settings, arm)
-        }
-    return named
+def best_arms(candidate: Candidate, settings: PayoffSection, *, as_found: bool = True) -> Arms:
+    """The arms of one of the best candidates, with its own depths: the candidate as it was found,
+    without its shortcuts, and with one kind everywhere. One that is the candidate itself does not
+    stand there twice; a candidate without shortcuts is the arm `none`.
+    """
+    arms = {
+        arm: twin
+        for arm, twin in twins(candidate, settings.vary, own_shortcuts=as_found).items()
+        if wanted(settings, arm) or (as_found and arm == "none")
+    }
+    if as_found:
+        same = [arm for arm, twin in arms.items() if same_network(twin, candidate)]
+        if "none" not in same:
+            others = {arm: twin for arm, twin in arms.items() if arm not in same}
+            arms = {AS_FOUND: candidate} | others
+    order = candidate.architecture.activation_order
+    return {(order, 0, arm): twin for arm, twin in arms.items()}
+
+
+def same_network(one: Candidate, other: Candidate) -> bool:
+    """Whether two candidates are the same network: shortcuts that no block takes do not count, nor
+    does the activation order of plain networks.
+    """
+    first, second = one.architecture, other.architecture
+    blocks = first.blocks()
+    if blocks != second.blocks():
+        return False
+    if all(block.shortcut == "none" for block in blocks):
+        second = replace(second, activation_order=first.activation_order)
+    return replace(first, stages=()) == replace(second, stages=())
 
 
 def ladder(base: Candidate, settings: PayoffSection, depths: list[int]) -> Arms:
@@ -49,18 +72,26 @@ def wanted(settings: PayoffSection, arm: str) -> bool:
     return settings.vary != "shortcut" or settings.arms is None or arm in settings.arms
 
 
-def twins(candidate: Candidate, vary: str, transition: str | None = None) -> dict[str, Candidate]:
+def twins(
+    candidate: Candidate,
+    vary: str,
+    transition: str | None = None,
+    *,
+    own_shortcuts: bool = False,
+) -> dict[str, Candidate]:
     """Arm -> the candidate with that choice made everywhere.
 
     With `transition` the identity arm matches shapes that way; zero_pad adds no parameters, so
-    that identity and none have equally many.
+    that identity and none have equally many. Transitions are those of identity shortcuts, or with
+    `own_shortcuts` of those that the candidate has.
     """
     architecture = candidate.architecture
     if vary == "shortcut":
         matched = transition or transition_of(architecture)
         arms = {kind: with_shortcut(architecture, kind, matched) for kind in same_shape()}
     elif vary == "transition":
-        arms = {kind: shortcuts(architecture, "identity", kind) for kind in transitions()}
+        shortcut = None if own_shortcuts else "identity"
+        arms = {kind: shortcuts(architecture, shortcut, kind) for kind in transitions()}
     elif vary == "activation_order":
         arms = {order: replace(architecture, activation_order=order) for order in ORDERS}
     else:
@@ -77,10 +108,11 @@ def with_shortcut(architecture: Architecture, kind: str, matched: str) -> Archit
     return shortcuts(architecture, kind, kind if kind in transitions() else matched)
 
 
-def shortcuts(architecture: Architecture, shortcut: str, transition: str) -> Architecture:
-    """The architecture with one kind of shortcut in all stages."""
+def shortcuts(architecture: Architecture, shortcut: str | None, transition: str) -> Architecture:
+    """The architecture with one kind of shortcut in all stages, None for each stage's own."""
     return restaged(
-        architecture, lambda stage: replace(stage, shortcut=shortcut, transition=transition)
+        architecture,
+        lambda stage: replace(stage, shortcut=shortcut or stage.shortcut, transition=transition),
     )
 
 
@@ -107,7 +139,7 @@ def deepened(architecture: Architecture, depth: int) -> Architecture:
     return restaged(architecture, lambda stage: replace(stage, depth=depth or stage.depth))
 
 
-def restaged(architecture: Architecture, change) -> Architecture:
+def restaged(architecture: Architecture, change: Callable[[Stage], Stage]) -> Architecture:
     """The architecture with every stage changed, in canonical form."""
     in_channels, stages = architecture.stem.arguments["width"], []
     for old in architecture.stages:

@@ -18,7 +18,9 @@ from nas.payoff.text import (
     signed,
 )
 from nas.payoff.verdict_details import (
+    added_sentences,
     candidate_sentences,
+    edge_sentences,
     order_sentences,
     ranking_sentences,
     speed_sentence,
@@ -53,6 +55,8 @@ def verdict(payoff: Payoff) -> list[str]:
         *candidate_sentences(payoff),
         *(beside_sentence(payoff, one) for one in preferred(beside)),
         *state_sentences(payoff),
+        *edge_sentences(payoff),
+        *added_sentences(payoff),
     ]
 
 

@@ -32,7 +32,55 @@ def warnings(payoff: Payoff) -> list[str]:
     if payoff.failures:
         failed = counted(payoff.failures, "twin")
         sentences.append(f"{failed} failed with an error, missing from the pairs.")
+    if payoff.missing:
+        missing = counted(payoff.missing, "planned run")
+        sentences.append(
+            f"No primary comparison is decided before all its runs have ended: {missing} of theirs "
+            "to come."
+        )
     return sentences
+
+
+def edge_sentences(payoff: Payoff) -> list[str]:
+    """Which own best learning rates lie at an edge of their grid."""
+    found: dict[str, list[str]] = {}
+    for one in payoff.tuned:
+        if one.edge and one.comparison == "ladder":
+            rate = f"{one.edge} rate tried, {one.best:g}"
+            epochs = "" if one.budget == 1 else f", {one.budget} times the epochs"
+            found.setdefault(f"{one.arm}, {one.order}{epochs} ({rate})", []).append(str(one.layers))
+    if not found:
+        return []
+    places = "; ".join(f"{name}: {listed(layers)} layers" for name, layers in found.items())
+    return [
+        f"Best learning rates at the edge of the grid, so a better one may lie beyond: {places}."
+    ]
+
+
+def added_sentences(payoff: Payoff) -> list[str]:
+    """What was added to the plan, and what it says together with the planned runs."""
+    if not payoff.added:
+        return []
+    runs = counted(len({twin.trial for twin in payoff.added}), "run")
+    return [
+        f"{runs} were added after results could be seen: they count in no number above, and stand "
+        f"with the planned ones in a table of their own (exploratory){grown(payoff)}."
+    ]
+
+
+def grown(payoff: Payoff) -> str:
+    """The gains of the ladder at its deepest networks, with the added runs."""
+    parts = []
+    for one in payoff.with_added.get("ladder", []):
+        is_main = (one.reference, one.arm) not in BESIDES
+        if is_main and one.budget == 1:
+            deepest = max(one.gains["train_error"])
+            gain = change(one.gains["train_error"][deepest])
+            parts.append(
+                f"{one.arm} against {one.reference} at {deepest} layers, {one.order}, {rate(one)}: "
+                f"training error is {gain}"
+            )
+    return f". With them, {'; '.join(parts)}" if parts else ""
 
 
 def speed_sentence(payoff: Payoff, main: list[Contrast]) -> list[str]:

@@ -4,7 +4,7 @@ import json
 import math
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from nas.common.registry import Registry
 from nas.common.text import PATTERN, seconds_of
@@ -171,36 +171,53 @@ class SearchSection(Section):
 
 
 class PayoffSection(Section):
-    """Which twins are trained after the search. Depths are blocks in every stage.
-
-    The ends of the ladder are repeated with every one of `blocks`, with all widths times every one
-    of `widths`, and at every one of `budgets`, multiples of the epochs.
+    """Which twins are trained after the search. What is left out here is decided, and all of it
+    written down, before the first twin is trained.
     """
 
-    top: Annotated[int, Field(ge=0, le=100)] = 3
-    seeds: Annotated[int, Field(ge=1, le=1000)] = 3
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    top: Annotated[int, Field(ge=0, le=100)] = 1
+    """Best candidates of the search whose twins are trained; 0 for the ladder of depths alone."""
+    seeds: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Pairs of each comparison. Left out: the fewest that resolve an effect of two standard
+    deviations of a pair with 80% probability, given the number of primary comparisons."""
     vary: Literal["shortcut", "transition", "activation_order", "block"] = "shortcut"
+    """The one choice in which twins differ."""
     arms: Annotated[list[Annotated[str, one_of(same_shape)]], AfterValidator(distinct)] | None = (
         None
     )
+    """Kinds of shortcuts that are compared; left out, all of them."""
     depths: Annotated[list[Blocks], AfterValidator(distinct)] | None = None
+    """The ladder: blocks in every stage; left out, up to twice those of the best candidate."""
     activation_orders: (
         Annotated[list[Annotated[str, one_of(lambda: ORDERS)]], AfterValidator(distinct)] | None
     ) = None
+    """Activation orders of the ladder; left out, that of the best candidate."""
     blocks: Annotated[list[Annotated[str, one_of(lambda: BLOCKS)]], AfterValidator(distinct)] = []
+    """Block types with which the ends of the ladder are repeated."""
     widths: Annotated[list[Annotated[int, Field(ge=2, le=64)]], AfterValidator(distinct)] = []
+    """Factors of all widths with which the ends of the ladder are repeated."""
     lr_factors: Annotated[
         list[Annotated[float, Field(gt=0, le=LARGEST)]],
         Field(min_length=1, max_length=16),
         AfterValidator(distinct),
-    ] = [0.3, 1.0]
+    ] = [0.1, 0.3, 1.0, 3.0]
+    """Factors of the learning rate among which each arm's own best one is chosen, by its training
+    error; a single one: the shared rate alone."""
+    tuning_seeds: Annotated[int, Field(ge=1, le=1000)] = 2
+    """Runs of each arm at each of these rates, on seeds that nothing else has."""
     budgets: Annotated[
         list[Annotated[int, Field(ge=1, le=1000)]],
         Field(min_length=1, max_length=16),
         AfterValidator(distinct),
     ] = [1]
+    """Multiples of the epochs at which the ends of the ladder are trained, each with its own best
+    learning rates."""
     stages: bool = True
+    """Whether every combination of stages with and without shortcuts is trained."""
     smallest_effect: Annotated[float, Field(ge=0, le=100)] = 2.0
+    """The smallest gain of interest, in points of training error."""
 
 
 class SpaceSection(Section):

@@ -7,11 +7,12 @@ from typing import Any
 
 from nas.payoff.analysis import Payoff
 from nas.payoff.contrasts import Contrast
+from nas.payoff.records import OUTCOMES
 from nas.payoff.variants import CONTROL
 from nas.report.document import Kind, Table
 from nas.report.sections.twin_figures import ROLES
 from nas.report.sections.twin_tables import MANY, effect_cell
-from nas.report.style import MINUS, number, signed
+from nas.report.style import MINUS, counted, number, signed
 from nas.report.trial_rows import Row, finite
 from nas.statistics import SpeedUp
 from nas.training.metrics import PROBE_MEASURES, RUN_MEASURES, Measure
@@ -108,6 +109,32 @@ def budgets(payoff: Payoff) -> Table:
     change = "change of the gain, longest less shortest budget (points)"
     head = ("comparison", "verdict", "why", change)
     return Table("Accuracy or speed?", head, rows, folded=len(rows) > MANY)
+
+
+def tuning(payoff: Payoff) -> Table:
+    """The errors at every learning rate that was tried for an arm."""
+    rates = sorted({rate for one in payoff.tuned for rate in one.errors})
+    rows = [
+        (
+            *(one.comparison, Kind(one.arm), one.order, str(one.layers), f"{one.budget} ×"),
+            *(number(one.errors.get(rate)) for rate in rates),
+            *(f"{one.best:g}", f"yes, the {one.edge} rate" if one.edge else "no"),
+        )
+        for one in payoff.tuned
+    ]
+    head = (
+        *("comparison", "arm", "activation order", "layers", "budget"),
+        *(f"{rate:g}" for rate in rates),
+        *("best rate", "at an edge"),
+    )
+    outcome = OUTCOMES[payoff.primary.get("tuned_by", "val_error")][0]
+    note = (
+        f"Under each learning rate the mean {outcome} in points, over "
+        f"{counted(max(one.seeds for one in payoff.tuned), 'tuning seed')}. At an edge a better "
+        "rate may lie beyond those tried."
+    )
+    title = "Learning rates tried for each arm"
+    return Table(title, head, rows, note, folded=len(rows) > MANY)
 
 
 def trainability(arms: Mapping[str, Sequence[Row]], title: str) -> Table:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from nas.data.catalog import split_sizes
 from nas.data.facts import FACTS
 from nas.payoff.analysis import Payoff
+from nas.payoff.records import OUTCOMES as OUTCOMES_OF_TWINS
 from nas.report.data import Facts
 from nas.report.depth_sweep import Twins
 from nas.report.document import Items, Section
@@ -170,21 +171,39 @@ def twins(facts: Facts) -> str:
     done = {twin.trial for twin in payoff.twins}
     ladder = [twin for twin in payoff.twins if twin.comparison == "ladder"]
     depths = sorted({twin.layers for twin in ladder if twin.arm != "none, wider"})
-    seeds = sorted({twin.seed for twin in payoff.twins if twin.role != "tune"})
-    rates = sorted({twin.lr for twin in ladder if twin.role == "tune"})
+    pairs = {twin.seed for twin in payoff.twins if twin.role != "tune"}
     text = (
         f"{counted(len(done), 'run')} varying the {payoff.vary.replace('_', ' ')}, each with its "
-        f"full budget and never pruned; seeds {listed([str(seed) for seed in seeds])}; "
+        f"full budget and never pruned; {counted(len(pairs), 'pair')}, {seeds_of(payoff)}; "
     )
     if depths:
         text += f"ladder of {listed([str(depth) for depth in depths])} layers; "
-    text += f"budgets {listed(budgets(payoff))}. {same_start(payoff)}"
-    if rates:
-        tried = listed([f"{rate:g}" for rate in rates])
-        text += f" Own best rates: chosen by validation accuracy among {tried}, on another seed."
+    text += f"budgets {listed(budgets(payoff))}. {same_start(payoff)}{own_rates(payoff)}"
     missing = [f"{payoff.waiting} still to be trained"] * bool(payoff.waiting)
     missing += [f"{payoff.failures} failed and missing from the pairs"] * bool(payoff.failures)
     return f"{text} Missing: {listed(missing)}." if missing else text
+
+
+def seeds_of(payoff: Payoff) -> str:
+    """Whether the twins have seeds of their own."""
+    if payoff.primary.get("rules", 1) > 1:
+        return "on seeds that neither the search nor the tuning has"
+    return "the first on the seed of the search"
+
+
+def own_rates(payoff: Payoff) -> str:
+    """How own best learning rates were chosen."""
+    grids = [one for one in payoff.tuned if one.comparison == "ladder"]
+    if not grids:
+        return ""
+    outcome = OUTCOMES_OF_TWINS[payoff.primary.get("tuned_by", "val_error")][0]
+    tried = listed([f"{rate:g}" for rate in sorted({lr for one in grids for lr in one.errors})])
+    seeds = counted(max(one.seeds for one in grids), "run")
+    edges = sum(one.edge is not None for one in grids)
+    return (
+        f" Own best rates: of {tried} the one with the least {outcome}, {seeds} each, on seeds "
+        f"that are compared nowhere; in {edges} of {len(grids)} cases it lies at an edge of these."
+    )
 
 
 def budgets(payoff: Payoff) -> list[str]:
@@ -214,8 +233,25 @@ def statistics(twins: Twins) -> str:
         "paired t-test's and of the exact unpaired permutation's (the sign-flip test's where an "
         "effect is not the difference of two arms), so never below what an exact test can give. A "
         "primary comparison is resolved where the corrected p is at most 0.05 and the interval "
-        "leaves zero out. Everything else is exploratory. Smallest effect of interest: "
-        f"{twins.payoff.smallest_effect:g} points."
+        f"leaves zero out. Everything else is exploratory. {planned_pairs(twins.payoff)} Smallest "
+        f"effect of interest: {twins.payoff.smallest_effect:g} points."
+    )
+
+
+def planned_pairs(payoff: Payoff) -> str:
+    """How many pairs were planned, and that others do not count."""
+    fixed = payoff.primary
+    if fixed.get("rules", 1) < 2:
+        return "The number of pairs was not written down beforehand."
+    text = (
+        f"The plan: {counted(fixed['pairs'], 'pair')}; a primary comparison is decided when all "
+        "its planned runs have ended"
+    )
+    if not payoff.added:
+        return f"{text}."
+    runs = counted(len({twin.trial for twin in payoff.added}), "run")
+    return (
+        f"{text}, and by these alone: {runs} asked for after a twin had finished are exploratory."
     )
 
 

@@ -57,6 +57,8 @@ def gain_section(twins: Twins) -> Section:
         parts.append(tables.gains(named, "All gains", note))
     if payoff.crossover:
         parts.append(tables.crossovers(payoff))
+    if payoff.with_added:
+        parts.append(tables.with_added(payoff))
     return Section("gain", "How much do shortcuts gain, and from what depth on?", parts)
 
 
@@ -204,6 +206,7 @@ def check_section(twins: Twins) -> Section:
         text = f"The twins were not trained under equal conditions: they differ in {differing}."
         parts.append(Text(text, role="warning"))
     parts += [Text(capacity_sentence(twins)), checks.capacity(payoff)]
+    parts += [checks.tuning(payoff)] if payoff.tuned else []
     parts.append(checks.budgets(payoff) if payoff.budgets else Text(one_budget(twins), role="note"))
     return Section("checks", "What else could explain the gains?", parts)
 

@@ -57,6 +57,16 @@ def gains(contrasts: Iterable[tuple[str, Contrast]], title: str, note: str) -> T
     return Table(title, head, rows, note, folded=len(rows) > MANY)
 
 
+def with_added(payoff: Payoff) -> Table:
+    """The gains with the runs that were added to the plan."""
+    named = [(name, one) for name, rows in payoff.with_added.items() for one in rows]
+    note = (
+        "Planned runs together with those asked for after a twin had finished, when results could "
+        "be seen: exploratory, whatever their intervals."
+    )
+    return gains(named, "Gains with the runs added to the plan", note)
+
+
 def gain_row(name: str, one: Contrast, layers: int) -> tuple[str, ...]:
     """A contrast at one depth."""
     training, validation = one.gains["train_error"][layers], one.gains["val_error"][layers]

@@ -1,0 +1,165 @@
+"""The runs that compare twins, in the order they are trained, each with its place."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
+
+from nas.model.architecture import Named
+from nas.payoff.plan import Plan
+from nas.payoff.variants import Arms, best_arms, control, ladder, stage_arms, variants
+from nas.training.candidate import Candidate
+
+#: the first seed of the tuning of learning rates, apart from the pairs, which begin at 0
+TUNING_SEED = 10_000
+
+
+class Place(NamedTuple):
+    """Where an arm stands.
+
+    comparison: `ladder`, `stages`, `top 1`, `top 2`, … or a variant of the ladder, as in `block
+    bottleneck` and `width × 2`. depth: blocks in every stage, 0 for a candidate of its own depths.
+    budget: multiple of the epochs.
+    """
+
+    comparison: str
+    order: str
+    depth: int
+    arm: str
+    budget: int
+
+
+#: what one run alone may have: place, role, seed, and in the tuning the learning rate
+Key = tuple[Place, str, int, float]
+#: place -> a factor of the learning rate
+Factors = Mapping[Place, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A place with a learning rate and a seed. role: `shared` rate, `tune` or `own` best one.
+    added: asked for after the first twin had finished, so not in the plan.
+    """
+
+    comparison: str
+    order: str
+    depth: int
+    arm: str
+    role: str
+    lr: float
+    budget: int
+    seed: int
+    added: bool = False
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return Place(self.comparison, self.order, self.depth, self.arm, self.budget)
+
+    @property
+    def key(self) -> Key:
+        """What one run alone may have; a place has one shared and one own rate."""
+        return self.place, self.role, self.seed, self.lr if self.role == "tune" else 0.0
+
+    def stored(self) -> dict[str, Any]:
+        """As it is kept with its run."""
+        found = asdict(self)
+        return found if self.added else {k: v for k, v in found.items() if k != "added"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A candidate and a seed, with the place it has in the comparison."""
+
+    cell: Cell
+    candidate: Candidate
+
+
+def first_runs(plan: Plan) -> Iterator[Run]:
+    """Ladder and best candidates at the shared learning rate, seed by seed, then the tuning."""
+    named = compared(plan)
+    controlled = {"ladder": named["ladder"] | control(plan.base, plan.settings, plan.depths)}
+    yield from over_seeds(named | controlled, plan)
+    yield from tuning_runs(plan)
+
+
+def further_runs(plan: Plan) -> Iterator[Run]:
+    """The factorial over stages, and the ends of the ladder with other blocks, at other widths and
+    at other budgets, for which learning rates are tuned anew.
+    """
+    if plan.has_stages:
+        yield from over_seeds({"stages": stage_arms(plan.base, plan.depths[-1])}, plan)
+    varied = variants(plan.base, plan.settings).items()
+    named = {name: ladder(one, plan.settings, plan.ends) for name, one in varied}
+    yield from over_seeds(named, plan)
+    for budget in plan.other_budgets:
+        yield from over_seeds(compared(plan, budget), plan, budget)
+        if plan.tunes_every_budget:
+            yield from tuning_runs(plan, budget)
+
+
+def compared(plan: Plan, budget: int = 1) -> dict[str, Arms]:
+    """Comparison -> its arms, for those that stand at each arm's own best learning rate too."""
+    if budget != 1:
+        return {"ladder": ladder(plan.base, plan.settings, plan.ends)}
+    named = {"ladder": ladder(plan.base, plan.settings, plan.depths)}
+    for rank, candidate in enumerate(plan.candidates[: plan.settings.top], start=1):
+        named[f"top {rank}"] = best_arms(candidate, plan.settings, as_found=plan.has_as_found)
+    return named
+
+
+def over_seeds(named: Mapping[str, Arms], plan: Plan, budget: int = 1) -> Iterator[Run]:
+    """Every arm of some comparisons at the shared learning rate, one seed after the other."""
+    for number in range(plan.seeds):
+        for place, candidate in placed(named, budget):
+            yield at(candidate, place, "shared", 1.0, number)
+
+
+def tuning_runs(plan: Plan, budget: int = 1) -> Iterator[Run]:
+    """The grid of learning rates for each arm, on seeds of its own."""
+    if plan.has_own_rates:
+        for place, candidate in placed(compared(plan, budget), budget):
+            for factor in plan.settings.lr_factors:
+                for number in range(plan.settings.tuning_seeds):
+                    yield at(candidate, place, "tune", factor, TUNING_SEED + number)
+
+
+def own_runs(plan: Plan, best: Factors, budgets: Iterable[int] = (1,)) -> Iterator[Run]:
+    """Ladder and best candidates with each arm at the learning-rate factor that tuned best."""
+    for budget in budgets:
+        for number in range(plan.seeds):
+            for place, candidate in placed(compared(plan, budget), budget):
+                if place in best:
+                    yield at(candidate, place, "own", best[place], number)
+
+
+def every_run(plan: Plan, factor: float) -> Iterator[Run]:
+    """All runs of a plan, those at own best rates with one factor for all."""
+    yield from first_runs(plan)
+    yield from further_runs(plan)
+    if plan.has_own_rates:
+        budgets = [1, *(plan.other_budgets if plan.tunes_every_budget else ())]
+        named = [placed(compared(plan, budget), budget) for budget in budgets]
+        best = {place: factor for some in named for place, _ in some}
+        yield from own_runs(plan, best, budgets)
+
+
+def planned_keys(plan: Plan) -> set[Key]:
+    """What the runs of a plan alone may have; no rate of those at own best ones is in it."""
+    return {run.cell.key for run in every_run(plan, 1.0)}
+
+
+def placed(named: Mapping[str, Arms], budget: int) -> Iterator[tuple[Place, Candidate]]:
+    """Every arm with its place."""
+    for comparison, arms in named.items():
+        for (order, depth, arm), candidate in arms.items():
+            yield Place(comparison, order, depth, arm, budget), candidate
+
+
+def at(candidate: Candidate, place: Place, role: str, factor: float, seed: int) -> Run:
+    """The candidate with its learning rate and epochs multiplied."""
+    training = candidate.training
+    lr = float(f"{training.optimizer.arguments['lr'] * factor:.6g}")
+    optimizer = Named.of(training.optimizer.name, **training.optimizer.arguments | {"lr": lr})
+    trained = replace(training, optimizer=optimizer, epochs=training.epochs * place.budget)
+    cell = Cell(**place._asdict(), role=role, lr=lr, seed=seed)
+    return Run(cell, replace(candidate, training=trained))
