@@ -282,6 +282,20 @@ def test_a_users_last_batch_of_one_is_left_out_of_training(user_module: str) -> 
     assert len(_user(user_module, '{"count": 3, "batch_size": 1}').train_dataloader()) == 3
 
 
+@pytest.mark.parametrize(
+    ("init_args", "complaint"),
+    [
+        ('{"count": 2, "batch_size": 1}', "3 classes, and 2 training pictures"),
+        ('{"count": 9}', "9 training pictures, fewer than the 10 of one batch"),
+    ],
+)
+def test_too_few_pictures_of_a_users_module_are_refused(
+    user_module: str, init_args: str, complaint: str
+) -> None:
+    with pytest.raises(DataError, match=complaint):
+        _user(user_module, init_args).train_dataloader()
+
+
 def test_a_users_module_shuffles_by_seed_and_epoch_alone(user_module: str) -> None:
     first = _user(user_module).train_dataloader()
     expected = [_pictures(first), _pictures(first)]

@@ -42,7 +42,7 @@ def test_it_says_what_comes_on_top(space: Make, tmp_path: Path) -> None:
         (["search.workers=4"], 0.25),
         (["search.workers=64"], 0.25),
         (["training.batch_size=33"], 1.0),
-        (["training.batch_size=1000"], 1 / 3),
+        (["training.batch_size=96"], 1 / 3),
     ],
     ids=str,
 )

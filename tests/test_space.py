@@ -190,7 +190,7 @@ def test_a_stage_may_fix_what_the_others_share() -> None:
         ("architecture.activation=gelu", lambda c: c.architecture.activation == "gelu"),
         ("training.epochs=3", lambda c: c.training.epochs == 3),
         ("training.optimizer.lr=1e-3", lambda c: c.training.optimizer.arguments["lr"] == 0.001),
-        ("training={epochs: 9}", lambda c: c.training.epochs == 9),
+        ("training={epochs: 9, batch_size: 64}", lambda c: c.training.epochs == 9),
         ("dataset.train_size=100", lambda c: c.dataset.train_size == 100),
     ],
 )

@@ -162,6 +162,42 @@ FAULTS: dict[str, tuple[str, str, str]] = {
         "2:10",
         "9,999 training",
     ),
+    "fewer pictures than classes": (
+        with_("name: digits", "name: digits, train_size: 9"),
+        "2:37",
+        "dataset.train_size: digits has 10 classes, and 9 training pictures cannot",
+    ),
+    "fewer pictures than in a batch": (
+        with_("name: digits", "name: digits, train_size: 200")
+        + "training: {batch_size: [64, 256]}\n",
+        "7:24",
+        "has 200 training pictures, fewer than the 256 of one batch",
+    ),
+    "no batch of the default": (
+        with_("name: digits", "name: digits, train_size: 100"),
+        "",
+        "fewer than the 128 of one batch",
+    ),
+    "warm-up": (
+        GOOD + "training: {epochs: 1, warmup: 20}\n",
+        "7:31",
+        "20 epochs of warm-up are more than a training of 1 has",
+    ),
+    "warm-up of some": (
+        GOOD + "training: {epochs: {low: 2, high: 9}, warmup: [0, 3]}\n",
+        "7:47",
+        "3 epochs of warm-up are more than a training of 2 has",
+    ),
+    "no stem": (
+        with_("  stages:", "  stem: {conv3x3: {width: 0}}\n  stages:"),
+        "4:9",
+        "a stem has 1 channel or more: leave width out",
+    ),
+    "no stem in some": (
+        with_("  stages:", "  stem: [conv7x7_pool, {name: conv3x3, width: [0, 8]}]\n  stages:"),
+        "4:9",
+        "a stem has 1 channel or more: leave width out",
+    ),
     "no npz": (with_("name: digits", "name: npz, path: /none.npz"), "2:28", "no file '/none.npz'"),
     "no path": (with_("name: digits", "name: npz"), "2:10", "dataset.path: needed"),
     "idle path": (with_("name: digits", "name: digits, path: x"), "2:31", "not a setting of"),

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from conftest import small
 
-from nas.data import Dataset
+from nas.data import DataError, Dataset
 from nas.model.architecture import Architecture, Named, Stage
 from nas.model.blocks import NORMS, ORDERS
 from nas.model.network import Network
@@ -196,8 +196,26 @@ def test_settings_may_be_left_at_their_defaults() -> None:
     assert len(run(ours).result.curve) == 1
 
 
-def test_batches_larger_than_the_data() -> None:
-    assert len(run(candidate(epochs=1, batch_size=512)).result.losses) == 1
+@pytest.mark.parametrize(
+    ("train_size", "batch_size", "complaint"),
+    [
+        (9, 4, "10 classes, and 9 training pictures"),
+        (96, 97, "96 .* fewer than the 97 of one batch"),
+    ],
+)
+def test_too_few_pictures_are_refused_before_the_training(
+    train_size: int, batch_size: int, complaint: str
+) -> None:
+    ours = candidate(epochs=1, batch_size=batch_size)
+    ours = replace(ours, dataset=replace(ours.dataset, train_size=train_size))
+    with pytest.raises(DataError, match=complaint):
+        run(ours, on_epoch=lambda record: pytest.fail("it was trained"))
+    assert len(run(candidate(epochs=1, batch_size=96)).result.losses) == 1
+
+
+def test_a_warm_up_of_the_whole_training_is_one() -> None:
+    settings = Training(epochs=2, warmup=2.0)
+    assert [settings.factor(step, 4) for step in range(4)] == [0.2, 0.4, 0.6, 0.8]
 
 
 @pytest.mark.parametrize("optimizer", list(OPTIMIZERS))

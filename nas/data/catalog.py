@@ -163,6 +163,28 @@ def split_sizes(
     return train, validation
 
 
+def known_train_size(dataset: Dataset) -> int | None:
+    """Training pictures, or None where only reading the data set would tell."""
+    if dataset.name in FACTS:
+        return split_sizes(dataset, FACTS[dataset.name].num_train)[0]
+    return dataset.train_size
+
+
+def check_enough(dataset: Dataset, train: int, *, num_classes: int, batch_size: int) -> None:
+    """DataError where so many training pictures are fewer than the classes, or than one batch."""
+    what = dataset.class_path or dataset.name
+    if train < num_classes:
+        raise DataError(
+            f"dataset.train_size: {what} has {num_classes:,} classes, and {train:,} training "
+            "pictures cannot show them all: give more of them."
+        )
+    if train < batch_size:
+        raise DataError(
+            f"training.batch_size: {what} has {train:,} training pictures, fewer than the "
+            f"{batch_size:,} of one batch: lower it, or give more pictures."
+        )
+
+
 def _folder_shape(dataset: Dataset) -> Shape | None:
     from nas.data.class_folders import class_names
 

@@ -8,7 +8,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from nas.data.batches import Batches
-from nas.data.catalog import Dataset, has_validation, split_sizes
+from nas.data.catalog import Dataset, check_enough, has_validation, split_sizes
 from nas.data.pictures import DataError
 from nas.data.resident import Resident, channel_statistics, resident
 from nas.data.splits import mixed, stratified
@@ -111,6 +111,11 @@ class ImageData(LightningDataModule):
         """Whether all pictures of the pool are one and the same colour."""
         pixels, axes = self._pool.pixels, (0, 2, 3)
         return torch.equal(pixels.amin(axes), pixels.amax(axes))
+
+    def check_enough(self) -> None:
+        """DataError where there are too few pictures to train on."""
+        size = self.batch_size
+        check_enough(self.dataset, self.num_train, num_classes=self.num_classes, batch_size=size)
 
     def train_dataloader(self) -> Batches:
         """Shuffled, augmented; every call starts with epoch `first_epoch`."""

@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 from torch.utils.data import DataLoader, SequentialSampler
 
 from nas.data.batches import epoch_seed
-from nas.data.catalog import Dataset
+from nas.data.catalog import Dataset, check_enough
 from nas.data.pictures import DataError
 from nas.data.splits import MIXING_SEED, mixed
 
@@ -70,9 +70,15 @@ class UserData(LightningDataModule):
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         return self.inner.on_after_batch_transfer(batch, dataloader_idx)
 
+    def check_enough(self) -> None:
+        """Nothing is known of the pictures before the module is set up: see train_dataloader."""
+
     def train_dataloader(self) -> "IsolatedBatches":
         """Less a last batch of one picture, which batch normalisation cannot use."""
         batches = self._isolated("fit", "train_dataloader", epoch=self.first_epoch)
+        if (found := sizes(batches.loader)) is not None:
+            count, size = found
+            check_enough(self.dataset, count, num_classes=self.num_classes, batch_size=size)
         batches.left_out = ends_with_one(batches.loader)
         return batches
 
@@ -141,12 +147,17 @@ def shuffled(loader: Iterable[Any]) -> Iterable[Any]:
     )
 
 
+def sizes(loader: Iterable[Any]) -> tuple[int, int] | None:
+    """Pictures of an epoch and of a batch; None where the loader does not tell."""
+    if not isinstance(loader, DataLoader) or not isinstance(loader.sampler, Sized):
+        return None
+    return None if loader.batch_size is None else (len(loader.sampler), loader.batch_size)
+
+
 def ends_with_one(loader: Iterable[Any]) -> bool:
     """Whether the last batch is known to be one picture, the others being more."""
-    if not isinstance(loader, DataLoader) or not isinstance(loader.sampler, Sized):
-        return False
-    size = loader.batch_size or 1
-    return size > 1 and not loader.drop_last and len(loader.sampler) % size == 1
+    count, size = sizes(loader) or (0, 1)
+    return size > 1 and count % size == 1 and not getattr(loader, "drop_last", False)
 
 
 def _check_batch(batch: Any, dataset: Dataset) -> None:

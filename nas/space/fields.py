@@ -86,6 +86,13 @@ def highest(value: Any) -> Any:
     )
 
 
+def lowest(value: Any) -> Any:
+    """The smallest number a key can be drawn as."""
+    return (
+        value.low if isinstance(value, Range) else min(value) if isinstance(value, list) else value
+    )
+
+
 Names = Callable[[], Iterable[str]]
 
 

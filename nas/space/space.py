@@ -11,7 +11,14 @@ from typing import Any
 
 from nas.common.errors import SpaceError, shown
 from nas.common.text import seconds_of
-from nas.data.catalog import FROM_PATH, Dataset, shape, without_later
+from nas.data.catalog import (
+    FROM_PATH,
+    Dataset,
+    check_enough,
+    known_train_size,
+    shape,
+    without_later,
+)
 from nas.model.architecture import Architecture, check_blocks
 from nas.model.cost import Cost, cost
 from nas.model.layout import plan
@@ -26,7 +33,7 @@ from nas.space.enumeration import (
     walk,
 )
 from nas.space.errors import blamed, placed, read_section
-from nas.space.fields import highest
+from nas.space.fields import highest, label, lowest
 from nas.space.sampling import Trial, draw_architecture, draw_training
 from nas.space.yaml import Source, bundled_spaces, find
 from nas.training.candidate import Candidate, Training
@@ -53,7 +60,9 @@ class SearchSpace:
         self._check_size()
         self.dataset = self._read_dataset()
         self._shape = self._read_shape()
+        self._check_stem()
         self._check_shapes()
+        self._check_training()
         self._check_sampler()
         self._check_halving()
 
@@ -221,6 +230,35 @@ class SearchSpace:
                 with placed(self.source, ("architecture", "stages", index)):
                     check_plan(shallow(architecture, index + 1), walker.values)
 
+    def _check_stem(self) -> None:
+        """Refuse a width of 0 that is written down: the stem follows the first stage without."""
+        given = self.section.architecture.stem
+        for one in given if isinstance(given, list) else [given]:
+            options: Any = None if isinstance(one, str) else getattr(one, label(one))
+            if "width" in getattr(options, "model_fields_set", ()) and lowest(options.width) < 1:
+                with placed(self.source, ("architecture", "stem")):
+                    raise ValueError(
+                        "width: a stem has 1 channel or more: leave width out, and it has those "
+                        "of the first stage."
+                    )
+
+    def _check_training(self) -> None:
+        """Refuse warm-ups that do not end, and training sets that cannot be trained on."""
+        trainings = self.trainings()
+        for training in trainings:
+            with placed(self.source, ("training", "warmup")):
+                check_warmup(training)
+        train_size = known_train_size(self.dataset)
+        if train_size is not None:
+            largest_batch = max(training.batch_size for training in trainings)
+            with placed(self.source, ()):
+                check_enough(
+                    self.dataset,
+                    train_size,
+                    num_classes=self._shape[1],
+                    batch_size=largest_batch,
+                )
+
     def _check_sampler(self) -> None:
         """Refuse a sampler that has nothing to work on."""
         sampler, place = self.search.sampler, ("search", "sampler")
@@ -271,6 +309,15 @@ def check_plan(architecture: Architecture, values: dict[str, Any]) -> None:
     except ValueError as error:
         drawn = ", ".join(f"{name} = {value}" for name, value in values.items())
         raise ValueError(f"{error}" + (f" This happens with {drawn}." if drawn else "")) from error
+
+
+def check_warmup(training: Training) -> None:
+    """ValueError where the warm-up is longer than the training."""
+    if training.warmup > training.epochs:
+        raise ValueError(
+            f"warmup: {training.warmup:g} epochs of warm-up are more than a training of "
+            f"{training.epochs} has: lower warmup, or raise epochs."
+        )
 
 
 def differences(old: SearchSpace, new: SearchSpace) -> list[str]:

@@ -194,7 +194,7 @@ def train(
     memory: int | None = None,
     checkpoint: Path | None = None,
 ) -> Trained:
-    """Train a candidate from its initial weights; DataError where the pictures cannot be had.
+    """Train a candidate from its initial weights; DataError where there are no or too few pictures.
 
     Blocks are recomputed in the backward pass where they would take more than `memory` bytes
     (default: the share of one worker). Probes, named as in nas.training.metrics.MEASURES, change
@@ -217,6 +217,7 @@ def train(
         seed=seed,
         train_on_validation=train_on_validation,
     )
+    data.check_enough()
     spent = candidate.cost()
     network = build_network(candidate, spent, seed, memory)
     learner, watch = Learner(network, settings), Watch(on_epoch, pause_after, interrupted)
