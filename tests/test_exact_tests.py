@@ -61,7 +61,15 @@ def test_arms_that_do_not_overlap_resolve_six_pairs_as_one_of_four():
     assert claims["a"].test == "unpaired permutation"
 
 
-def test_the_larger_one_of_two_tests_decides():
+def test_of_two_exact_tests_the_one_that_uses_the_pairs_may_decide():
+    luck = np.array([0.0, 20, 40, 60, 80, 10, 30, 50])
+    correlated = twin_effect(luck + [5, 6, 5, 6, 5, 6, 5, 6], luck)
+    assert correlated.unpaired_p > 0.5
+    claim = family({"a": correlated})["a"]
+    assert (claim.p_adjusted, claim.test) == (2 / 256, "sign-flip")
+
+
+def test_the_t_test_decides_where_it_is_less_sure_than_the_exact_one():
     noisy = twin_effect([9.0, 31, 14, 52, 11], [8.0, 7.5, 8.5, 7.9, 8.2])
     claim = family({"a": noisy})["a"]
     assert noisy.unpaired_p < 0.01

@@ -13,7 +13,9 @@ def resolvable_effect(
     `power` as the first of `comparisons` comparisons under Holm's correction; inf if the exact
     test cannot reject with so few pairs, whatever the effect (see `fewest_pairs`).
 
-    The power is that of the two-sided paired t-test on normal differences.
+    The power is that of the two-sided paired t-test on normal differences. The rule that decides
+    asks for an exact test and the interval too: simulated at this effect it resolves 70 to 80% for
+    pairs of arms that hardly correlate (64 to 79% at .3, from 5 pairs on).
     """
     if pairs < fewest_pairs(comparisons, alpha=alpha):
         return inf
