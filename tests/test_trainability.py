@@ -188,6 +188,20 @@ def test_not_starting_and_diverging_are_two_failures(losses, has_started, has_di
     assert (started(losses, 10), diverged(losses, 10)) == (has_started, has_diverged)
 
 
+@pytest.mark.parametrize(
+    ("measures", "expected"),
+    [
+        ({"started": True, "diverged": False}, True),
+        ({"started": False, "diverged": False}, False),
+        ({"started": True, "diverged": True}, False),
+        ({"started": 0, "diverged": 0}, False),
+        ({}, True),
+    ],
+)
+def test_a_network_trains_that_started_and_did_not_diverge(measures, expected):
+    assert run.trains(measures) == expected
+
+
 def test_a_loss_back_at_guessing_has_diverged():
     assert diverged([1.0] * 20 + [GUESSING] * 10, 10)
     assert not diverged([1.0] * 20 + [GUESSING - 0.01] * 10, 10)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.coverage.run import ARMS, LAYERS, Run
 from experiments.planted_truth import generator as truth
-from nas.payoff.records import trains
+from nas.training.metrics.run import trains
 
 Array = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], tuple[Array, Array]]

@@ -10,7 +10,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.payoff.runs import Cell
-from nas.training.metrics.run import in_steps_made
+from nas.training.metrics.run import in_steps_made, trains
 
 #: measures in which arms are compared: name -> (label, unit); all are better when smaller
 OUTCOMES = {
@@ -95,16 +95,6 @@ def steps_of(result: dict[str, Any]) -> int:
     epochs = len(result["curve"])
     at_least = result["losses"][-1][0] + 1 if result["losses"] else 0
     return -(-at_least // epochs) * epochs
-
-
-def trains(measures: Mapping[str, Any]) -> bool:
-    """Whether a run is more than guessing: its training loss got clearly below that of guessing
-    (`started`), and neither broke off nor came back up to it (`diverged`).
-
-    The loss decides and not the error: the 23 runs of experiments/depth_ladder that guess by their
-    loss have training errors of 83 to 90%, where guessing has 90 and trained ones 82 or less.
-    """
-    return bool(measures["started"]) and not measures["diverged"]
 
 
 def failures_by_arm(twins: Iterable[Twin]) -> dict[str, int]:

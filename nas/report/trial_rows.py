@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.model.architecture import Architecture
 from nas.training.candidate import Candidate
-from nas.training.metrics.run import in_steps_made
+from nas.training.metrics.run import in_steps_made, trains
 
 #: how a trial can end or stand, in the order of tables
 OUTCOMES = ("trained", "pruned", "repeated", "rejected", "failed", "running", "due")
@@ -111,10 +111,8 @@ class Row:
 
     @property
     def trains(self) -> bool:
-        """Whether the training started and did not diverge, as far as is known."""
-        return (
-            not self.trial.user_attrs.get("diverged") and self.measures.get("started") is not False
-        )
+        """Whether it is more than guessing, as far as is known."""
+        return not self.trial.user_attrs.get("diverged") and trains(self.measures)
 
 
 class Brief(NamedTuple):

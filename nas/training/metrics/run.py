@@ -5,7 +5,7 @@ loss of ln(num_classes), against which every threshold is set.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -95,6 +95,16 @@ def diverged(losses: Losses, num_classes: int) -> bool:
     if not all(map(math.isfinite, losses)):
         return True
     return started(losses, num_classes) and moving_average(losses)[-1] >= math.log(num_classes)
+
+
+def trains(measures: Mapping[str, Any]) -> bool:
+    """Whether a run, by its measures, is more than guessing: `started` and not `diverged`, as far
+    as is known. The one definition of a network that trains.
+
+    The loss decides and not the error: the 23 runs of experiments/depth_ladder that guess by their
+    loss have training errors of 83 to 90%, where guessing has 90 and no other run more than 83.
+    """
+    return bool(measures.get("started", True)) and not measures.get("diverged")
 
 
 def generalisation_gap(train_error: float | None, val_error: float | None) -> float | None:
