@@ -55,9 +55,10 @@ def test_depth_costs_plain_networks_more_training_error(result):
 
 
 def test_the_verdict_states_pairs_and_budget(result):
-    headline, detail = verdict(result)[:2]
-    assert headline.endswith("(post_activation, learning rate 0.03, after 15 epochs).")
-    assert detail.startswith("Identity against none, post_activation, learning rate 0.03")
+    headline, tested, detail = verdict(result)[:3]
+    assert "3 pairs decide nothing" in headline
+    assert "post-activation, 3 pairs of each, 15 epochs, all arms at learning rate 0.03" in tested
+    assert detail.startswith("Networks with identity shortcuts against plain networks (post-acti")
     assert "3 pairs: " in detail
 
 

@@ -16,6 +16,16 @@ def signed(value: float, digits: int = 1) -> str:
     return text.replace("-", MINUS)
 
 
+def capital(text: str) -> str:
+    """A text as the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
+
+
+def named(order: str) -> str:
+    """An activation order in a sentence: `pre-activation`."""
+    return order.replace("_", "-")
+
+
 def plain_number(value: float, digits: int = 1) -> str:
     """1.2, −1.2 or 0.0."""
     return signed(value, digits).removeprefix("+")
@@ -34,11 +44,6 @@ def listed(words: list[str]) -> str:
 def pairs_of(effect: st.Effect, sign: int = 1) -> str:
     """Every pair."""
     return ", ".join(signed(sign * pair) for pair in effect.pairs)
-
-
-def p_value(p: float) -> str:
-    """`p = 0.031`, and `p < 0.001` below."""
-    return f"p = {p:.2g}" if p >= 0.001 else "p < 0.001"
 
 
 def interval(effect: st.Effect, sign: int = 1) -> str:

@@ -6,7 +6,7 @@ from nas import statistics as st
 from nas.payoff.analysis import Payoff, Variant
 from nas.payoff.contrasts import BESIDES, Contrast
 from nas.payoff.records import failures_by_arm
-from nas.payoff.text import called, change, counted, interval, listed, rate, signed
+from nas.payoff.text import called, change, counted, interval, listed, named, rate, signed
 from nas.payoff.variants import CONTROL
 
 #: what a verdict across budgets means
@@ -48,7 +48,9 @@ def edge_sentences(payoff: Payoff) -> list[str]:
         if one.edge and one.comparison == "ladder":
             rate = f"{one.edge} rate tried, {one.best:g}"
             epochs = "" if one.budget == 1 else f", {one.budget} times the epochs"
-            found.setdefault(f"{one.arm}, {one.order}{epochs} ({rate})", []).append(str(one.layers))
+            found.setdefault(f"{one.arm}, {named(one.order)}{epochs} ({rate})", []).append(
+                str(one.layers)
+            )
     if not found:
         return []
     places = "; ".join(f"{name}: {listed(layers)} layers" for name, layers in found.items())
@@ -77,7 +79,8 @@ def grown(payoff: Payoff) -> str:
             deepest = max(one.gains["train_error"])
             gain = change(one.gains["train_error"][deepest])
             parts.append(
-                f"{one.arm} against {one.reference} at {deepest} layers, {one.order}, {rate(one)}: "
+                f"{one.arm} against {one.reference} at {deepest} layers, {named(one.order)}, "
+                f"{rate(one)}: "
                 f"training error is {gain}"
             )
     return f". With them, {'; '.join(parts)}" if parts else ""
@@ -89,8 +92,9 @@ def speed_sentence(payoff: Payoff, main: list[Contrast]) -> list[str]:
     for order in dict.fromkeys(one.order for one in main):
         parts = [faster(payoff, one) for one in main if one.order == order]
         sentences.append(
-            f"Speed: to get below three quarters of the loss of guessing, {'; '.join(parts)} "
-            f"({order})."
+            f"Speed, in steps until the training loss is below three quarters of that of guessing: "
+            f"{'; '.join(parts)} "
+            f"({named(order)})."
         )
     return sentences
 
@@ -198,7 +202,7 @@ def variant_sentences(payoff: Payoff) -> list[str]:
         shown = [row for row in rows if (row.contrast.reference, row.contrast.arm) not in BESIDES]
         for order in dict.fromkeys(row.contrast.order for row in shown):
             parts = [varied(row) for row in shown if row.contrast.order == order]
-            sentences.append(f"With {variant(name)}, {order}: {'; '.join(parts)}.")
+            sentences.append(f"With {variant(name)}, {named(order)}: {'; '.join(parts)}.")
     return sentences
 
 
