@@ -15,7 +15,15 @@ from nas.model.architecture import Architecture, Named, Stage
 from nas.payoff.records import steps_of
 from nas.training import evaluation, lightning
 from nas.training.candidate import Candidate, Training
-from nas.training.evaluation import accuracy, clean_error, of_two_or_more, retake_statistics
+from nas.training.evaluation import (
+    accuracies,
+    accuracy,
+    balanced_accuracy,
+    class_hits,
+    clean_error,
+    of_two_or_more,
+    retake_statistics,
+)
 from nas.training.lightning import MOMENTUM, Trained, memory_of, train
 from nas.training.metrics.run import THRESHOLDS
 
@@ -172,3 +180,28 @@ def test_steps_are_those_made() -> None:
 def test_steps_of_results_stored_without_them(epochs: int, last: int, steps: int) -> None:
     stored = {"curve": [{}] * epochs, "losses": [[0, 2.3], [last, 1.0]]}
     assert steps_of(stored) == steps
+
+
+def test_balanced_accuracy_is_the_mean_over_classes_that_have_pictures() -> None:
+    logits = torch.eye(4)[[0, 0, 0, 0, 1, 1, 2, 0]]
+    labels = torch.tensor([0, 0, 0, 0, 0, 1, 2, 2])  # none of the last class
+    hits = class_hits(logits, labels)
+    assert hits.tolist() == [[1, 4], [0, 1], [1, 1], [0, 0]]
+    assert balanced_accuracy(hits) == pytest.approx((0.8 + 1 + 0.5) / 3)
+
+
+def test_always_guessing_the_largest_class_of_95_in_100_is_no_better_than_chance() -> None:
+    labels = torch.tensor([0] * 95 + [1, 1, 2, 3, 4])
+    always = torch.eye(5)[torch.zeros(100, dtype=torch.long)]
+
+    class Largest(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(1))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return always[: len(x)]
+
+    pictures = torch.zeros(100, 1, 4, 4)
+    batches = zip(pictures.split(30), labels.split(30), strict=True)
+    assert accuracies(Largest(), batches) == pytest.approx((0.95, 0.2))

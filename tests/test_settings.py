@@ -8,8 +8,11 @@ import pytest
 import torch
 from conftest import small
 
+from nas.common.errors import UserError
 from nas.data import Dataset
 from nas.model.architecture import Named
+from nas.space.enumeration import Walker, every
+from nas.space.space import SearchSpace
 from nas.training.candidate import OPTIMIZERS, SCHEDULES, Candidate, Training
 
 
@@ -49,12 +52,37 @@ def test_every_setting_is_part_of_the_hash() -> None:
         "warmup": 1.0,
         "label_smoothing": 0.1,
         "gradient_clip": 1.0,
+        "class_weights": "balanced",
     }
     assert set(changes) == set(Training.__dataclass_fields__)
     others = [replace(ours, training=replace(ours.training, **{k: v})) for k, v in changes.items()]
     others.append(replace(ours, architecture=small("bottleneck")))
     others.append(replace(ours, dataset=Dataset(name="digits", split_seed=1)))
     assert len({other.hash for other in others} | {ours.hash}) == len(others) + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "space_hash", "candidate_hash"),
+    [
+        ("digits", "02ad3a7d613cb579", "b85856045cf216db"),
+        ("cifar_small", "57259f182d53e03a", "8212ee7698322250"),
+        ("resnet20", "362feb7731909846", "6a7dd3bda6c176c8"),
+    ],
+)
+def test_what_was_stored_before_keys_were_added_keeps_its_hash(
+    name: str, space_hash: str, candidate_hash: str
+) -> None:
+    """A study is resumed only with the same space; these are the hashes of version 0.1.0."""
+    space = SearchSpace.load(name)
+    assert space.hash == space_hash
+    assert space.candidate(Walker([], every)).hash == candidate_hash
+
+
+def test_unknown_class_weights_are_refused() -> None:
+    with pytest.raises(UserError, match="unknown class weights 'heavy': it can be none, balanced"):
+        Candidate.from_json(
+            candidate().to_json().replace('"epochs"', '"class_weights": "heavy", "epochs"')
+        )
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"training": 1}', "[" * 100_000])

@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import small
+from sklearn.metrics import balanced_accuracy_score
 
 from nas.data import DataError, Dataset
 from nas.model.architecture import Architecture, Named, Stage
@@ -74,12 +75,18 @@ def by_hand(ours: Candidate, seed: int) -> list[float]:
     optimizer = OPTIMIZERS["sgd"](network.parameters(), **settings.optimizer.arguments)
     batches, losses, step = data.train_dataloader(), [], 0
     num_steps = settings.epochs * len(batches)
+    counts = torch.cat([labels for _, labels in batches]).bincount()
+    batches.epoch = 0
+    balanced = counts.sum() / (len(counts) * counts)
+    weights = balanced if settings.class_weights == "balanced" else None
     for _ in range(settings.epochs):
         for pictures, labels in batches:
             factor = SCHEDULES[settings.schedule](step / num_steps)
             optimizer.param_groups[0]["lr"] = settings.optimizer.arguments["lr"] * factor
             logits = network(pictures.to(memory_format=torch.channels_last))
-            loss = F.cross_entropy(logits, labels, label_smoothing=settings.label_smoothing)
+            loss = F.cross_entropy(
+                logits, labels, weights, label_smoothing=settings.label_smoothing
+            )
             optimizer.zero_grad()
             loss.backward()
             if settings.gradient_clip:
@@ -92,8 +99,14 @@ def by_hand(ours: Candidate, seed: int) -> list[float]:
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"schedule": "step"}, {"label_smoothing": 0.2}, {"gradient_clip": 0.5}],
-    ids=["cosine", "step", "smoothing", "clip"],
+    [
+        {},
+        {"schedule": "step"},
+        {"label_smoothing": 0.2},
+        {"gradient_clip": 0.5},
+        {"class_weights": "balanced"},
+    ],
+    ids=["cosine", "step", "smoothing", "clip", "class weights"],
 )
 def test_it_is_the_training_one_would_write_by_hand(settings: dict[str, Any]) -> None:
     ours = candidate(**settings)
@@ -106,9 +119,15 @@ def test_the_curve_holds_what_was_measured() -> None:
     result = trained.result
     assert [record["epoch"] for record in result.curve] == [1.0, 2.0, 3.0]
     keys = {"epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"}
+    keys |= {"val_balanced_accuracy"}
     assert all(set(record) == keys for record in result.curve)
     measured = accuracy(trained.network, trained.data.val_dataloader())
     assert result.final["val_accuracy"] == pytest.approx(measured)
+    batches = list(trained.data.val_dataloader())
+    with torch.no_grad():
+        guesses = torch.cat([trained.network(x).argmax(1) for x, _ in batches])
+    expected = balanced_accuracy_score(torch.cat([y for _, y in batches]), guesses)
+    assert result.final["val_balanced_accuracy"] == pytest.approx(expected)
     assert 0 <= result.measures["train_error"] <= 1
     assert result.final["train_loss"] < result.curve[0]["train_loss"]
     assert result.seconds > 0

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.common.errors import shown
+from nas.common.later_keys import without_later
 from nas.data.facts import FACTS
 from nas.data.pictures import DataError
 
@@ -37,9 +38,10 @@ NEEDED_KEYS = {
     "npz": ("path",),
     "module": ("class_path", "image_shape", "num_classes"),
 }
-#: keys that came later: left out of the JSON where they are not given, so that candidates and
-#: spaces of before keep their hashes
-LATER_KEYS = ("layout", "channels", "background", "unreadable")
+#: keys that came later, with their defaults
+LATER_DATASET_KEYS: dict[str, Any] = dict.fromkeys(
+    ("layout", "channels", "background", "unreadable")
+)
 COLOUR = r"^#[0-9a-fA-F]{6}$"
 #: how a class is named: package.module.Class
 CLASS_PATH = r"^[A-Za-z_][A-Za-z0-9_]{0,99}(\.[A-Za-z_][A-Za-z0-9_]{0,99}){1,20}$"
@@ -89,7 +91,7 @@ class Dataset:
             split_sizes(self, FACTS[self.name].num_train)
 
     def to_json(self) -> str:
-        return json.dumps(without_later(asdict(self)), sort_keys=True)
+        return json.dumps(without_later(asdict(self), LATER_DATASET_KEYS), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "Dataset":
@@ -99,11 +101,6 @@ class Dataset:
             if values.get(key) is not None:
                 values[key] = tuple(values[key])
         return cls(**values)
-
-
-def without_later(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings without keys that came later and are not given."""
-    return {k: v for k, v in settings.items() if v is not None or k not in LATER_KEYS}
 
 
 def shape(dataset: Dataset) -> Shape | None:

@@ -144,6 +144,12 @@ class ImageData(LightningDataModule):
             labels = self._pool.labels[self._train]
         return labels.bincount(minlength=self.num_classes).tolist()
 
+    def class_weights(self) -> Tensor:
+        """Weights of the classes in the loss, (num_classes,): N / (num_classes N_c), so that every
+        class counts alike (King and Zeng 2001; "balanced" in scikit-learn)."""
+        counts = torch.tensor(self.class_counts("train"), dtype=torch.float32)
+        return counts.sum() / (len(counts) * counts.clamp_min(1))
+
     def _batches(self, source: Resident, rows: Tensor, *, training: bool = False) -> Batches:
         return Batches(
             source.pixels,

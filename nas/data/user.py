@@ -48,6 +48,13 @@ class UserData(LightningDataModule):
         if train_on_validation:
             log.warning("%s splits by itself: its validation part is not trained on.", class_path)
 
+    def class_weights(self) -> Tensor:
+        """How many pictures of each class there are is known to the module alone."""
+        raise DataError(
+            "training.class_weights: balanced weights need a data set whose pictures are counted "
+            f"beforehand, and {self.dataset.class_path} does not tell: write class_weights: none."
+        )
+
     def prepare_data(self) -> None:
         self.inner.prepare_data()
 

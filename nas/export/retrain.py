@@ -27,8 +27,9 @@ from nas.export.source import module_source
 from nas.model.network import Network
 from nas.search.allow_code import require_trust
 from nas.search.best_trials import best_trials
+from nas.search.study import objectives_of
 from nas.training.candidate import Candidate
-from nas.training.evaluation import accuracy
+from nas.training.evaluation import accuracies
 from nas.training.lightning import train as train_candidate
 
 #: what torch raises for files that are no weights, or those of another network
@@ -37,10 +38,12 @@ DAMAGED = (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, Attribu
 
 @dataclass(frozen=True)
 class Run:
-    """One retraining: its seed, its test accuracy, its weights, and what it was trained on."""
+    """One retraining: its seed, its test accuracy, also as the mean over the classes, its weights,
+    and what it was trained on."""
 
     seed: int
     test_accuracy: float
+    balanced_test_accuracy: float
     weights: Path
     inputs: Inputs
 
@@ -75,7 +78,10 @@ def export(
         for run in retrained(candidate, first_seed(chosen), seeds, folder, Path(data_dir)):
             runs.append(run)
             say(f"seed {run.seed}: test accuracy {run.test_accuracy:.4f}")
-        weights, facts, inputs = runs[0].weights, measured(runs), runs[0].inputs
+        weights, inputs = runs[0].weights, runs[0].inputs
+        facts = [inputs.trained_on(), *measured(runs, "test_accuracy")]
+        if "val_balanced_accuracy" in objectives_of(study):
+            facts += measured(runs, "balanced_test_accuracy")
         accuracies = [run.test_accuracy for run in runs]
         study.set_user_attr("exported", {"trial": chosen.number, "test_accuracy": accuracies})
     else:
@@ -160,9 +166,11 @@ def retrain(candidate: Candidate, seed: int, folder: Path, data_dir: Path, memor
     trained = train_candidate(
         candidate, seed=seed, data_dir=data_dir, train_on_validation=True, memory=memory
     )
+    plain, balanced = accuracies(trained.network, trained.data.test_dataloader())
     run = Run(
         seed=seed,
-        test_accuracy=accuracy(trained.network, trained.data.test_dataloader()),
+        test_accuracy=plain,
+        balanced_test_accuracy=balanced,
         weights=weights,
         inputs=inputs_of(trained.data),
     )
@@ -204,17 +212,15 @@ def save(state: dict[str, Any], path: Path) -> None:
         raise ExportError(f"{path} cannot be written: {first_line(error)}.") from error
 
 
-def measured(runs: list[Run]) -> list[str]:
-    """What the runs were trained on and how they were tested, in sentences."""
-    first, values = runs[0], [100 * run.test_accuracy for run in runs]
-    facts = [
-        first.inputs.trained_on(),
-        f"Test accuracy of these weights (seed {first.seed}), tested once: {values[0]:.2f} %.",
-    ]
+def measured(runs: list[Run], name: str) -> list[str]:
+    """An accuracy of the first run, whose weights are exported, and its mean over all runs."""
+    values = [100 * getattr(run, name) for run in runs]
+    words = name.replace("_", " ").capitalize()
+    facts = [f"{words} of these weights (seed {runs[0].seed}), tested once: {values[0]:.2f} %."]
     if len(values) > 1:
         spread = f"{mean(values):.2f} ± {stdev(values):.2f} %"
         facts.append(
-            f"Test accuracy of the architecture: {spread} (mean ± sd of {len(values)} seeds, each "
+            f"{words} of the architecture: {spread} (mean ± sd of {len(values)} seeds, each "
             "trained and tested once)."
         )
     return facts

@@ -31,7 +31,7 @@ from nas.space.fields import (
     number,
     one_of,
 )
-from nas.training.candidate import OPTIMIZERS, SCHEDULES
+from nas.training.candidate import CLASS_WEIGHTS, OPTIMIZERS, SCHEDULES
 from nas.training.result import OBJECTIVES
 
 Size = Annotated[Any, number(int, 1, MOST_CHANNELS)]
@@ -107,6 +107,7 @@ class TrainingSection(Section):
     warmup: Annotated[Any, number(float, 0, LARGEST)] = 0.0
     label_smoothing: Annotated[Any, number(float, 0, 0.99)] = 0.0
     gradient_clip: Annotated[Any, number(float, 0, LARGEST)] = 0.0
+    class_weights: Annotated[Any, name(lambda: CLASS_WEIGHTS)] = "none"
 
 
 class Bound(Section):

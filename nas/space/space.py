@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from nas.common.errors import SpaceError, shown
+from nas.common.later_keys import without_later
 from nas.common.text import seconds_of
 from nas.data.catalog import (
     FROM_PATH,
+    LATER_DATASET_KEYS,
     Dataset,
     check_enough,
     known_train_size,
     shape,
-    without_later,
 )
 from nas.model.architecture import Architecture, check_blocks
 from nas.model.cost import Cost, cost
@@ -36,7 +37,7 @@ from nas.space.errors import blamed, placed, read_section
 from nas.space.fields import highest, label, lowest
 from nas.space.sampling import Trial, draw_architecture, draw_training
 from nas.space.yaml import Source, bundled_spaces, find
-from nas.training.candidate import Candidate, Training
+from nas.training.candidate import LATER_TRAINING_KEYS, Candidate, Training
 
 __all__ = ["SearchSpace", "SpaceError", "bundled_spaces", "differences", "find"]
 
@@ -63,6 +64,7 @@ class SearchSpace:
         self._check_stem()
         self._check_shapes()
         self._check_training()
+        self._check_class_weights()
         self._check_sampler()
         self._check_halving()
 
@@ -174,7 +176,9 @@ class SearchSpace:
         drawn = self.section.model_dump(
             mode="json", include={"dataset", "architecture", "training", "constraints"}
         )
-        return drawn | {"dataset": without_later(drawn["dataset"])}
+        drawn["dataset"] = without_later(drawn["dataset"], LATER_DATASET_KEYS)
+        drawn["training"] = without_later(drawn["training"], LATER_TRAINING_KEYS)
+        return drawn
 
     def _read_dataset(self) -> Dataset:
         given = self.section.dataset.model_dump()
@@ -194,6 +198,16 @@ class SearchSpace:
             if found is None:
                 raise ValueError("the size of the pictures is not known: give image_size.")
             return found
+
+    def _check_class_weights(self) -> None:
+        """Refuse balanced class weights where nobody knows how many pictures a class has."""
+        given = self.section.training.class_weights
+        if "balanced" in (given if isinstance(given, list) else [given]):
+            with placed(self.source, ("training", "class_weights")):
+                if self.dataset.class_path is not None:
+                    raise ValueError(
+                        "class_weights: a data module does not tell its classes' sizes."
+                    )
 
     def _check_stages(self) -> None:
         shared = self.section.architecture

@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import Any
 
 from nas.common.errors import UserError, shown
-from nas.common.registry import Entry, Registry
+from nas.common.later_keys import without_later
+from nas.common.registry import Entry, Registry, unknown
 from nas.data.catalog import Dataset
 from nas.model.architecture import Architecture, Named, checked
 from nas.model.cost import Cost, cost
@@ -108,6 +109,12 @@ def constant(progress: float) -> float:
     return 1.0
 
 
+#: how the classes are weighted in the loss: all alike, or the rarer the more
+CLASS_WEIGHTS = ("none", "balanced")
+#: keys of a training that came later, with their defaults
+LATER_TRAINING_KEYS: dict[str, Any] = {"class_weights": "none"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Training:
     """Epochs, pictures in a batch, and how the weights move; warmup in epochs."""
@@ -119,6 +126,7 @@ class Training:
     warmup: float = 0.0
     label_smoothing: float = 0.0
     gradient_clip: float = 0.0
+    class_weights: str = "none"
 
     def check(self) -> None:
         """ValueError where an optimiser or a schedule is unknown, or a number is no count."""
@@ -128,8 +136,15 @@ class Training:
             if type(value) is not kind and not (kind is float and type(value) is int):
                 raise ValueError(f"{key} of {self.optimizer.name} cannot be {shown(value)}.")
         SCHEDULES[self.schedule]
+        if self.class_weights not in CLASS_WEIGHTS:
+            raise ValueError(unknown("class weights", self.class_weights, list(CLASS_WEIGHTS)))
         if self.epochs < 1 or self.batch_size < 2 or self.warmup < 0:
             raise ValueError("epochs, batch_size or warmup are too small.")
+
+    def written(self) -> dict[str, Any]:
+        """As plain data."""
+        found = asdict(self) | {"optimizer": self.optimizer.written()}
+        return without_later(found, LATER_TRAINING_KEYS)
 
     def factor(self, step: int, num_steps: int) -> float:
         """Factor of the learning rate at a step: linear warm-up, then the schedule."""
@@ -157,7 +172,7 @@ class Candidate:
         """Canonical JSON: equal candidates give equal text."""
         data = {
             "architecture": json.loads(self.architecture.to_json()),
-            "training": asdict(self.training) | {"optimizer": self.training.optimizer.written()},
+            "training": self.training.written(),
             "dataset": json.loads(self.dataset.to_json()),
         }
         return json.dumps(data, sort_keys=True)

@@ -58,6 +58,34 @@ def num_hits(logits: Tensor, labels: Tensor) -> Tensor:
     return (logits.argmax(1) == labels).sum()
 
 
+def class_hits(logits: Tensor, labels: Tensor) -> Tensor:
+    """For each class the numbers of its pictures classified wrongly and rightly: (K, 2)."""
+    num_classes = logits.shape[1]
+    right = (logits.argmax(1) == labels).long()
+    return torch.bincount(2 * labels + right, minlength=2 * num_classes).view(num_classes, 2)
+
+
+def balanced_accuracy(hits: Tensor) -> float:
+    """Mean over the classes that have pictures of the share classified rightly, from `class_hits`
+    summed over batches (Brodersen et al. 2010)."""
+    counts = hits.sum(1)
+    shares = hits[:, 1].double() / counts
+    return float(shares[counts > 0].mean())
+
+
+@torch.inference_mode()
+def accuracies(network: nn.Module, batches: Any) -> tuple[float, float]:
+    """Accuracy and balanced accuracy in eval mode."""
+    network.eval()
+    device = next(network.parameters()).device
+    hits = sum(
+        class_hits(network(x.to(device, memory_format=torch.channels_last)), y.to(device))
+        for x, y in batches
+    )
+    assert isinstance(hits, Tensor)
+    return int(hits[:, 1].sum()) / int(hits.sum()), balanced_accuracy(hits)
+
+
 @torch.inference_mode()
 def accuracy(network: nn.Module, batches: Any, *, most: int | None = None) -> float:
     """Share of pictures classified rightly, in eval mode, over at most so many pictures."""

@@ -22,7 +22,15 @@ from nas.model.cost import Cost
 from nas.model.network import Network, channels_last
 from nas.training.candidate import OPTIMIZERS, Candidate, Training
 from nas.training.checkpoint import Checkpoint, Resuming
-from nas.training.evaluation import Probes, clean_error, initial_hash, num_hits, thinned
+from nas.training.evaluation import (
+    Probes,
+    balanced_accuracy,
+    class_hits,
+    clean_error,
+    initial_hash,
+    num_hits,
+    thinned,
+)
 from nas.training.metrics.run import measure_run
 from nas.training.result import Result
 
@@ -58,14 +66,19 @@ class Trained:
 class Learner(LightningModule):
     """Cross-entropy training of a network; losses are kept as tensors until an epoch ends."""
 
-    def __init__(self, network: nn.Module, training: Training) -> None:
+    def __init__(
+        self, network: nn.Module, training: Training, class_weights: Tensor | None = None
+    ) -> None:
         super().__init__()
         self.automatic_optimization = False  # of Lightning's: half a millisecond for every step
         self.network = network
         self.settings = training
+        self.class_weights: Tensor | None
+        self.register_buffer("class_weights", class_weights, persistent=False)
         self.norms = [one for one in network.modules() if isinstance(one, nn.BatchNorm2d)]
         self.losses: list[Tensor] = []
         self.seen: dict[str, list[tuple[Tensor, Tensor, int]]] = {"train": [], "val": []}
+        self.val_hits: list[Tensor] = []
 
     @property
     def step(self) -> int:
@@ -78,16 +91,19 @@ class Learner(LightningModule):
         return OPTIMIZERS[optimizer.name](self.network.parameters(), **optimizer.arguments)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
-        """One step down the loss of a batch, with the settings' label smoothing."""
+        """One step down the loss of a batch, with the settings' label smoothing and class
+        weights."""
         if self.step < LENGTHENING_STEPS:
             self.reach_back(memory_of(self.step + 1))
         pictures, labels = batch
         logits = self.network(pictures.to(memory_format=torch.channels_last))
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
+        smoothing, weights = self.settings.label_smoothing, self.class_weights
+        loss = F.cross_entropy(logits, labels, weights, label_smoothing=smoothing)
         loss.backward()
         self.move(self.trainer.optimizers[0])
         self.losses.append(loss.detach())
-        plain = F.cross_entropy(logits, labels) if self.settings.label_smoothing else loss
+        is_plain = weights is None and not smoothing
+        plain = loss if is_plain else F.cross_entropy(logits, labels)
         self.see("train", plain.detach(), logits, labels)
 
     def reach_back(self, momentum: float) -> None:
@@ -115,13 +131,17 @@ class Learner(LightningModule):
         pictures, labels = batch
         logits = self.network(pictures.to(memory_format=torch.channels_last))
         self.see("val", F.cross_entropy(logits, labels), logits, labels)
+        self.val_hits.append(class_hits(logits, labels))
 
     def see(self, split: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Keep the mean loss, the hits and the number of pictures of a batch."""
         self.seen[split].append((loss, num_hits(logits, labels), len(labels)))
 
     def record(self, epoch: int) -> dict[str, float]:
-        """The record of the epoch that ended: mean loss and accuracy over its pictures."""
+        """The record of the epoch that ended: mean loss and accuracy over its pictures.
+
+        The balanced accuracy is that of the validation pictures.
+        """
         record = {"epoch": float(epoch)}
         for split, seen in self.seen.items():
             losses, hits, counts = zip(*seen, strict=True)
@@ -129,6 +149,8 @@ class Learner(LightningModule):
             record[f"{split}_loss"] = (torch.stack(losses).double().cpu() @ shares).item()
             record[f"{split}_accuracy"] = torch.stack(hits).sum().item() / sum(counts)
             seen.clear()
+        record["val_balanced_accuracy"] = balanced_accuracy(torch.stack(self.val_hits).sum(0))
+        self.val_hits.clear()
         return record
 
 
@@ -220,7 +242,9 @@ def train(
     data.check_enough()
     spent = candidate.cost()
     network = build_network(candidate, spent, seed, memory)
-    learner, watch = Learner(network, settings), Watch(on_epoch, pause_after, interrupted)
+    weights = data.class_weights() if settings.class_weights == "balanced" else None
+    learner = Learner(network, settings, weights)
+    watch = Watch(on_epoch, pause_after, interrupted)
     initial = initial_hash(network)
     probing = Probes(network, data, seed, probes) if probes else None
     belongs = {"candidate": candidate.hash, "seed": seed, "whole": train_on_validation}

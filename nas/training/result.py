@@ -12,13 +12,13 @@ from nas.common.registry import Registry
 class Result:
     """Measured numbers of one trained candidate.
 
-    curve: one record for each epoch with epoch, train_loss, train_accuracy, val_loss,
-    val_accuracy. losses: [step, training loss], thinned. measures: train_error (clean, in eval
-    mode) and those of nas.training.metrics from the run. probes: step -> measure -> value.
-    initial_hash: of the weights before training, shortcuts left out: equal for twins. steps: made
-    in the training, those before a resumption too; None in results of older versions. diverged:
-    the accuracy stands as measured. seconds: wall-clock time of the training. latency: seconds of
-    a forward pass of one picture.
+    curve: one record for each epoch with epoch, train_loss, train_accuracy, val_loss, val_accuracy
+    and val_balanced_accuracy, which is the mean of the classes' accuracies. losses: [step, training
+    loss], thinned. measures: train_error (clean, in eval mode) and those of nas.training.metrics
+    from the run. probes: step -> measure -> value. initial_hash: of the weights before training,
+    shortcuts left out: equal for twins. steps: made in the training, those before a resumption too;
+    None in results of older versions. diverged: the accuracy stands as measured. seconds: wall-
+    clock time of the training. latency: seconds of a forward pass of one picture.
     """
 
     curve: list[dict[str, float]]
@@ -61,10 +61,14 @@ class Objective:
 
 
 OBJECTIVES.add("val_accuracy", Objective("maximize", lambda result: result.final["val_accuracy"]))
+OBJECTIVES.add(
+    "val_balanced_accuracy",
+    Objective("maximize", lambda result: result.final.get("val_balanced_accuracy")),
+)
 OBJECTIVES.add("val_loss", Objective("minimize", lambda result: result.final["val_loss"]))
 OBJECTIVES.add("train_loss", Objective("minimize", lambda result: result.final["train_loss"]))
 OBJECTIVES.add("parameters", Objective("minimize", lambda result: result.parameters))
 OBJECTIVES.add("multiply_adds", Objective("minimize", lambda result: result.multiply_adds))
 OBJECTIVES.add("latency", Objective("minimize", lambda result: result.latency or math.nan))
 #: objectives that are known after every epoch, so that a pruner can use them
-LEARNED = ("val_accuracy", "val_loss", "train_loss")
+LEARNED = ("val_accuracy", "val_balanced_accuracy", "val_loss", "train_loss")

@@ -152,6 +152,8 @@ def settings_of(training: Training) -> dict[str, str]:
     for key in ("warmup", "label_smoothing", "gradient_clip"):
         if getattr(training, key):
             found[key.replace("_", " ")] = f"{getattr(training, key):g}"
+    if training.class_weights != "none":
+        found["class weights"] = training.class_weights
     return found
 
 

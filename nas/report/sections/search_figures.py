@@ -38,6 +38,7 @@ class Scale(NamedTuple):
 
 SCALES = {
     "val_accuracy": Scale("validation accuracy (%)", 100),
+    "val_balanced_accuracy": Scale("balanced validation accuracy (%)", 100),
     "val_loss": Scale("validation loss (nats)"),
     "train_loss": Scale("training loss (nats)"),
     "parameters": Scale("parameters", is_log=True),
