@@ -157,7 +157,7 @@ def check(
 
     loaded = load_space(space, settings)
     with placed(loaded.source, ("dataset", "path")):
-        pictures = survey_lines(loaded.dataset, data_dir)
+        pictures = survey_lines(loaded.dataset, data_dir, loaded.largest_batch)
     rows = [(name, str(values)) for name, values in loaded.parameters().items()]
     width = max((len(name) for name, _ in rows), default=0)
     for name, values in rows:

@@ -111,7 +111,7 @@ def test_every_suffix_that_pillow_knows_is_read(root: Path) -> None:
     for suffix in ("jfif", "jpe", "dib"):
         fill(root / "cat", 4, suffix)
     fill(root / "dog", 12)
-    assert sum(map(sum, survey(opened(root, image_size=8).dataset, root).counts.values())) == 36
+    assert sum(map(sum, survey(opened(root, image_size=8).dataset, root, 2).counts.values())) == 36
 
 
 def test_a_test_split_without_labels_is_refused_before_training(root: Path, nas: Nas) -> None:
@@ -186,6 +186,14 @@ def test_too_few_pictures_are_a_sentence(root: Path, nas: Nas) -> None:
     assert "pictures were asked of the 1 there are outside the test split" in errors
 
 
+def test_a_training_split_below_one_batch_is_refused_by_check(root: Path, nas: Nas) -> None:
+    fill(root / "cat", 4)
+    fill(root / "dog", 4)
+    status, output, errors = nas("check", "space.yaml", "--set", "training.batch_size=[4, 8]")
+    assert (status, output) == (2, "")
+    assert errors.startswith("nas: --set training.batch_size=[4, 8]: training.batch_size: folder")
+
+
 @pytest.mark.parametrize(
     ("folders", "complaint"),
     [
@@ -202,7 +210,7 @@ def test_layouts_that_say_two_things_are_refused(
     for folder in folders:
         fill(root / folder, 3)
     with pytest.raises(DataError, match=complaint):
-        survey(Dataset(name="folder", path=str(root)), root)
+        survey(Dataset(name="folder", path=str(root)), root, 2)
 
 
 def test_valid_and_invalid_are_classes(root: Path) -> None:
@@ -257,7 +265,7 @@ def test_sixteen_bits_and_several_pages_say_what_to_do(root: Path) -> None:
     pages = [Image.new("RGB", (16, 16)) for _ in range(3)]
     pages[0].save(root / "dog" / "stack.tif", save_all=True, append_images=pages[1:])
     with pytest.raises(DataError) as refused:
-        survey(Dataset(name="folder", path=str(root)), root)
+        survey(Dataset(name="folder", path=str(root)), root, 2)
     assert "deep.png' (more than 8 bits for each channel: scale it to 0 to 255 and" in str(
         refused.value
     )

@@ -236,7 +236,7 @@ def test_the_names_of_medmnist_are_known_with_its_validation_split(tmp_path: Pat
 
 def test_arrays_that_are_not_read_are_told(tmp_path: Path) -> None:
     path = _npz(tmp_path, x=X, y=Y, x_more=X, mean=np.zeros(3))
-    found = survey(Dataset(name="npz", path=str(path)), tmp_path)
+    found = survey(Dataset(name="npz", path=str(path)), tmp_path, 2)
     assert found.counts == {"train": [3] * 4, "validation": [1] * 4, "test": [1] * 4}
     assert found.notes == ["Not read: the arrays 'x_more'."]
 
@@ -246,7 +246,7 @@ def test_labels_of_95_2_1_1_1_per_cent_are_in_every_split_or_told(tmp_path: Path
     for count, told in ((100, 2), (500, 0), (1000, 0)):
         labels = np.repeat(np.arange(5), np.array([95, 2, 1, 1, 1]) * count // 100)
         x = np.random.default_rng(0).integers(0, 256, (count, 4, 4), dtype=np.uint8)
-        found = survey(Dataset(name="npz", path=str(_npz(tmp_path, x=x, y=labels))), tmp_path)
+        found = survey(Dataset(name="npz", path=str(_npz(tmp_path, x=x, y=labels))), tmp_path, 2)
         assert sum(map(sum, found.counts.values())) == count
         assert min(found.counts["train"]) > 0
         assert len(found.notes) == told
@@ -258,7 +258,7 @@ def test_labels_of_95_2_1_1_1_per_cent_are_in_every_split_or_told(tmp_path: Path
 def test_pictures_of_one_colour_are_refused(tmp_path: Path) -> None:
     path = _npz(tmp_path, x=np.full((20, 8, 8), 7, np.uint8), y=Y)
     with pytest.raises(DataError, match="are one and the same colour"):
-        survey(Dataset(name="npz", path=str(path)), tmp_path)
+        survey(Dataset(name="npz", path=str(path)), tmp_path, 2)
 
 
 class Anything:

@@ -43,13 +43,14 @@ class Survey:
         return ["Pictures:", *(f"  {line}".rstrip() for line in table), *self.notes]
 
 
-def survey(dataset: Dataset, data_dir: Path) -> Survey:
+def survey(dataset: Dataset, data_dir: Path, batch_size: int) -> Survey:
     """Read every split of a `folder` or `npz` data set; DataError where one cannot be used."""
     from nas.data.module import ImageData
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", NasWarning)
-        data = ImageData(dataset, data_dir=data_dir, batch_size=1, seed=0)
+        data = ImageData(dataset, data_dir=data_dir, batch_size=batch_size, seed=0)
+        data.check_enough()
         counts = {split: data.class_counts(split) for split in SPLITS}
     if data.is_constant:
         raise DataError(
@@ -70,18 +71,19 @@ def sizes(dataset: Dataset) -> str:
     )
 
 
-def prepare(dataset: Dataset, data_dir: Path, say: Callable[[str], None]) -> None:
+def prepare(dataset: Dataset, data_dir: Path, batch_size: int, log: Callable[[str], None]) -> None:
     """Bring the files of a built-in data set, and look at all splits of the user's own, before
     anything is trained; DataError where one cannot be used."""
     ensure(dataset, data_dir)
-    for note in survey(dataset, data_dir).notes if dataset.name in FROM_PATH else ():
-        say(note)
+    if dataset.name in FROM_PATH:
+        for note in survey(dataset, data_dir, batch_size).notes:
+            log(note)
 
 
-def survey_lines(dataset: Dataset, data_dir: Path) -> list[str]:
+def survey_lines(dataset: Dataset, data_dir: Path, batch_size: int) -> list[str]:
     """What `nas check` prints of a data set; none of a module, whose code it does not run."""
     if dataset.name in FROM_PATH:
-        return survey(dataset, data_dir).lines()
+        return survey(dataset, data_dir, batch_size).lines()
     return [sizes(dataset)] if dataset.name in FACTS else []
 
 

@@ -61,7 +61,7 @@ def join(
             f"study {study.study_name!r} does not say how many trials it is to have: "
             "resume it once with `nas search`."
         )
-    prepare(space.dataset, Path(data_dir), speaker(console))
+    prepare(space.dataset, Path(data_dir), space.largest_batch, speaker(console))
     folder = study_folder(out, study.study_name)
     make_folder(folder)
     size = num_workers(workers, space, workers_per_gpu)

@@ -74,7 +74,7 @@ def search(
     """
     console = console or lasting_console()
     name = study or space.name
-    prepare(space.dataset, Path(data_dir), speaker(console))
+    prepare(space.dataset, Path(data_dir), space.largest_batch, speaker(console))
     backend = open_storage(storage, create=True, wait=speaker(console))
     if extend:
         name = extended(backend, name, space)

@@ -76,7 +76,7 @@ def place_of(data: Any, loc: tuple[str | int, ...]) -> Place:
 def placed(source: Source, path: Place) -> Iterator[None]:
     """Turn a ValueError about a part of the data into a SpaceError that says where it stands.
 
-    A message that begins with a key below that part, as in `dataset.path: ...`, is placed there.
+    A message that begins with a key of the space, as in `dataset.path: ...`, is placed there.
     """
     try:
         yield
@@ -84,7 +84,7 @@ def placed(source: Source, path: Place) -> Iterator[None]:
         raise
     except ValueError as error:
         named = tuple(re.split(r":\s|$", str(error), maxsplit=1)[0].split("."))
-        place = source.place(named if named[: len(path)] == path else path)
+        place = source.place(named if named[0] in source.data and named[1:] else path)
         raise SpaceError(f"{place}: {error}") from error
 
 

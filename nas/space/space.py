@@ -160,6 +160,11 @@ class SearchSpace:
         return [training for _, training in some(self.sample_training, ends, MOST)]
 
     @property
+    def largest_batch(self) -> int:
+        """The most pictures that a batch can have."""
+        return max(training.batch_size for training in self.trainings())
+
+    @property
     def trial_timeout(self) -> float | None:
         """Seconds a trial may take."""
         limit = self.search.trial_timeout
@@ -258,19 +263,17 @@ class SearchSpace:
 
     def _check_training(self) -> None:
         """Refuse warm-ups that do not end, and training sets that cannot be trained on."""
-        trainings = self.trainings()
-        for training in trainings:
+        for training in self.trainings():
             with placed(self.source, ("training", "warmup")):
                 check_warmup(training)
         train_size = known_train_size(self.dataset)
         if train_size is not None:
-            largest_batch = max(training.batch_size for training in trainings)
             with placed(self.source, ()):
                 check_enough(
                     self.dataset,
                     train_size,
                     num_classes=self._shape[1],
-                    batch_size=largest_batch,
+                    batch_size=self.largest_batch,
                 )
 
     def _check_sampler(self) -> None:
