@@ -409,7 +409,7 @@ def end(outcome: Any, storage: str, out: Path) -> None:
 
 def resume_command(storage: str) -> str:
     """The command line as it was given, without a password in it."""
-    from nas.storage.open import hidden
+    from nas.storage.url import hidden
 
     given = [argument.replace(storage, hidden(storage)) for argument in sys.argv[1:]]
     return shlex.join(["nas", *given])

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from conftest import TINY
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import make_url
 from test_search import LONG, only_zombies, wait_for
 
 from experiments.faults.postgres import Postgres, programs
@@ -135,6 +137,40 @@ def test_eight_workers_outlive_a_restart_of_the_server_and_tell_no_password(
     files = [file for file in (tmp_path / "out").rglob("*") if file.is_file()]
     assert {"report.html", "report.md"} <= {file.name for file in files}
     assert [file for file in files if server.password.encode() in file.read_bytes()] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"password": "wr@ng"}, "the user or the password is refused.* write @ as %40"),
+        ({"database": "none"}, "there is no such database"),
+        ({"host": "none.invalid"}, "the name of the host is not known"),
+        ({"query": {"sslmode": "verify-full"}}, "no encrypted connection comes about"),
+        ({"query": {"passwd": "wr@ng"}}, "ProgrammingError of the database's driver"),
+    ],
+)
+def test_what_a_server_refuses_is_told_at_once_and_nothing_of_a_password(
+    change: dict[str, Any], words: str, server: Postgres
+) -> None:
+    url = make_url(server.url).set(**change).render_as_string(hide_password=False)
+    with pytest.raises(StudyError, match=words) as refusal:
+        open_storage(url, wait=print)
+    assert "wr" not in str(refusal.value).replace("Write", "").replace("write", "")
+    assert server.password not in str(refusal.value)
+
+
+def test_a_server_that_starts_later_is_waited_for() -> None:
+    with Postgres() as server:
+        with pytest.raises(StudyError, match="there is no study here yet"):
+            open_storage(server.url)
+        open_storage(server.url, create=True)
+        server.stop()
+        threading.Timer(3.0, server.start).start()
+        said: list[str] = []
+        assert open_storage(server.url, wait=said.append).get_all_studies() == []
+    assert said == [
+        "The storage does not answer (connection refused); waiting for it. Ctrl-C stops."
+    ]
 
 
 def test_two_searches_of_one_study_at_once_make_what_was_asked_for(

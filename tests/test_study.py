@@ -25,7 +25,8 @@ from nas.search.stale_trials import HEARTBEAT_TIMEOUT, UNNAMED_TIMEOUT, StaleTri
 from nas.search.study import create_study, for_trial, load_study, space_of
 from nas.search.trial_attributes import HEARTBEAT
 from nas.space.space import SearchSpace
-from nas.storage.open import hidden, open_storage
+from nas.storage.open import open_storage
+from nas.storage.url import hidden
 
 Make = Callable[..., SearchSpace]
 
@@ -57,10 +58,13 @@ def test_a_storage_is_made_only_when_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("runs/nas.db", "cannot be opened: Could not parse .* Write it as sqlite:///runs/nas.db"),
-        ("sqlite//runs/nas.db", "Could not parse"),
-        ("", "Could not parse"),
-        ("redis://host", "redis"),
+        (
+            "runs/nas.db",
+            "runs/nas.db cannot be opened: it is no URL. Write it as sqlite:///runs/nas",
+        ),
+        ("sqlite//runs/nas.db", "sqlite//runs/nas.db cannot be opened: it is no URL"),
+        ("", "is no URL"),
+        ("redis://host", "redis://host cannot be opened: .* Write it as"),
         ("sqlite://", "must be a file that workers share"),
         ("sqlite:///:memory:", "must be a file that workers share"),
         ("sqlite:////proc/none/nas.db", "cannot be opened: .*No such file"),

@@ -29,8 +29,7 @@ from nas.search.study import create_study, for_trial, load_study, space_of
 from nas.search.trial import TrialEnvironment, run_trial
 from nas.search.trial_attributes import HEARTBEAT
 from nas.space.space import SearchSpace
-from nas.storage.handles import trial_id_of
-from nas.storage.locks import engine_of
+from nas.storage.handles import engine_of, trial_id_of
 from nas.storage.open import open_storage
 
 HERE = Path(__file__).parent

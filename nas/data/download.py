@@ -9,10 +9,10 @@ from typing import IO
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from filelock import FileLock
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from nas.common.waiting import WaitingLock
 from nas.data.facts import RemoteFile
 from nas.data.pictures import DataError
 
@@ -33,7 +33,7 @@ def exclusive(folder: Path) -> Iterator[None]:
     """Hold `folder` against other processes that would download into it; wait while one does."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".download.lock")
+        lock = WaitingLock(folder / ".download.lock")
         lock.acquire()
     except OSError as error:
         raise DataError(

@@ -6,9 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from nas.common.files import new_folder, replacing
+from nas.common.waiting import WaitingLock
 from nas.data.pictures import Pictures
 
 #: bytes of pixels from which on it pays
@@ -37,7 +37,7 @@ def shared(folder: Path, read: Callable[[], Pictures]) -> Pictures:
 def keep(folder: Path, pictures: Pictures) -> None:
     """Write the folder as a whole, in the place of those beside it; one process at a time."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.parent.with_suffix(".lock")):
+    with WaitingLock(folder.parent.with_suffix(".lock")):
         if folder.is_dir() and whole(folder):
             return
         for older in folder.parent.iterdir():

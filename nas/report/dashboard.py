@@ -11,7 +11,8 @@ from optuna import get_all_study_names
 from nas.common.errors import StudyError, shown
 from nas.search.study import load_study
 from nas.storage.handles import study_id_of
-from nas.storage.open import hidden, open_storage
+from nas.storage.open import open_storage
+from nas.storage.url import hidden
 
 
 class Server(ThreadingMixIn, WSGIServer):

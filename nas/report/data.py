@@ -26,7 +26,8 @@ from nas.search.study import (
 )
 from nas.space.space import SearchSpace
 from nas.storage.bulk_read import trials_of
-from nas.storage.open import hidden, open_storage
+from nas.storage.open import open_storage
+from nas.storage.url import hidden
 from nas.training.metrics import PROBE_STEPS
 
 #: what is not shown of the trials of a search, and what is shown in brief

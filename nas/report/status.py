@@ -19,7 +19,8 @@ from nas.search.trial_attributes import (
     is_paused,
 )
 from nas.storage.bulk_read import trials_of
-from nas.storage.open import hidden, open_storage
+from nas.storage.open import open_storage
+from nas.storage.url import hidden
 
 #: the attributes of trials that a summary needs
 TOLD = ("candidate", CAUSE, "pruned", REJECTED, PAUSED)

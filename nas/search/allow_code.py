@@ -16,9 +16,9 @@ from pathlib import Path
 from optuna.study import Study
 
 from nas.common.errors import StudyError, shown
+from nas.common.waiting import Log
 from nas.data.catalog import CLASS_PATH, Dataset
 from nas.search.study import space_of
-from nas.storage.retry import Log
 
 #: class_path and init_args
 Code = tuple[str, str]

@@ -27,7 +27,8 @@ from nas.search.coordinator import (
 from nas.search.progress import Progress, lasting_console
 from nas.search.study import NUM_TRIALS, TWINS, load_study, space_of
 from nas.search.worker import Job
-from nas.storage.open import hidden, open_storage
+from nas.storage.open import open_storage
+from nas.storage.url import hidden
 
 #: seconds between two looks of one that joined: there may be many of them
 POLL = 2.0

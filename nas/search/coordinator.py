@@ -18,6 +18,7 @@ from rich.console import Console
 from nas.common.errors import StudyError
 from nas.common.machine import default_workers, visible_gpus
 from nas.common.paths import DATA_DIR, OUT, STORAGE, checkpoint_file, study_folder
+from nas.common.waiting import Log, each_once
 from nas.data.survey import prepare
 from nas.search.allow_code import vouch
 from nas.search.failures import ConsecutiveFailures
@@ -32,7 +33,6 @@ from nas.search.warm_start import extended
 from nas.search.worker import Job
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
-from nas.storage.retry import Log, each_once
 from nas.storage.retry_storage import stop_retrying
 
 #: seconds between two looks at the study

@@ -9,12 +9,12 @@ from optuna.study import Study
 from optuna.trial import FixedTrial, FrozenTrial
 
 from nas.common.errors import StudyError
+from nas.common.waiting import no_log
 from nas.search.allow_code import vouch
 from nas.search.study import create_study
 from nas.search.trial_attributes import DONE, REUSED_FROM, WORKER
 from nas.space.space import SearchSpace
 from nas.storage.locks import locked
-from nas.storage.retry import no_log
 from nas.training.candidate import Candidate
 
 #: the attribute of a trial with the study and number it was taken from

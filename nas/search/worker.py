@@ -20,6 +20,7 @@ from optuna.storages import BaseStorage
 from nas.common.errors import NasWarning, UserError
 from nas.common.machine import memory_share
 from nas.common.processes import this_worker
+from nas.common.waiting import Log
 from nas.search.failures import fail
 from nas.search.heartbeat import Heartbeat
 from nas.search.lease import acquire, is_held_by
@@ -28,7 +29,6 @@ from nas.search.study import load_study, space_of
 from nas.space.space import SearchSpace
 from nas.storage.handles import trial_id_of
 from nas.storage.open import open_storage
-from nas.storage.retry import Log
 
 #: seconds between two looks for a pending trial, at first and at most
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0

@@ -18,8 +18,9 @@ T = TypeVar("T")
 class DelegatingStorage(BaseStorage):
     """Passes every call on to the storage `inner`.
 
-    Calls that change nothing when they are made twice go through `call`. What Optuna derives from
-    other calls, as the number of trials from the trials, is derived from those of this storage.
+    Calls that change nothing when they are made twice go through `call`, others through
+    `call_once`. What Optuna derives from other calls, as the number of trials from the trials, is
+    derived from those of this storage.
     """
 
     def __init__(self, inner: BaseStorage) -> None:
@@ -29,19 +30,23 @@ class DelegatingStorage(BaseStorage):
         """Make a call that may be made again."""
         return method(*arguments, **options)
 
+    def call_once(self, method: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        """Make a call that must not be made twice."""
+        return method(*arguments, **options)
+
     # What must not be done twice.
 
     def create_new_study(
         self, directions: Sequence[StudyDirection], study_name: str | None = None
     ) -> int:
         """See Optuna's BaseStorage, as of all methods below."""
-        return self.inner.create_new_study(directions, study_name)
+        return self.call_once(self.inner.create_new_study, directions, study_name)
 
     def delete_study(self, study_id: int) -> None:
-        self.inner.delete_study(study_id)
+        self.call_once(self.inner.delete_study, study_id)
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        return self.inner.create_new_trial(study_id, template_trial)
+        return self.call_once(self.inner.create_new_trial, study_id, template_trial)
 
     # Studies.
 

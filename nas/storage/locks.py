@@ -5,17 +5,19 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any
 
-from filelock import FileLock
 from optuna.storages import BaseStorage
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
+from nas.common.waiting import Log, Waiting, WaitingLock, log_warning
 from nas.storage.handles import engine_of
 from nas.storage.retry import with_retry
+from nas.storage.retry_storage import log_of
 
-#: how to connect: SQLite waits for locks, PostgreSQL sees within a minute that a peer is dead
+#: how to connect: SQLite waits for locks, not longer than Ctrl-C may wait, and is asked again;
+#: PostgreSQL sees within a minute that a peer is dead
 CONNECT: dict[str, dict[str, int]] = {
-    "sqlite": {"timeout": 120},
+    "sqlite": {"timeout": 10},
     "postgresql": {
         "connect_timeout": 10,
         "keepalives_idle": 30,
@@ -31,12 +33,12 @@ def locked(storage: BaseStorage) -> Iterator[Callable[[], object]]:
     """One process at a time for all that use a storage: a file lock beside SQLite, an advisory one
     of PostgreSQL. Other servers have none: two searches of one study may add a trial too many.
 
-    A server that restarts forgets its locks: what it yields raises where that happened, and is to
+    A server that restarts forgets its locks: what it yields raises if that happened, and is to
     be called between what was read and what is written of it.
     """
     engine = engine_of(storage)
     if engine is not None and engine.url.get_backend_name() == "postgresql":
-        with server_lock(engine) as hold:
+        with server_lock(engine, log_of(storage)) as hold:
             yield hold
     else:
         with file_locked(storage):
@@ -48,15 +50,15 @@ def file_locked(storage: BaseStorage) -> contextlib.AbstractContextManager[Any]:
     engine = engine_of(storage)
     if engine is None or engine.url.get_backend_name() != "sqlite" or not engine.url.database:
         return contextlib.nullcontext()
-    return FileLock(f"{engine.url.database}.lock")
+    return WaitingLock(f"{engine.url.database}.lock", log_of(storage))
 
 
-def locked_place(url: URL) -> contextlib.AbstractContextManager[Any]:
-    """The same lock where the database is not open yet; errors pass through."""
+def locked_place(url: URL, log: Log) -> contextlib.AbstractContextManager[Any]:
+    """The same lock if the database is not open yet; errors pass through."""
     if url.get_backend_name() == "postgresql":
-        return contextlib.closing(take_lock(lock_engine(url)))
+        return contextlib.closing(take_lock(lock_engine(url), log))
     if url.get_backend_name() == "sqlite":
-        return FileLock(f"{url.database}.lock")
+        return WaitingLock(f"{url.database}.lock", log)
     return contextlib.nullcontext()
 
 
@@ -66,9 +68,9 @@ def lock_engine(url: URL) -> Engine:
 
 
 @contextlib.contextmanager
-def server_lock(engine: Engine) -> Iterator[Callable[[], object]]:
+def server_lock(engine: Engine, log: Log = log_warning) -> Iterator[Callable[[], object]]:
     """A lock of the server, held until its connection is given back."""
-    connection = with_retry(take_lock)(engine)
+    connection = with_retry(take_lock)(engine, log)
     try:
         yield lambda: connection.execute(text("SELECT 1"))
     finally:
@@ -76,10 +78,11 @@ def server_lock(engine: Engine) -> Iterator[Callable[[], object]]:
             connection.close()
 
 
-def take_lock(engine: Engine) -> Connection:
+def take_lock(engine: Engine, log: Log = log_warning) -> Connection:
     """A connection in whose transaction the lock is held."""
     key = int.from_bytes(sha256(b"nas").digest()[:7], "big")
-    connection = engine.connect()
-    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '60s'"))
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+    with Waiting("Waiting for the storage, which another process has locked.", log):
+        connection = engine.connect()
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '60s'"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
     return connection

@@ -9,68 +9,53 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from optuna.exceptions import StorageInternalError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError
 
-from nas.common.errors import StudyError, first_line
+from nas.common.errors import StudyError
+from nas.common.waiting import Log, Waiting, no_log
+from nas.storage.reasons import is_away, is_locked, is_read_only, reason
 
 P = ParamSpec("P")
 T = TypeVar("T")
-#: takes a sentence for the user
-Log = Callable[[str], None]
 
 #: seconds a database may be away before what needs it gives up
 RETRY_TIMEOUT = 900.0
+#: seconds another process may have locked it
+LOCK_TIMEOUT = 120.0
 #: seconds between two tries, at first and at most
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+NO_ANSWER = "The storage does not answer, or another process has locked it; waiting for it."
 KEPT = "Nothing that finished is lost; run the same command again when it does."
 
 
-def no_log(text: str) -> None:
-    """Log nothing."""
-
-
-def each_once(log: Log) -> Log:
-    """The same, which logs each sentence once."""
-    logged: set[str] = set()
-
-    def log_once(text: str) -> None:
-        if text not in logged:
-            logged.add(text)
-            log(text)
-
-    return log_once
-
-
 def with_retry(
-    call: Callable[P, T], log: Log = no_log, timeout: float = RETRY_TIMEOUT
+    call: Callable[P, T],
+    log: Log = no_log,
+    timeout: float = RETRY_TIMEOUT,
+    is_passing: Callable[[BaseException], bool] = is_away,
 ) -> Callable[P, T]:
-    """The call, made again while the database is away; StudyError after so many seconds."""
+    """The call, made again while the database is away; StudyError after so many seconds, or after
+    LOCK_TIMEOUT if that is more and another process has locked it. Errors that are not `is_passing`
+    come through.
+    """
 
     @wraps(call)
     def again(*arguments: P.args, **options: P.kwargs) -> T:
-        deadline, pause = time.monotonic() + timeout, FIRST_PAUSE
-        while True:
-            try:
-                return call(*arguments, **options)
-            except (StorageInternalError, DBAPIError) as error:
-                if not is_away(error):
-                    raise
-                reason = first_line(error)
-                if time.monotonic() >= deadline or "readonly" in reason:
-                    raise StudyError(f"the storage does not answer: {reason}. {KEPT}") from error
-            if pause == FIRST_PAUSE:
-                log(f"The storage does not answer ({reason}); waiting for it.")
-            time.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+        start, pause = time.monotonic(), FIRST_PAUSE
+        with Waiting(NO_ANSWER, log) as waiting:
+            while True:
+                try:
+                    return call(*arguments, **options)
+                except (StorageInternalError, DBAPIError) as error:
+                    if not is_passing(error):
+                        raise
+                    why, is_final, busy = reason(error), is_read_only(error), is_locked(error)
+                limit = max(timeout, LOCK_TIMEOUT) if busy else timeout
+                if is_final or time.monotonic() - start >= limit:
+                    raise StudyError(f"the storage does not answer: {why}. {KEPT}")
+                waiting.text = f"The storage does not answer ({why}); waiting for it."
+                if not busy:  # SQLite has waited
+                    time.sleep(pause)
+                    pause = min(2 * pause, LONGEST_PAUSE)
 
     return again
-
-
-def is_away(error: BaseException) -> bool:
-    """Whether an error is one of the database and not of what was asked of it."""
-    cause = error if isinstance(error, DBAPIError) else error.__cause__
-    if isinstance(cause, PendingRollbackError):  # Optuna tried again in the transaction that broke
-        cause = cause.__context__
-    return isinstance(cause, (OperationalError, InterfaceError)) or (
-        isinstance(cause, DBAPIError) and cause.connection_invalidated
-    )

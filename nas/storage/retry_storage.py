@@ -6,8 +6,10 @@ from typing import Any, ParamSpec, TypeVar
 from optuna.storages import BaseStorage, RDBStorage, get_storage
 
 from nas.common.errors import StudyError
+from nas.common.waiting import Log, log_warning
 from nas.storage.delegate import DelegatingStorage
-from nas.storage.retry import RETRY_TIMEOUT, Log, no_log, with_retry
+from nas.storage.reasons import is_locked
+from nas.storage.retry import RETRY_TIMEOUT, with_retry
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -31,16 +33,24 @@ class RetryStorage(DelegatingStorage):
 
     def __init__(self, database: RDBStorage, log: Log | None) -> None:
         super().__init__(get_storage(database))
-        self.log = log or no_log
+        self.log = log or log_warning
         self.timeout = RETRY_TIMEOUT if log else 0.0
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"log": no_log}  # another process has an output of its own
+        return vars(self) | {"log": log_warning}  # another process has an output of its own
+
+    def call_once(self, method: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        """Make a call that must not be made twice, again only if it did nothing."""
+        return self.tried(with_retry(method, self.log, is_passing=is_locked), *arguments, **options)
 
     def call(self, method: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Make a call, again while the database is away."""
+        return self.tried(with_retry(method, self.log, self.timeout), *arguments, **options)
+
+    def tried(self, method: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        """Make a call; if what it is about is gone, say so."""
         try:
-            return with_retry(method, self.log, self.timeout)(*arguments, **options)
+            return method(*arguments, **options)
         except KeyError as error:
             if method.__name__ in LOOK_UPS:
                 raise
@@ -51,3 +61,8 @@ def stop_retrying(storage: BaseStorage) -> None:
     """Wait for a storage no more, as nobody waits for what is done with it now."""
     if isinstance(storage, RetryStorage):
         storage.timeout = 0.0
+
+
+def log_of(storage: BaseStorage) -> Log:
+    """Where a storage says what it waits for."""
+    return storage.log if isinstance(storage, RetryStorage) else log_warning

@@ -17,10 +17,10 @@ from optuna.trial import FrozenTrial
 from nas.common.errors import StudyError
 from nas.common.machine import use_huge_pages
 from nas.common.processes import is_alive, worker_name
+from nas.common.waiting import Log, no_log
 from nas.search.failures import ending_of
 from nas.search.stale_trials import requeue_trials_of
 from nas.search.worker import PRELOAD, READY, Job, run_worker
-from nas.storage.retry import Log, no_log
 
 #: seconds a worker gets to leave its trial before it is killed
 GRACE = 20

@@ -20,11 +20,11 @@ from sqlalchemy import make_url
 from nas.common.errors import StudyError, first_line
 from nas.common.machine import WORKER_MEMORY
 from nas.common.processes import this_worker
+from nas.common.waiting import Log, no_log
 from nas.search.pools.local import GRACE, STILLBORN
 from nas.search.stale_trials import requeue_trials_of
 from nas.search.study import load_study
 from nas.search.worker import READY, Job, run_pending
-from nas.storage.retry import Log, no_log
 
 #: seconds in which the loss of a node is known that took a worker with it
 NODE_SECONDS = 3.0
