@@ -56,7 +56,7 @@ def test_depth_costs_plain_networks_more_training_error(result):
 
 def test_the_verdict_states_pairs_and_budget(result):
     headline, tested, detail = verdict(result)[:3]
-    assert "3 pairs decide nothing" in headline
+    assert "3 pairs cannot decide " in headline
     assert "post-activation, 3 pairs of each, 15 epochs, all arms at learning rate 0.03" in tested
     assert detail.startswith("Networks with identity shortcuts against plain networks (post-acti")
     assert "3 pairs: " in detail

@@ -186,11 +186,12 @@ def test_rates_at_an_edge_are_told(parent: Study) -> None:
     payoff = analyse(twins)
     assert {one.edge for one in payoff.tuned} <= {"lowest", "highest"}
     assert len(payoff.tuned) == 4
-    told = [sentence for sentence in verdict(payoff) if "at the edge of the grid" in sentence]
+    told = [sentence for sentence in verdict(payoff) if "at the edge of its grid" in sentence]
     assert len(told) == 1
-    assert "none, " in told[0]
+    assert "in 4 of 4 places; a better one may lie beyond." in told[0]
+    assert all(one.edge for one in payoff.tuned)
     none_told = verdict(replace(payoff, tuned=[replace(one, edge=None) for one in payoff.tuned]))
-    assert not any("at the edge of the grid" in sentence for sentence in none_told)
+    assert not any("at the edge of its grid" in sentence for sentence in none_told)
 
 
 # Best candidates.

@@ -279,7 +279,8 @@ def test_nothing_is_said_to_pay_where_no_primary_comparison_is_resolved(payoff: 
     assert all("Not resolved: whether depth costs plain networks more" in one for one in headlines)
     assert not any("pay off" in one for one in headlines)
     assert all(
-        "3 pairs decide nothing, however large the difference: 6" in one for one in headlines
+        "3 pairs cannot decide one of 8 comparisons, however large the difference: 6" in one
+        for one in headlines
     )
 
 

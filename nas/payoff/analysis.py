@@ -1,8 +1,8 @@
 """Finished twins -> all that they say: gains by depth, stage, candidate and budget."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from nas.payoff.additions import (
 from nas.payoff.contrasts import BESIDES, Contrast, contrasts, gain_change, order_contrasts
 from nas.payoff.failures import failed_keys, lost_runs
 from nas.payoff.records import OUTCOMES, Twin, finished_twins, largest, shortened
+from nas.payoff.runs import Key
 from nas.payoff.tuning import Tuned, tuned_rates
 from nas.payoff.variants import AS_FOUND, CONTROL, mask_name, masks
 from nas.storage.bulk_read import trials_of
@@ -75,7 +76,20 @@ def analyse(study: Study, trials: list[FrozenTrial] | None = None) -> Payoff:
     """Compare the finished twins of a study, whose trials may have been read already."""
     trials = trials_of(study, UNUSED, {"result": shortened}) if trials is None else trials
     attrs = study.user_attrs
-    every, fixed = finished_twins(attrs, trials), attrs["payoff"]
+    return replace(
+        compare(finished_twins(attrs, trials), attrs["payoff"], failed_keys(attrs, trials)),
+        study=attrs["twins_of"],
+        waiting=sum(not trial.state.is_finished() for trial in trials),
+        failures=lost_runs(attrs, trials),
+    )
+
+
+def compare(
+    every: list[Twin], fixed: Mapping[str, Any], failed: Collection[Key] = frozenset()
+) -> Payoff:
+    """Compare twins by the plan that was written before the first of them (`fixed`: vary,
+    smallest_effect, primary and stages); `failed` are the planned runs that ended with an error.
+    """
     primary, smallest = fixed["primary"], fixed["smallest_effect"]
     twins = [twin for twin in every if not twin.added]
     added = [twin for twin in every if twin.added]
@@ -88,12 +102,12 @@ def analyse(study: Study, trials: list[FrozenTrial] | None = None) -> Payoff:
     ladder = of("ladder") if "ladder" in names else []
     candidates = {name: of(name) for name in names if name.startswith("top")}
     planned_stages = stage_tables(twins)
-    ended = {twin.key for twin in twins} | failed_keys(attrs, trials)
+    ended = {twin.key for twin in twins} | set(failed)
     missing = missing_runs(primary_runs(primary), ended)
     stages_missing = missing_runs(stage_runs(fixed.get("stages")), ended)
     budgets = budget_verdicts(twins, ladder, smallest)
     return Payoff(
-        study=attrs["twins_of"],
+        study="",
         vary=fixed["vary"],
         smallest_effect=smallest,
         twins=twins,
@@ -113,8 +127,6 @@ def analyse(study: Study, trials: list[FrozenTrial] | None = None) -> Payoff:
             f"{name}, {place}": v for place, row in budgets.items() for name, v in row.items()
         },
         rankings={place: st.order_verdict(row) for place, row in budgets.items()},
-        waiting=sum(not trial.state.is_finished() for trial in trials),
-        failures=lost_runs(attrs, trials),
         primary=primary,
         missing=missing,
         added=added,

@@ -96,7 +96,8 @@ def could_show(payoff: Payoff, effect: st.Effect) -> str:
         return ""
     pairs, comparisons = counted(effect.n, "pair"), max(1, len(family))
     if effect.n < (needed := st.fewest_pairs(comparisons)):
-        return f"; {pairs} decide nothing, however large the difference: {needed} are needed"
+        of = f"one of {comparisons} comparisons" if comparisons > 1 else "a comparison"
+        return f"; {pairs} cannot decide {of}, however large the difference: {needed} are needed"
     points = effect.sd * st.resolvable_effect(effect.n, comparisons)
     return f"; {pairs} with this scatter find a difference of {points:.0f} points or more"
 

@@ -9,6 +9,8 @@ from nas.payoff.records import failures_by_arm
 from nas.payoff.text import called, change, counted, interval, listed, named, rate, signed
 from nas.payoff.variants import CONTROL
 
+#: arms at the edges of their grids up to which each is named
+MOST_EDGES = 3
 #: what a verdict across budgets means
 MEANING = {
     "accuracy": "the order of the arms is one of accuracy",
@@ -53,10 +55,12 @@ def edge_sentences(payoff: Payoff) -> list[str]:
             )
     if not found:
         return []
-    places = "; ".join(f"{name}: {listed(layers)} layers" for name, layers in found.items())
-    return [
-        f"Best learning rates at the edge of the grid, so a better one may lie beyond: {places}."
-    ]
+    number = sum(map(len, found.values()))
+    tuned = sum(one.comparison == "ladder" for one in payoff.tuned)
+    text = f"The best learning rate is at the edge of its grid in {number} of {tuned} places"
+    if len(found) <= MOST_EDGES:
+        text += ": " + "; ".join(f"{name}, {listed(row)} layers" for name, row in found.items())
+    return [f"{text}; a better one may lie beyond."]
 
 
 def added_sentences(payoff: Payoff) -> list[str]:
@@ -177,13 +181,14 @@ def order_sentences(payoff: Payoff, orders: list[Contrast]) -> list[str]:
         gains = one.gains["train_error"]
         deepest, effect = max(gains), gains[max(gains)]
         networks = f"{called(payoff.vary, one.order)} of {deepest} layers ({rate(one)})"
+        arm, other = named(one.arm), named(one.reference)
         if effect.resolved:
-            text = f"{one.arm} has a {change_of(effect)} than {one.reference} in {networks}"
+            text = f"{arm} has a {change_of(effect)} than {other} in {networks}"
         else:
             found = f"gain {signed(effect.mean)}, {interval(effect)}"
             text = (
-                f"whether {one.arm} or {one.reference} has the lower training error is not "
-                f"resolvable here in {networks} ({found})"
+                f"whether {arm} or {other} has the lower training error is not resolvable here in "
+                f"{networks} ({found})"
             )
         sentences.append(f"Activation order: {text}.")
     return sentences
@@ -281,5 +286,5 @@ def state_sentences(payoff: Payoff) -> list[str]:
     failed = failures_by_arm(payoff.twins)
     if not failed:
         return []
-    counts = listed([f"{arm}: {count}" for arm, count in failed.items()])
-    return [f"Runs that diverged or never started count with the error they had: {counts}."]
+    counts = "; ".join(f"{arm} {count}" for arm, count in failed.items())
+    return [f"Runs that never started or diverged count with the error they had: {counts}."]

@@ -1,0 +1,72 @@
+"""Analyse stored twins anew, without their study: PAYOFF.JSON FOLDER.
+
+    python -m experiments.again experiments/depth_ladder/results/payoff.json runs/again
+
+Writes report.html and report.md: the verdict of today's analysis with its tables and figures of
+gains. Figures that need the curves of the runs are left out, as payoff.json does not have them.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from nas.payoff.analysis import Payoff, compare
+from nas.payoff.records import Twin
+from nas.payoff.verdict import verdict
+from nas.report.depth_sweep import Twins
+from nas.report.document import Section
+from nas.report.sections.check_tables import budgets, speed, tuning
+from nas.report.sections.twin_sections import gain_section, map_section, stage_section
+from nas.report.writers.html import page
+from nas.report.writers.markdown import markdown
+from nas.training.metrics.run import WINDOW
+
+
+def stored(file: Path) -> Payoff:
+    """The twins of a payoff.json, compared."""
+    found = json.loads(file.read_text(encoding="utf-8"))["twins"]
+    twins = [twin(row) for row in found["twins"]]
+    return compare(twins, {key: found[key] for key in ("vary", "smallest_effect", "primary")})
+
+
+def twin(row: dict[str, Any]) -> Twin:
+    """A run; older files have its steps without the window of the moving average, and count from
+    the first step of the last stretch of losses that was kept.
+    """
+    is_older = "key" not in row and row["steps"] % row["epochs"] != 0
+    if is_older:
+        steps = -(-row["steps"] // row["epochs"]) * row["epochs"]
+        made = row["steps_to"] and row["steps_to"] + WINDOW
+        row = row | {"steps": steps, "steps_to": made}
+    return Twin(**row)
+
+
+def sections(payoff: Payoff) -> list[Section]:
+    """Gains, maps and stages, and what else could explain them."""
+    twins = Twins(payoff, {})
+    checks = [table(payoff) for table in (budgets, tuning)] + [speed(payoff.ladder)]
+    checked = Section("checks", "What else could explain the gains?", checks)
+    found = [gain_section(twins), map_section(twins), stage_section(twins), checked]
+    return [section for section in found if section.parts]
+
+
+def main() -> None:
+    """Write both files."""
+    file, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    folder.mkdir(parents=True, exist_ok=True)
+    payoff = stored(file)
+    shown = (
+        f"Where shortcuts pay off: {file.parents[1].name}, analysed anew",
+        [f"{len({one.trial for one in payoff.twins})} trainings"],
+        verdict(payoff),
+        "",
+        sections(payoff),
+    )
+    (folder / "report.html").write_text(page(*shown), encoding="utf-8")
+    (folder / "report.md").write_text(markdown(*shown), encoding="utf-8")
+    print(*verdict(payoff), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
