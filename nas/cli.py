@@ -147,7 +147,7 @@ def check(
     space: Space,
     settings: Settings = None,
     cost: Annotated[
-        bool, typer.Option("--cost", help="Add sizes and an estimate of the time.")
+        bool, typer.Option("--cost", help="Add sizes, and the time of the search and of its twins.")
     ] = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
@@ -174,9 +174,10 @@ def check(
     if loaded.dataset.class_path:
         say(f"Searched, this space runs code: {loaded.dataset.class_path}. A check does not.")
     if cost:
+        from nas.payoff.preview import preview
         from nas.space.estimate import estimate
 
-        for line in estimate(loaded, data_dir):
+        for line in [*estimate(loaded, data_dir), *preview(loaded, data_dir)]:
             say(line)
 
 

@@ -1,5 +1,7 @@
 """The smallest tier of experiments/digits_twins on real digits: two depths, three pairs."""
 
+import re
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -23,15 +25,21 @@ SETTINGS = [
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory):
+def outcome(tmp_path_factory):
     folder = tmp_path_factory.mktemp("digits_twins")
-    storage, quiet = f"sqlite:///{folder}/nas.db", Console(quiet=True)
+    storage, quiet, said = f"sqlite:///{folder}/nas.db", Console(quiet=True), StringIO()
     space = SearchSpace.load(SPACE, SETTINGS)
     found = search(space, storage=storage, out=folder, console=quiet)
     settings = space.section.payoff
-    outcome = payoff(found.study, settings, storage=storage, out=folder, console=quiet)
+    told = Console(file=said, width=200)
+    outcome = payoff(found.study, settings, storage=storage, out=folder, console=told)
     assert outcome.how == "finished"
-    return analyse(outcome.study)
+    return analyse(outcome.study), said.getvalue()
+
+
+@pytest.fixture(scope="module")
+def result(outcome):
+    return outcome[0]
 
 
 def test_every_pair_starts_from_the_same_weights_with_equally_many_parameters(result):
@@ -64,4 +72,13 @@ def test_the_verdict_states_pairs_and_budget(result):
 
 def test_what_is_primary_was_written_before_the_first_run(result):
     assert result.primary["depths"] == [1, 5]
-    assert result.waiting == 0
+    assert result.primary["comparisons"] == [["post_activation", "shared", "none", "identity"]]
+    assert (result.waiting, result.missing, result.added) == (0, 0, [])
+
+
+def test_cost_and_power_were_told_before_the_first_run(outcome):
+    first, second, *_ = outcome[1].splitlines()
+    assert re.fullmatch(
+        r"Twins: 3 pairs, at most 12 trainings, about [\d.]+ \w+ with \d+ workers?\.", first
+    )
+    assert second.startswith("3 pairs can resolve no effect as one comparison")

@@ -13,3 +13,11 @@ def seconds_of(text: str) -> float:
     if not re.match(PATTERN, text) or not float(number):
         raise ValueError("write a time as 90s, 20m or 2h.")
     return float(number) * FACTORS[text[len(number) :]]
+
+
+def duration(seconds: float) -> str:
+    """A time in its natural unit."""
+    for unit, size in (("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} seconds"

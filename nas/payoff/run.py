@@ -14,6 +14,7 @@ from rich.console import Console
 from nas.common.errors import StudyError
 from nas.common.machine import visible_gpus
 from nas.common.paths import DATA_DIR, OUT, study_folder
+from nas.payoff.forecast import forecast
 from nas.payoff.plan import Plan
 from nas.payoff.queue import fresh_runs, supply, valid_trials
 from nas.payoff.records import cells_of, finished_twins
@@ -64,6 +65,8 @@ def payoff(
         workers=num_workers(workers, space, workers_per_gpu),
         gpus=visible_gpus(),
     )
+    for line in forecast(plan, beyond, twins, study, job.workers):
+        speaker(console)(line)
     deadline = time.monotonic() + timeout if timeout else math.inf
     for runs in phases(twins, plan, beyond):
         outcome = run_all(job, backend, twins, runs, deadline, console, cluster)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from nas.common.machine import available_memory, default_workers
+from nas.common.text import duration
 from nas.data.catalog import split_sizes
 from nas.data.facts import FACTS
 from nas.model.architecture import Architecture
@@ -54,7 +55,6 @@ def estimate(space: SearchSpace, data_dir: Path) -> list[str]:
         f"{trials} trials with {workers} workers: about "
         f"{duration(seconds * trials / min(workers, trials))} if none is pruned."
         + (" The random baseline takes as long again." if space.search.baseline else "")
-        + (" Twins come on top." if space.section.payoff else "")
     )
     return lines
 
@@ -77,14 +77,6 @@ def described(spent: Cost) -> str:
         f"{spent.depth} layers, {spent.parameters:,} parameters, "
         f"{spent.multiply_adds:,} multiply-adds, {spent.memory / 2**20:,.0f} MiB in training"
     )
-
-
-def duration(seconds: float) -> str:
-    """A time in its natural unit."""
-    for unit, size in (("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} seconds"
 
 
 def num_pictures(space: SearchSpace, data_dir: Path) -> int:
