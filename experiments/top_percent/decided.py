@@ -2,23 +2,33 @@
 
     NAS_DATA_DIR=... python -m experiments.top_percent.decided 64 0 1 2
 
-The first number is that of the epochs of a whole training, the others are seeds. Both search the
-space of decided.yaml with Optuna's TPE and their pruning: the usual script with Optuna's default
-pruner, nas with halving, and four times as many trials, as the budgets would be equal at the goal.
-All processes count, from the command to its end. The winners are trained again, whole, from other
-seeds: nas's regret is the validation accuracy of the usual script's less that of its own.
+The first number is that of the epochs of a whole training, the others are seeds. All search the
+space of decided.yaml with Optuna's TPE: the usual script with Optuna's default pruner, with
+SuccessiveHalving and with Hyperband, nas with its halving and with everything that it measures by
+default. nas and the two halving scripts are given four times as many trials. All processes count,
+from the command to its end. The winners are trained again, whole, from other seeds: what is told
+is their mean validation accuracy. `incumbents` are [processor seconds, accuracy] of every better
+trial, in the order they ended: what a search had to show after so long.
+
+`python -m experiments.top_percent.decided table` prints what is recorded: how many times as many
+candidates an hour as the usual script, and the two factors of that. One is time (processor seconds
+for each epoch trained), the other is epochs (epochs trained for each candidate decided).
 """
 
 import json
+import math
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import torch
+from optuna.trial import FrozenTrial, TrialState
 
 from experiments.speed.searches import followed
 from experiments.top_percent.table import HERE
@@ -30,19 +40,27 @@ from nas.training.candidate import Candidate
 from nas.training.lightning import train
 
 RESULT = HERE / "decided.jsonl"
-#: trials of the usual script, and of nas
-TRIALS = {"usual script": 40, "nas": 160}
+USUAL = "usual script"
+#: way -> Optuna's pruner in the usual script, and the number of trials
+WAYS = {
+    USUAL: ("median", 40),
+    "usual script, SuccessiveHalving": ("halving", 160),
+    "usual script, Hyperband": ("hyperband", 160),
+    "nas": ("", 160),
+}
 AGAIN = (100, 101, 102)
 
 
 def command(way: str, folder: str, epochs: int, seed: int) -> list[str]:
     """How a search is started."""
-    url, trials = storage(folder), str(TRIALS[way])
-    if way == "usual script":
+    pruner, trials = WAYS[way]
+    url = storage(folder)
+    if pruner:
         script = "experiments.top_percent.usual_search"
-        return [sys.executable, "-m", script, url, str(epochs), str(seed), trials]
+        return [sys.executable, "-m", script, url, str(epochs), str(seed), str(trials), pruner]
     settings = [f"training.epochs={epochs}", f"search.seed={seed}"]
-    start = [str(Path(sys.executable).with_name("nas")), "search", str(SPACE), "--trials", trials]
+    start = [str(Path(sys.executable).with_name("nas")), "search", str(SPACE)]
+    start += ["--trials", str(trials)]
     start += ["--storage", url, "--out", folder]
     return start + [word for setting in settings for word in ("--set", setting)]
 
@@ -58,7 +76,9 @@ def search(way: str, epochs: int, seed: int) -> dict[str, Any]:
         process = subprocess.Popen(
             command(way, folder, epochs, seed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
+        start = datetime.now()
         spent = followed(process)
+        took = (datetime.now() - start).total_seconds()
         study = load_study(open_storage(storage(folder)), None)
         own = [t for t in study.get_trials() if is_own(t.user_attrs)]
         candidates = {t.user_attrs[CANDIDATE] for t in own}
@@ -72,8 +92,22 @@ def search(way: str, epochs: int, seed: int) -> dict[str, Any]:
         "candidates": len(candidates),
         "an hour": round(3600 * len(candidates) / spent),
         "epochs trained": sum(trained_epochs(trial) for trial in own),
+        "incumbents": [
+            [round((trial.datetime_complete - start).total_seconds() * spent / took, 1), value]
+            for trial, value in better(own)
+        ],
         "winner": round(fmean(retrained(winner)), 4),
     }
+
+
+def better(trials: list[FrozenTrial]) -> Iterator[tuple[FrozenTrial, float]]:
+    """The finished trials that were better than all before, with their values."""
+    best = -math.inf
+    finished = [one for one in trials if one.state == TrialState.COMPLETE]
+    for one in sorted(finished, key=lambda one: one.datetime_complete):
+        if one.value > best:
+            best = one.value
+            yield one, round(best, 4)
 
 
 def is_own(attrs: dict[str, Any]) -> bool:
@@ -94,16 +128,47 @@ def retrained(winner: Candidate) -> list[float]:
     return [result.final["val_accuracy"] for result in results]
 
 
+def factors(epochs: int) -> None:
+    """Print how each way compares with the usual script, over the seeds that both have."""
+    found = [json.loads(line) for line in RESULT.read_text(encoding="utf-8").splitlines()]
+    by_way = {
+        way: {r["seed"]: r for r in found if (r["way"], r["epochs"]) == (way, epochs)}
+        for way in WAYS
+    }
+    print("| way | seeds | candidates an hour, times | of it time | of it epochs | winner |")
+    print("|---|---|---|---|---|---|")
+    for way, rows in by_way.items():
+        seeds = sorted(set(rows) & set(by_way[USUAL]))
+        if not seeds:
+            continue
+        own, usual = ([by_way[name][seed] for seed in seeds] for name in (way, USUAL))
+        seconds, epochs_each = (per(usual, *key) / per(own, *key) for key in KEYS)
+        winner = fmean(row["winner"] for row in own)
+        told = f"{seconds * epochs_each:.2f} | {seconds:.2f} | {epochs_each:.2f} | {winner:.3f}"
+        print(f"| {way} | {len(seeds)} | {told} |")
+
+
+#: seconds for each epoch, epochs for each candidate
+KEYS = (("seconds", "epochs trained"), ("epochs trained", "candidates"))
+
+
+def per(rows: list[dict[str, Any]], of: str, each: str) -> float:
+    """A ratio over several searches."""
+    return sum(row[of] for row in rows) / sum(row[each] for row in rows)
+
+
 def main() -> None:
-    """Both with each seed, in turns."""
+    """Every way with each seed, in turns; what is recorded is not searched again."""
+    if sys.argv[1:] == ["table"]:
+        factors(64)
+        return
     epochs, *seeds = map(int, sys.argv[1:])
     for seed in seeds:
-        rows = [search(way, epochs, seed) for way in TRIALS]
-        with RESULT.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows)
-        usual, nas = rows
-        print(*rows, f"ratio {nas['an hour'] / usual['an hour']:.2f}", sep="\n", end=" ")
-        print(f"regret {usual['winner'] - nas['winner']:+.4f}", flush=True)
+        for way in WAYS:
+            row = search(way, epochs, seed)
+            with RESULT.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+            print(row, flush=True)
 
 
 if __name__ == "__main__":

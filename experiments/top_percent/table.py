@@ -1,14 +1,18 @@
-"""Train every architecture of the space once, and keep its curves.
+"""Train every architecture of the space once from a seed, and keep its curves.
 
-    NAS_DATA_DIR=... python -m experiments.top_percent.table
+    NAS_DATA_DIR=... python -m experiments.top_percent.table [SEED]
 
-Two processes share the work; what is in the table is not trained again.
+Two processes share the work, in an order of no meaning, so that a part of a table is a fair sample
+of the space. What is in the table is not trained again.
 """
 
 import json
 import multiprocessing
 import os
+import random
+import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,8 +25,12 @@ from nas.training.lightning import train
 
 HERE = Path(__file__).parent
 SPACE = HERE / "top_percent.yaml"
-TABLE = HERE / "table.jsonl"
 PROCESSES = 2
+
+
+def table(seed: int = 0) -> Path:
+    """Where the curves of a seed are kept."""
+    return HERE / ("table.jsonl" if seed == 0 else f"table_{seed}.jsonl")
 
 
 def candidates(space: SearchSpace) -> list[tuple[dict[str, object], Candidate]]:
@@ -30,11 +38,11 @@ def candidates(space: SearchSpace) -> list[tuple[dict[str, object], Candidate]]:
     return [(values, space.candidate(FixedTrial(values))) for values in space.grid(10_000)]
 
 
-def row(values: dict[str, object], candidate: Candidate) -> dict[str, object]:
+def row(values: dict[str, object], candidate: Candidate, seed: int = 0) -> dict[str, object]:
     """Train one as a search would; processor seconds, as the machine is shared."""
     torch.set_num_threads(1)
     start = time.process_time()
-    trained = train(candidate, seed=0, data_dir=Path(os.environ["NAS_DATA_DIR"]))
+    trained = train(candidate, seed=seed, data_dir=Path(os.environ["NAS_DATA_DIR"]))
     curve = trained.result.curve
     return {
         "hash": candidate.hash,
@@ -48,18 +56,20 @@ def row(values: dict[str, object], candidate: Candidate) -> dict[str, object]:
     }
 
 
-def rows() -> list[dict[str, object]]:
-    """The table as it is."""
-    text = TABLE.read_text(encoding="utf-8") if TABLE.exists() else ""
+def rows(seed: int = 0) -> list[dict[str, object]]:
+    """The table of a seed as it is."""
+    text = table(seed).read_text(encoding="utf-8") if table(seed).exists() else ""
     return [json.loads(line) for line in text.splitlines()]
 
 
 def main() -> None:
     """Fill the table."""
-    known = {one["hash"] for one in rows()}
+    seed = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+    known = {one["hash"] for one in rows(seed)}
     due = [pair for pair in candidates(SearchSpace.load(SPACE)) if pair[1].hash not in known]
-    with multiprocessing.Pool(PROCESSES) as pool, TABLE.open("a", encoding="utf-8") as file:
-        pending = [pool.apply_async(row, pair) for pair in due]
+    random.Random(seed).shuffle(due)
+    with multiprocessing.Pool(PROCESSES) as pool, table(seed).open("a", encoding="utf-8") as file:
+        pending = [pool.apply_async(partial(row, seed=seed), pair) for pair in due]
         for one in track(pending):
             file.write(json.dumps(one.get()) + "\n")
             file.flush()

@@ -1,8 +1,9 @@
-"""A search by the usual script: Optuna's TPE and its default pruner.
+"""A search by the usual script: Optuna's TPE and one of its pruners.
 
-    NAS_DATA_DIR=... python -m experiments.top_percent.usual_search STORAGE EPOCHS SEED TRIALS
+    python -m experiments.top_percent.usual_search STORAGE EPOCHS SEED TRIALS PRUNER
 
-As careful authors do, a candidate that comes again is not trained again.
+NAS_DATA_DIR is the folder with CIFAR-10. As careful authors do, a candidate that comes again is
+not trained again.
 """
 
 import sys
@@ -19,13 +20,25 @@ SPACE = Path(__file__).with_name("decided.yaml")
 CANDIDATE = "candidate"
 
 
+def pruner(name: str, epochs: int) -> optuna.pruners.BasePruner:
+    """Median is Optuna's default; the others as its documentation sets them up, by epochs."""
+    if name == "halving":
+        return optuna.pruners.SuccessiveHalvingPruner()
+    if name == "hyperband":
+        return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=epochs)
+    return optuna.pruners.MedianPruner()
+
+
 def main() -> None:
     """The study."""
-    storage, epochs, seed, trials = sys.argv[1], *map(int, sys.argv[2:])
+    storage, epochs, seed, trials = sys.argv[1], *map(int, sys.argv[2:5])
     torch.set_num_threads(1)
     space = SearchSpace.load(SPACE, [f"training.epochs={epochs}"])
     study = optuna.create_study(
-        direction="maximize", storage=storage, sampler=optuna.samplers.TPESampler(seed=seed)
+        direction="maximize",
+        storage=storage,
+        sampler=optuna.samplers.TPESampler(seed=seed),
+        pruner=pruner(sys.argv[5], epochs),
     )
     first: dict[str, int] = {}
 
