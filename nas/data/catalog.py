@@ -18,7 +18,9 @@ from nas.data.pictures import DataError
 
 AUGMENTATIONS = ("crop", "flip", "cutout")
 FROM_PATH = ("folder", "npz")
-NAMES = (*FACTS, *FROM_PATH, "module")
+#: those that are Python code: a class of the user, or an object that a program hands over
+FROM_CODE = ("module", "object")
+NAMES = (*FACTS, *FROM_PATH, *FROM_CODE)
 LAYOUTS = ("NCHW", "NHWC")
 #: keys that only some data sets have
 OWN_KEYS = {
@@ -28,8 +30,8 @@ OWN_KEYS = {
     "background": ("folder",),
     "unreadable": ("folder",),
     "class_path": ("module",),
-    "image_shape": ("module",),
-    "num_classes": ("module",),
+    "image_shape": FROM_CODE,
+    "num_classes": FROM_CODE,
 }
 #: keys that all others have; a module decides these itself
 SHARED_KEYS = ("image_size", "augment", "train_size", "validation_size")
@@ -37,6 +39,7 @@ NEEDED_KEYS = {
     "folder": ("path",),
     "npz": ("path",),
     "module": ("class_path", "image_shape", "num_classes"),
+    "object": ("image_shape", "num_classes"),
 }
 #: keys that came later, with their defaults
 LATER_DATASET_KEYS: dict[str, Any] = dict.fromkeys(
@@ -70,9 +73,9 @@ class Dataset:
     image_size: int | None = None
     """Side in pixels of the square every picture is resized to; None: as stored."""
     image_shape: tuple[int, int, int] | None = None
-    """module: (channels, height, width)."""
+    """module, object: (channels, height, width)."""
     num_classes: int | None = None
-    """module: number of classes."""
+    """module, object: number of classes."""
     augment: tuple[str, ...] = ()
     """Augmentations of the training pictures."""
     train_size: int | None = None
@@ -105,7 +108,7 @@ class Dataset:
 
 def shape(dataset: Dataset) -> Shape | None:
     """((channels, height, width), classes), or None where only reading the pictures would tell."""
-    if dataset.name == "module":
+    if dataset.name in FROM_CODE:
         assert dataset.image_shape is not None
         assert dataset.num_classes is not None
         return dataset.image_shape, dataset.num_classes
@@ -208,8 +211,8 @@ def _check_keys(dataset: Dataset) -> None:
         if getattr(dataset, key) is None:
             raise DataError(f"dataset.{key}: needed by the data set {dataset.name!r}, not given.")
     unused = {key: "it would be ignored" for key in OWN_KEYS if dataset.name not in OWN_KEYS[key]}
-    if dataset.name == "module":
-        unused |= dict.fromkeys(SHARED_KEYS, "the module decides this itself")
+    if dataset.name in FROM_CODE:
+        unused |= dict.fromkeys(SHARED_KEYS, f"the {dataset.name} decides this itself")
     for key, why in unused.items():
         if getattr(dataset, key) not in (None, ()):
             raise DataError(f"dataset.{key}: not a setting of {dataset.name!r} ({why}); remove it.")

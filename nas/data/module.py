@@ -8,7 +8,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from nas.data.batches import Batches
-from nas.data.catalog import Dataset, check_enough, has_validation, split_sizes
+from nas.data.catalog import FROM_CODE, Dataset, check_enough, has_validation, split_sizes
 from nas.data.pictures import DataError
 from nas.data.resident import Resident, channel_statistics, resident
 from nas.data.splits import mixed, stratified
@@ -23,11 +23,19 @@ def open_data(
     seed: int,
     train_on_validation: bool = False,
     device: str | torch.device = "cpu",
+    given: LightningDataModule | None = None,
 ) -> "ImageData | UserData":
-    """The batches of a data set; `seed` moves their order and augmentation, not the splits."""
-    if dataset.name == "module":
+    """The batches of a data set; `seed` moves their order and augmentation, not the splits.
+
+    `given` is the module of a data set that a Python program hands over.
+    """
+    if dataset.name in FROM_CODE:
         return UserData(
-            dataset, batch_size=batch_size, seed=seed, train_on_validation=train_on_validation
+            dataset,
+            batch_size=batch_size,
+            seed=seed,
+            train_on_validation=train_on_validation,
+            given=given,
         )
     return ImageData(
         dataset,

@@ -1,5 +1,6 @@
 """A user's own LightningDataModule, checked, with batches that depend on the seed alone."""
 
+import copy
 import importlib
 import inspect
 import json
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class UserData(LightningDataModule):
-    """Offers what ImageData offers, on top of the module that `class_path` names.
+    """Offers what ImageData offers, on top of a module that `class_path` names or that was given.
 
     The module normalises and splits by itself, so `mean` and `std` are 0 and 1, its training
     pictures are evaluated as its training loader augments them, and its validation pictures are
@@ -32,27 +33,31 @@ class UserData(LightningDataModule):
     """
 
     def __init__(
-        self, dataset: Dataset, *, batch_size: int, seed: int, train_on_validation: bool = False
+        self,
+        dataset: Dataset,
+        *,
+        batch_size: int,
+        seed: int,
+        train_on_validation: bool = False,
+        given: LightningDataModule | None = None,
     ) -> None:
         super().__init__()
-        class_path = dataset.class_path
-        assert class_path is not None
         assert dataset.image_shape is not None
         assert dataset.num_classes is not None
         self.dataset, self.seed, self.first_epoch = dataset, seed, 0
         self.image_shape, self.num_classes = dataset.image_shape, dataset.num_classes
         self.classes = tuple(str(label) for label in range(self.num_classes))
         self.mean, self.std = (0.0,) * self.image_shape[0], (1.0,) * self.image_shape[0]
-        self.inner = _instantiate(class_path, dataset.init_args, batch_size)
+        self.inner = _inner(dataset, batch_size, given)
         self._is_set_up = {"fit": False, "test": False}
         if train_on_validation:
-            log.warning("%s splits by itself: its validation part is not trained on.", class_path)
+            log.warning("%s: its validation part is not trained on.", source_of(dataset))
 
     def class_weights(self) -> Tensor:
         """How many pictures of each class there are is known to the module alone."""
         raise DataError(
             "training.class_weights: balanced weights need a data set whose pictures are counted "
-            f"beforehand, and {self.dataset.class_path} does not tell: write class_weights: none."
+            f"beforehand, and {source_of(self.dataset)} does not tell: write class_weights: none."
         )
 
     def prepare_data(self) -> None:
@@ -104,7 +109,9 @@ class UserData(LightningDataModule):
         if not self._is_set_up[stage]:
             self.prepare_data()
             self.setup(stage)
-        return IsolatedBatches(getattr(self.inner, loader)(), self.dataset, self.seed, epoch)
+        batches = getattr(self.inner, loader)()
+        _check_length(batches, f"{source_of(self.dataset)}.{loader}()")
+        return IsolatedBatches(batches, self.dataset, self.seed, epoch)
 
 
 class IsolatedBatches:
@@ -167,33 +174,62 @@ def ends_with_one(loader: Iterable[Any]) -> bool:
     return size > 1 and count % size == 1 and not getattr(loader, "drop_last", False)
 
 
+def source_of(dataset: Dataset) -> str:
+    """What yields the batches, to be named in a message."""
+    return dataset.class_path or "the data object"
+
+
+def _check_length(batches: Any, what: str) -> None:
+    try:
+        len(batches)
+    except TypeError as error:
+        raise DataError(
+            f"{what} has no length, and the learning rate follows the steps of an epoch: give the "
+            "data set a __len__, which an IterableDataset has not by itself."
+        ) from error
+
+
 def _check_batch(batch: Any, dataset: Dataset) -> None:
+    what = source_of(dataset)
     if not (isinstance(batch, list | tuple) and len(batch) == 2):
         raise DataError(
-            f"{dataset.class_path} yields a {type(batch).__name__}, and a pair (pictures, labels) "
-            "is needed."
+            f"{what} yields a {type(batch).__name__}, and a pair (pictures, labels) is needed."
         )
     x, y = batch
     if not (isinstance(x, Tensor) and isinstance(y, Tensor) and x.dim() and len(x)):
         raise DataError(
-            f"{dataset.class_path} yields a pair of {type(x).__name__} and {type(y).__name__}, and "
+            f"{what} yields a pair of {type(x).__name__} and {type(y).__name__}, and "
             "tensors of one picture or more are needed."
         )
     if tuple(x.shape[1:]) != dataset.image_shape or not x.is_floating_point():
         raise DataError(
-            f"{dataset.class_path} yields pictures {tuple(x.shape[1:])} of {x.dtype}; "
+            f"{what} yields pictures {tuple(x.shape[1:])} of {x.dtype}; "
             f"dataset.image_shape promises floats of {dataset.image_shape}."
         )
     if y.shape != x.shape[:1] or y.dtype != torch.int64:
         raise DataError(
-            f"{dataset.class_path} yields labels {tuple(y.shape)} of {y.dtype}; one int64 for each "
+            f"{what} yields labels {tuple(y.shape)} of {y.dtype}; one int64 for each "
             "picture is needed."
         )
     if y.min() < 0 or y.max() >= (dataset.num_classes or 0):
         raise DataError(
-            f"{dataset.class_path} yields labels from {y.min()} to {y.max()}; dataset.num_classes "
+            f"{what} yields labels from {y.min()} to {y.max()}; dataset.num_classes "
             f"promises 0 to {(dataset.num_classes or 0) - 1}."
         )
+
+
+def _inner(
+    dataset: Dataset, batch_size: int, given: LightningDataModule | None
+) -> LightningDataModule:
+    """The user's module: made from its class, or a copy of the one given, which shares its data."""
+    if dataset.class_path is not None:
+        return _instantiate(dataset.class_path, dataset.init_args, batch_size)
+    if given is None:
+        raise DataError("dataset.name: the object that the pictures come from was not handed over.")
+    inner = copy.copy(given)
+    if hasattr(inner, "batch_size"):
+        inner.batch_size = batch_size
+    return inner
 
 
 def _instantiate(class_path: str, init_args: str, batch_size: int) -> LightningDataModule:

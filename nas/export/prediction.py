@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nas.data.catalog import Dataset
+from nas.data.catalog import FROM_CODE, Dataset
 from nas.data.module import ImageData, open_data
 from nas.data.user import UserData
 from nas.export.formatting import LINE_LENGTH, numbers
@@ -62,7 +62,7 @@ def inputs_of(data: ImageData | UserData) -> Inputs:
 
 def inputs_of_search(dataset: Dataset, data_dir: Path) -> Inputs:
     """What a candidate was trained on in a search: pictures are read, but no code is run."""
-    if dataset.class_path is not None:
+    if dataset.name in FROM_CODE:
         return Inputs([str(label) for label in range(dataset.num_classes or 0)])
     return inputs_of(open_data(dataset, data_dir=data_dir, batch_size=2, seed=0))
 

@@ -15,6 +15,7 @@ from statistics import mean, stdev
 from typing import Any
 
 import torch
+from lightning.pytorch import LightningDataModule
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
@@ -22,6 +23,7 @@ from nas.common.errors import ExportError, first_line
 from nas.common.files import replacing, write_text
 from nas.common.machine import git_commit, library_version, memory_share, num_cores
 from nas.common.paths import DATA_DIR, OUT, study_folder
+from nas.data.given import given_module
 from nas.export.prediction import Inputs, inputs_of, inputs_of_search
 from nas.export.source import module_source
 from nas.model.network import Network
@@ -58,6 +60,7 @@ def export(
     data_dir: str | Path = DATA_DIR,
     out: str | Path = OUT,
     trust: bool = False,
+    data: Any = None,
     say: Callable[[str], None] = print,
 ) -> Path:
     """Write the module of a trial (default: the best) with its weights beside it.
@@ -75,7 +78,8 @@ def export(
     if train:
         require_trust(study, trust, say)
         runs = []
-        for run in retrained(candidate, first_seed(chosen), seeds, folder, Path(data_dir)):
+        given = given_module(candidate.dataset, data)
+        for run in retrained(candidate, first_seed(chosen), seeds, folder, Path(data_dir), given):
             runs.append(run)
             say(f"seed {run.seed}: test accuracy {run.test_accuracy:.4f}")
         weights, inputs = runs[0].weights, runs[0].inputs
@@ -125,14 +129,24 @@ def found_weights(trial: FrozenTrial, folder: Path) -> tuple[Path, list[str]]:
 
 
 def retrained(
-    candidate: Candidate, first_seed: int, seeds: int, folder: Path, data_dir: Path
+    candidate: Candidate,
+    first_seed: int,
+    seeds: int,
+    folder: Path,
+    data_dir: Path,
+    given: LightningDataModule | None,
 ) -> Iterator[Run]:
     """One run for each seed, in order; as many at a time as there are cores, each on one thread."""
     size = min(seeds, num_cores())
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["nas.export.retrain"])
     train_one = partial(
-        retrain, candidate, folder=folder, data_dir=data_dir, memory=memory_share(size)
+        retrain,
+        candidate,
+        folder=folder,
+        data_dir=data_dir,
+        memory=memory_share(size),
+        given=given,
     )
     pool = ProcessPoolExecutor(size, mp_context=context, initializer=become_worker)
     try:
@@ -156,7 +170,14 @@ def become_worker() -> None:
     torch.set_num_threads(1)
 
 
-def retrain(candidate: Candidate, seed: int, folder: Path, data_dir: Path, memory: int) -> Run:
+def retrain(
+    candidate: Candidate,
+    seed: int,
+    folder: Path,
+    data_dir: Path,
+    memory: int,
+    given: LightningDataModule | None,
+) -> Run:
     """Train on training and validation split with one seed, test once and keep both, or read
     them."""
     kept = folder / "export" / f"{candidate.hash}-seed-{seed}.json"
@@ -164,7 +185,12 @@ def retrain(candidate: Candidate, seed: int, folder: Path, data_dir: Path, memor
     if run := done_before(candidate, kept, weights):
         return run
     trained = train_candidate(
-        candidate, seed=seed, data_dir=data_dir, train_on_validation=True, memory=memory
+        candidate,
+        seed=seed,
+        data_dir=data_dir,
+        train_on_validation=True,
+        memory=memory,
+        given=given,
     )
     plain, balanced = accuracies(trained.network, trained.data.test_dataloader())
     run = Run(

@@ -14,6 +14,7 @@ from rich.console import Console
 from nas.common.errors import StudyError
 from nas.common.machine import visible_gpus
 from nas.common.paths import DATA_DIR, OUT, study_folder
+from nas.data.given import given_module
 from nas.payoff.forecast import forecast
 from nas.payoff.plan import Plan
 from nas.payoff.queue import fresh_runs, supply, valid_trials
@@ -44,6 +45,7 @@ def payoff(
     data_dir: str | Path = DATA_DIR,
     out: str | Path = OUT,
     trust: bool = False,
+    data: Any = None,
     console: Console | None = None,
 ) -> Outcome:
     """Train the twins of a study, or resume them, until all are done or `timeout` seconds are over.
@@ -64,6 +66,7 @@ def payoff(
         out=study_folder(out, study.study_name),
         workers=num_workers(workers, space, workers_per_gpu),
         gpus=visible_gpus(),
+        data=given_module(space.dataset, data),
     )
     for line in forecast(plan, beyond, twins, study, job.workers):
         speaker(console)(line)

@@ -12,6 +12,7 @@ from rich.console import Console
 from nas.common.errors import StudyError
 from nas.common.machine import visible_gpus
 from nas.common.paths import DATA_DIR, OUT, STORAGE, study_folder
+from nas.data.given import given_module
 from nas.data.survey import prepare
 from nas.search.allow_code import require_trust
 from nas.search.coordinator import (
@@ -63,6 +64,7 @@ def join(
             "resume it once with `nas search`."
         )
     prepare(space.dataset, Path(data_dir), space.largest_batch, speaker(console))
+    given_module(space.dataset, None)  # nobody hands it over here
     folder = study_folder(out, study.study_name)
     make_folder(folder)
     size = num_workers(workers, space, workers_per_gpu)

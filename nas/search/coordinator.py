@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
@@ -19,6 +20,7 @@ from nas.common.errors import StudyError
 from nas.common.machine import default_workers, visible_gpus
 from nas.common.paths import DATA_DIR, OUT, STORAGE, checkpoint_file, study_folder
 from nas.common.waiting import Log, each_once
+from nas.data.given import given_module
 from nas.data.survey import prepare
 from nas.search.allow_code import vouch
 from nas.search.failures import ConsecutiveFailures
@@ -63,6 +65,7 @@ def search(
     data_dir: str | Path = DATA_DIR,
     out: str | Path = OUT,
     trust: bool = False,
+    data: Any = None,
     console: Console | None = None,
 ) -> Outcome:
     """Run or resume the study of a space until `trials` are done or `timeout` seconds are over.
@@ -71,10 +74,13 @@ def search(
     training become due again. With `extend` a study whose space has changed is gone on with in
     another one, which takes over the trials that still fit. With no `workers` of its own it keeps
     trials due for those that joined from elsewhere. With a `cluster` Ray places the workers.
+    `data` is a LightningDataModule, a torch Dataset, or a mapping of "train", "validation" and
+    "test" to such, for a space with `dataset: {name: object, ...}`.
     """
     console = console or lasting_console()
     name = study or space.name
     prepare(space.dataset, Path(data_dir), space.largest_batch, speaker(console))
+    given = given_module(space.dataset, data)
     backend = open_storage(storage, create=True, wait=speaker(console))
     if extend:
         name = extended(backend, name, space)
@@ -90,6 +96,7 @@ def search(
         out=folder,
         workers=num_workers(workers, space, workers_per_gpu),
         gpus=visible_gpus(),
+        data=given,
     )
     return run(job, backend, opened, space, timeout, console, cluster)
 

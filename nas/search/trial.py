@@ -39,12 +39,14 @@ from nas.training.result import OBJECTIVES
 
 @dataclass(frozen=True, kw_only=True)
 class TrialEnvironment:
-    """What a worker gives its trials: folders, when to stop, and the bytes a training may take."""
+    """What a worker gives its trials: folders, when to stop, the bytes a training may take, and the
+    data module that a Python program handed over."""
 
     data_dir: Path
     out: Path
     interrupted: Callable[[], bool]
     memory: int | None = None
+    data: Any = None
 
 
 def run_trial(
@@ -106,6 +108,7 @@ def _attempt_candidate(
         candidate,
         seed=seed,
         data_dir=environment.data_dir,
+        given=environment.data,
         on_epoch=partial(_after_epoch, study, trial, pruner, learned_objective(space)),
         pause_after=partial(pruner.should_pause, study, trial),
         interrupted=environment.interrupted,
@@ -169,6 +172,7 @@ def _attempt_twin(
         candidate,
         seed=trial.user_attrs["seed"],
         data_dir=environment.data_dir,
+        given=environment.data,
         on_epoch=report,
         interrupted=environment.interrupted,
         probes=_probe_names(space),

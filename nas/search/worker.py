@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from optuna.storages import BaseStorage
 
@@ -45,7 +45,8 @@ READY = "ready"
 class Job:
     """What a worker needs to know; it reads the rest from the study.
 
-    gpus: names of the GPUs that workers share in turn; none where there are none.
+    gpus: names of the GPUs that workers share in turn; none where there are none. data: the module
+    of a data set that a Python program hands over.
     """
 
     storage: str
@@ -54,6 +55,7 @@ class Job:
     out: Path
     workers: int
     gpus: tuple[str, ...] = ()
+    data: Any = None
 
 
 def run_worker(job: Job, index: int, messages: Connection) -> None:
@@ -97,6 +99,7 @@ def run_pending(job: Job, is_stopped: Callable[[], bool], log: Log) -> None:
         out=job.out,
         interrupted=lambda: is_stopped() or heartbeat.lost,
         memory=memory_share(job.workers),
+        data=job.data,
     )
     _forward_warnings(log)
     log(READY)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from nas.common.machine import available_memory, default_workers
 from nas.common.text import duration
-from nas.data.catalog import split_sizes
+from nas.data.catalog import FROM_CODE, split_sizes
 from nas.data.facts import FACTS
 from nas.model.architecture import Architecture
 from nas.model.cost import Cost, cost
@@ -61,8 +61,9 @@ def estimate(space: SearchSpace, data_dir: Path) -> list[str]:
 
 def why_not_timed(space: SearchSpace, largest: Architecture) -> str:
     """Why no step can be timed here, if so; no code of the space is run for it."""
-    if space.dataset.class_path is not None:
-        return f"how many pictures there are is known to {space.dataset.class_path} alone"
+    if space.dataset.name in FROM_CODE:
+        known_to = space.dataset.class_path or "the Python program that hands them over"
+        return f"how many pictures there are is known to {known_to} alone"
     spent = cost(largest, batch_size=FEWEST)
     if spent.memory > available_memory() * 3 // 4:
         return "the largest candidate does not fit into the memory that is free"

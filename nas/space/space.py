@@ -13,6 +13,7 @@ from nas.common.errors import SpaceError, shown
 from nas.common.later_keys import without_later
 from nas.common.text import seconds_of
 from nas.data.catalog import (
+    FROM_CODE,
     FROM_PATH,
     LATER_DATASET_KEYS,
     Dataset,
@@ -209,7 +210,7 @@ class SearchSpace:
         given = self.section.training.class_weights
         if "balanced" in (given if isinstance(given, list) else [given]):
             with placed(self.source, ("training", "class_weights")):
-                if self.dataset.class_path is not None:
+                if self.dataset.name in FROM_CODE:
                     raise ValueError(
                         "class_weights: a data module does not tell its classes' sizes."
                     )

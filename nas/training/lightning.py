@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
@@ -215,11 +215,13 @@ def train(
     probes: Sequence[str] = (),
     memory: int | None = None,
     checkpoint: Path | None = None,
+    given: LightningDataModule | None = None,
 ) -> Trained:
     """Train a candidate from its initial weights; DataError where there are no or too few pictures.
 
     Blocks are recomputed in the backward pass where they would take more than `memory` bytes
-    (default: the share of one worker). Probes, named as in nas.training.metrics.MEASURES, change
+    (default: the share of one worker). `given` is the module of a data set handed over by a Python
+    program. Probes, named as in nas.training.metrics.MEASURES, change
     nothing of the training. The same seed gives the same bits on the same kind of machine.
 
     The state is saved at `checkpoint` after an epoch, every CHECKPOINT_SECONDS, and a file of this
@@ -238,6 +240,7 @@ def train(
         batch_size=settings.batch_size,
         seed=seed,
         train_on_validation=train_on_validation,
+        given=given,
     )
     data.check_enough()
     spent = candidate.cost()
