@@ -255,6 +255,20 @@ def test_labels_of_95_2_1_1_1_per_cent_are_in_every_split_or_told(tmp_path: Path
             assert "The validation split has no pictures of '2' (1 in all), " in found.notes[0]
 
 
+def test_all_splits_are_looked_at_before_training(tmp_path: Path) -> None:
+    """A fault of the test split was told by the export alone."""
+    good = {"x_train": X, "y_train": Y, "x_val": X, "y_val": Y, "x_test": X, "y_test": Y}
+    for split in ("val", "test"):
+        for fault, complaint in (
+            ({f"y_{split}": Y + 1}, f"y_{split} holds the label 4"),
+            ({f"x_{split}": X[:, :, :4]}, "they must agree"),
+            ({f"x_{split}": X[:9]}, f"9 pictures in x_{split}, 20 labels in y_{split}"),
+        ):
+            path = _npz(tmp_path, **good | fault)
+            with pytest.raises(DataError, match=complaint):
+                survey(Dataset(name="npz", path=str(path)), tmp_path, 2)
+
+
 def test_pictures_of_one_colour_are_refused(tmp_path: Path) -> None:
     path = _npz(tmp_path, x=np.full((20, 8, 8), 7, np.uint8), y=Y)
     with pytest.raises(DataError, match="are one and the same colour"):

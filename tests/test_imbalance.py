@@ -13,7 +13,7 @@ from nas.common.errors import SpaceError
 from nas.data.catalog import Dataset
 from nas.data.module import ImageData, open_data
 from nas.export.retrain import export
-from nas.report.sections.method import settings_of
+from nas.report.sections.method import data, settings_of
 from nas.report.sections.search_figures import scale
 from nas.space.space import SearchSpace
 from nas.training.candidate import Candidate
@@ -48,6 +48,9 @@ def test_a_search_and_an_export_by_balanced_accuracy(
     weights = {candidate.training.class_weights for candidate in candidates}
     assert weights == {"none", "balanced"}
     assert any("class weights" in settings_of(one.training) for one in candidates)
+    assert data(candidates) == (
+        "npz; not augmented; the data set's own validation split, else a stratified split, seed 0."
+    )
     best = study.best_trial
     assert 0.2 <= best.value <= 1
     assert best.intermediate_values[2] == pytest.approx(best.value, abs=1e-4)
@@ -64,10 +67,10 @@ def test_figures_show_it_in_per_cent() -> None:
 
 def test_every_class_weighs_the_same(pictures: Path) -> None:
     dataset = Dataset(name="npz", path=str(pictures))
-    data = open_data(dataset, data_dir=Path(), batch_size=8, seed=0)
-    assert isinstance(data, ImageData)
-    counts = torch.tensor(data.class_counts("train"))
-    weights = data.class_weights()
+    opened = open_data(dataset, data_dir=Path(), batch_size=8, seed=0)
+    assert isinstance(opened, ImageData)
+    counts = torch.tensor(opened.class_counts("train"))
+    weights = opened.class_weights()
     assert counts.tolist() == [684, 15, 7, 7, 7]
     assert (weights * counts).tolist() == pytest.approx([720 / 5] * 5)
     absent = Dataset(name="npz", path=str(pictures), train_size=2)

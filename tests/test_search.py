@@ -573,3 +573,24 @@ def _due(url: str) -> bool:
         return "WAITING" in states(load_study(open_storage(url), "long"))
     except StudyError:
         return False
+
+
+LAST_BATCH_OF_ONE = """
+name: bn1
+dataset: {name: digits, image_size: 4, train_size: 65, validation_size: 33}
+architecture:
+  {stem: {conv3x3: {width: 4}}, depth: 1, stages: [{width: 4, stride: 2}, {width: 8, stride: 2}]}
+training: {epochs: 1, batch_size: 64, optimizer: {name: sgd, lr: 0.05}}
+search: {trials: 1, sampler: random, seed: 0}
+"""
+
+
+def test_a_last_batch_of_one_picture_with_features_of_one_pixel_is_a_result(
+    space: Any, search_here: Any
+) -> None:
+    """Batch normalisation refused it and every trial failed."""
+    study = search_here(space(text=LAST_BATCH_OF_ONE))
+    (trial,) = study.get_trials()
+    assert trial.state == TrialState.COMPLETE
+    assert 0 <= trial.value <= 1
+    assert 0 <= trial.user_attrs["train_error"] <= 1

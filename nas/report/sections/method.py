@@ -1,9 +1,9 @@
 """The method section, written from what was done."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from nas.data.catalog import split_sizes
+from nas.data.catalog import FROM_CODE, FROM_PATH, Dataset, split_sizes
 from nas.data.facts import FACTS
 from nas.payoff.analysis import Payoff
 from nas.payoff.records import OUTCOMES as OUTCOMES_OF_TWINS
@@ -58,24 +58,36 @@ MEASURES = (
 
 
 def data(candidates: Iterable[Candidate]) -> str:
-    """Data sets with the sizes of their splits."""
-    sentences = []
-    for one in dict.fromkeys(candidate.dataset for candidate in candidates):
-        text = one.name
-        if one.name in FACTS:
-            known = FACTS[one.name]
-            train, validation = split_sizes(one, known.num_train)
-            text += (
-                f": {train:,} training and {validation:,} validation pictures of the "
-                f"{known.num_train:,} published for training; the test split of "
-                f"{known.num_test:,} stays untouched"
-            )
-        size = (
-            f"; pictures resized to {one.image_size} × {one.image_size}" if one.image_size else ""
+    """Data sets with the sizes of their splits, as far as they are known without the pictures."""
+    datasets = dict.fromkeys(candidate.dataset for candidate in candidates)
+    return " ".join(f"{'; '.join(data_set(one))}." for one in datasets)
+
+
+def data_set(one: Dataset) -> Iterator[str]:
+    """What is known of one data set, in parts of a sentence."""
+    if one.name in FROM_CODE:
+        source = one.class_path or "pictures handed over by a Python program"
+        yield f"{source}, split and augmented by their own code"
+        return
+    if one.name in FACTS:
+        known = FACTS[one.name]
+        train, validation = split_sizes(one, known.num_train)
+        yield (
+            f"{one.name}: {train:,} training and {validation:,} validation pictures of the "
+            f"{known.num_train:,} published for training"
         )
-        augmented = f"; augmented by {', '.join(one.augment)}" if one.augment else "; not augmented"
-        sentences.append(f"{text}{size}{augmented}; stratified split, seed {one.split_seed}.")
-    return " ".join(sentences)
+        yield f"the test split of {known.num_test:,} stays untouched"
+    else:
+        yield one.name
+    if one.image_size:
+        yield f"pictures resized to {one.image_size} × {one.image_size}"
+    if one.channels == 1:
+        yield "read as grey"
+    if one.unreadable == "skip":
+        yield "files that cannot be read left out"
+    yield f"augmented by {', '.join(one.augment)}" if one.augment else "not augmented"
+    own = "the data set's own validation split, else a " if one.name in FROM_PATH else ""
+    yield f"{own}stratified split, seed {one.split_seed}"
 
 
 def search(facts: Facts) -> str:
