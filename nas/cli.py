@@ -32,6 +32,12 @@ Space = Annotated[
 StudyName = Annotated[
     str | None, typer.Argument(metavar="[STUDY]", help="A study; the newest one if left out.")
 ]
+Imports = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--import", metavar="MODULE", help="Import a module that registers parts of your own."
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
@@ -110,14 +116,21 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
-def load_space(name: str, settings: list[str] | None) -> Any:
+def import_modules(imports: list[str] | None) -> None:
+    """Import the plugins of the command line."""
+    from nas.common.plugins import import_plugins
+
+    import_plugins(imports or [])
+
+
+def load_space(name: str, settings: list[str] | None, imports: list[str] | None) -> Any:
     """The space of a file or bundled name; says which was used where it is a bundled one."""
     from nas.space.space import SearchSpace, find
 
     path, bundled = find(name)
     if bundled:
         typer.echo(f"Using the bundled space {path.stem!r} ({path}).", err=True)
-    return SearchSpace.load(name, settings or [])
+    return SearchSpace.load(name, settings or [], imports or [])
 
 
 @app.command(epilog=example("nas init . && $EDITOR spaces/cifar.yaml"))
@@ -146,6 +159,7 @@ def init(
 def check(
     space: Space,
     settings: Settings = None,
+    imports: Imports = None,
     cost: Annotated[
         bool, typer.Option("--cost", help="Add sizes, and the time of the search and of its twins.")
     ] = False,
@@ -155,7 +169,7 @@ def check(
     from nas.data.survey import survey_lines
     from nas.space.errors import placed
 
-    loaded = load_space(space, settings)
+    loaded = load_space(space, settings, imports)
     with placed(loaded.source, ("dataset", "path")):
         pictures = survey_lines(loaded.dataset, data_dir, loaded.largest_batch)
     rows = [(name, str(values)) for name, values in loaded.parameters().items()]
@@ -205,6 +219,7 @@ def search(
         typer.Option(help="random: run random search with as many trials, to compare."),
     ] = None,
     settings: Settings = None,
+    imports: Imports = None,
     extend: Annotated[
         bool,
         typer.Option(
@@ -221,7 +236,7 @@ def search(
     start = time.monotonic()
     given = {"search.seed": seed, "search.baseline": baseline}
     changes = [f"{key}={value}" for key, value in given.items() if value is not None]
-    loaded = load_space(space, [*(settings or []), *changes])
+    loaded = load_space(space, [*(settings or []), *changes], imports)
     seconds = seconds_of(timeout or loaded.search.timeout)
     where: dict[str, Any] = {"storage": storage, "workers": workers}
     where |= {"workers_per_gpu": workers_per_gpu}
@@ -248,12 +263,14 @@ def worker(
     workers: Workers = None,
     workers_per_gpu: WorkersPerGPU = 1,
     timeout: Timeout = None,
+    imports: Imports = None,
     storage: Storage = STORAGE,
     data_dir: DataDir = DATA_DIR,
     out: Out = OUT,
     trust: Trust = False,
 ) -> None:
     """Join a study that was started elsewhere, and leave when it has no trials left to run."""
+    import_modules(imports)
     from nas.search.attach import join
 
     outcome = join(
@@ -280,8 +297,11 @@ def status(study: StudyName = None, storage: Storage = STORAGE) -> None:
 
 
 @app.command(epilog=example("nas report cifar"))
-def report(study: StudyName = None, storage: Storage = STORAGE, out: Out = OUT) -> None:
+def report(
+    study: StudyName = None, imports: Imports = None, storage: Storage = STORAGE, out: Out = OUT
+) -> None:
     """Write the report of a study as a web page, a table and Markdown."""
+    import_modules(imports)
     from nas.report.build import write_report
 
     for path in write_report(storage, study, out):
@@ -317,6 +337,7 @@ def export(
     output: Annotated[
         Path, typer.Option(metavar="FILE", help="The Python module to write.")
     ] = Path("best.py"),
+    imports: Imports = None,
     storage: Storage = STORAGE,
     data_dir: DataDir = DATA_DIR,
     out: Out = OUT,
@@ -327,6 +348,7 @@ def export(
     from nas.search.study import load_study
     from nas.storage.open import open_storage
 
+    import_modules(imports)
     opened = load_study(open_storage(storage), study)
     run(
         opened,
@@ -358,6 +380,7 @@ def payoff(
     ray: Ray = None,
     cpus_per_worker: CPUsPerWorker = 1,
     gpus_per_worker: GPUsPerWorker = 0,
+    imports: Imports = None,
     storage: Storage = STORAGE,
     data_dir: DataDir = DATA_DIR,
     out: Out = OUT,
@@ -366,10 +389,13 @@ def payoff(
     """Train twins that differ in one choice, or resume them, and say where shortcuts pay off."""
     from nas.payoff.run import payoff as run
     from nas.payoff.run import settings_of
+    from nas.search.allow_code import allow_plugins
     from nas.search.study import load_study
     from nas.storage.open import open_storage
 
+    import_modules(imports)
     opened = load_study(open_storage(storage), study)
+    allow_plugins(opened, trust, say)
     settings = settings_of(opened, {"top": top, "seeds": seeds, "depths": depths, "vary": vary})
     outcome = run(
         opened,
@@ -387,8 +413,9 @@ def payoff(
 
 
 @app.command(epilog=example("nas schema > spaces/schema.json"))
-def schema() -> None:
+def schema(imports: Imports = None) -> None:
     """Print the JSON Schema of a search space, for completion in editors."""
+    import_modules(imports)
     from nas.space.schema import schema_text
 
     say(schema_text())

@@ -14,15 +14,24 @@ from pathlib import Path
 import psutil
 
 from nas.common.cgroups import core_limit, memory_left
+from nas.common.plugins import imported_plugins
 
 #: bytes a worker should find free: its libraries, the pictures and a small network in training
 WORKER_MEMORY = 2**30
 LIBRARIES = ("nas", "torch", "lightning", "optuna", "numpy", "scikit-learn")
 
 
-@cache
 def provenance() -> dict[str, str]:
-    """Library versions, Python, the processor's kind, and the git commit where there is one."""
+    """Library versions, Python, the processor's kind, the git commit where there is one, and the
+    plugins that are imported, each with the start of its file's SHA-256.
+    """
+    plugins = ", ".join(f"{name} {digest}" for name, digest in imported_plugins().items())
+    return installation() | ({"plugins": plugins} if plugins else {})
+
+
+@cache
+def installation() -> dict[str, str]:
+    """What of it is the same as long as a process lives."""
     found = {name: library_version(name) for name in LIBRARIES}
     found["python"] = platform.python_version()
     found["platform"] = f"{platform.system()} {platform.machine()}"

@@ -23,11 +23,12 @@ from nas.common.errors import ExportError, first_line
 from nas.common.files import replacing, write_text
 from nas.common.machine import git_commit, library_version, memory_share, num_cores
 from nas.common.paths import DATA_DIR, OUT, study_folder
+from nas.common.plugins import import_plugins, imported_plugins
 from nas.data.given import given_module
 from nas.export.prediction import Inputs, inputs_of, inputs_of_search
 from nas.export.source import module_source
 from nas.model.network import Network
-from nas.search.allow_code import require_trust
+from nas.search.allow_code import allow_plugins, require_trust
 from nas.search.best_trials import best_trials
 from nas.search.study import objectives_of
 from nas.training.candidate import Candidate
@@ -73,6 +74,7 @@ def export(
     if output.suffix != ".py":
         raise ExportError(f"{output} is no name of a Python file: write it as best.py.")
     chosen = choose(study, trial)
+    allow_plugins(study, trust, say)
     place = f"trial {chosen.number} of study {study.study_name!r}"
     candidate = Candidate.from_json(chosen.user_attrs["candidate"], place)
     if train:
@@ -148,7 +150,10 @@ def retrained(
         memory=memory_share(size),
         given=given,
     )
-    pool = ProcessPoolExecutor(size, mp_context=context, initializer=become_worker)
+    plugins = tuple(imported_plugins())
+    pool = ProcessPoolExecutor(
+        size, mp_context=context, initializer=become_worker, initargs=(plugins,)
+    )
     try:
         yield from pool.map(train_one, range(first_seed, first_seed + seeds))
     except BrokenProcessPool as error:
@@ -164,10 +169,11 @@ def retrained(
         pool.shutdown(cancel_futures=True)
 
 
-def become_worker() -> None:
-    """One thread, and Ctrl-C left to the process that waits."""
+def become_worker(plugins: tuple[str, ...]) -> None:
+    """One thread, the plugins imported, and Ctrl-C left to the process that waits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
+    import_plugins(plugins)
 
 
 def retrain(

@@ -7,6 +7,7 @@ from itertools import product
 from nas.model.architecture import Architecture, Named, Stage, takes_transition
 from nas.model.blocks import BLOCKS, ORDERS, same_shape, transitions
 from nas.model.cost import cost
+from nas.model.layout import norm_groups, plan
 from nas.space.schema import PayoffSection
 from nas.training.candidate import Candidate
 
@@ -225,22 +226,38 @@ def control(base: Candidate, settings: PayoffSection, depths: list[int]) -> Arms
 
 def widened(architecture: Architecture, parameters: int) -> Architecture:
     """The architecture, its stages widened in turn, last first, until it has so many parameters."""
-    stages = list(architecture.stages)
-    index = len(stages) - 1
-    for _ in range(1000):
-        wider = replace(architecture, stages=tuple(stages))
+    wider = architecture
+    for number in range(1000):
         if cost(wider).parameters >= parameters:
             return wider
-        stages[index] = replace(
-            stages[index], width=stages[index].width + granularity(architecture)
-        )
-        index = (index - 1) % len(stages)
+        wider = with_wider_stage(wider, -1 - number % len(wider.stages))
     return architecture
+
+
+def with_wider_stage(architecture: Architecture, index: int) -> Architecture:
+    """The architecture with one stage as little wider as can be built."""
+    stages, step = list(architecture.stages), granularity(architecture)
+    for number in range(1, 65):
+        stages[index] = replace(
+            architecture.stages[index], width=architecture.stages[index].width + number * step
+        )
+        wider = replace(architecture, stages=tuple(stages))
+        if can_be_built(wider):
+            return wider
+    return architecture
+
+
+def can_be_built(architecture: Architecture) -> bool:
+    """Whether a network has this architecture: a user's own block may ask for certain widths."""
+    try:
+        plan(architecture)
+    except ValueError:
+        return False
+    return True
 
 
 def granularity(architecture: Architecture) -> int:
     """The step by which widths stay divisible by groups."""
     groups = [stage.block.arguments.get("groups", 1) for stage in architecture.stages]
     ratios = [stage.block.arguments.get("ratio", 1) for stage in architecture.stages]
-    norm = architecture.norm.arguments.get("groups", 1)
-    return max(1, round(max(groups) / min(ratios))) * norm
+    return max(1, round(max(groups) / min(ratios))) * (norm_groups(architecture) or 1)

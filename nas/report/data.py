@@ -1,5 +1,6 @@
 """All that is known of a study when its report is written, read from the storage once."""
 
+import logging
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,9 +12,11 @@ from optuna.study import Study, StudyDirection
 
 from nas.common.errors import UserError
 from nas.common.paths import STORAGE
+from nas.common.plugins import import_plugins
 from nas.payoff.analysis import Payoff, analyse
 from nas.payoff.records import shortened
 from nas.report.trial_rows import Row, brief, read_rows
+from nas.search.allow_code import has_signed_plugins, missing_plugins
 from nas.search.best_trials import pareto_front as front_of
 from nas.search.study import (
     BASELINE,
@@ -30,6 +33,7 @@ from nas.storage.open import open_storage
 from nas.storage.url import hidden
 from nas.training.metrics import PROBE_STEPS
 
+log = logging.getLogger(__name__)
 #: what is not shown of the trials of a search, and what is shown in brief
 UNSEEN = (
     *(f"probes_{step}" for step in PROBE_STEPS if step),
@@ -84,6 +88,7 @@ def gather(storage: str, name: str | None) -> Facts:
     if beside := search_of(attrs):
         study = load_study(backend, beside)
         attrs = study.user_attrs
+    import_plugins_of(study)
     rows = read_rows(trials_of(study, UNSEEN, BRIEF))
     twins, payoff, verdict = read_twins(backend, study.study_name)
     return Facts(
@@ -100,6 +105,24 @@ def gather(storage: str, name: str | None) -> Facts:
         payoff=payoff,
         verdict=verdict or without_twins(),
     )
+
+
+def import_plugins_of(study: Study) -> None:
+    """Import the plugins that this user signed for the study; a warning names those left out."""
+    missing = missing_plugins(study)
+    try:
+        if missing and has_signed_plugins(study):
+            import_plugins(missing)
+            return
+    except UserError as error:
+        log.warning("%s", error)
+    if missing:
+        options = " ".join(f"--import {name}" for name in missing)
+        log.warning(
+            "The plugins of this study are not imported, so some of it may be missing from the "
+            "report. If you know their code, add %s.",
+            options,
+        )
 
 
 def read_baseline(backend: BaseStorage, name: str) -> list[Row]:

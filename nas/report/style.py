@@ -3,11 +3,13 @@ dark.
 """
 
 import html
+import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import plotly.graph_objects as go
 
+from nas.model.blocks import SHORTCUTS
 from nas.payoff.text import MINUS as MINUS
 from nas.payoff.text import counted as counted
 from nas.payoff.text import signed as signed
@@ -31,6 +33,8 @@ SYMBOLS = {
 #: for arms and groups that are no shortcut kind
 OTHERS = ("#CC79A7", "#8F7A00", "#56A3C9", "#882255", "#5E6AD2", "#A0522D")
 ACCENT = OTHERS[0]
+#: for shortcut kinds of a user's own, with the colours after the accent
+OTHER_SYMBOLS = ("triangle-down", "pentagon", "hexagram", "hourglass", "bowtie")
 #: single runs drawn of each arm, and single pairs of each arm and depth
 MOST_SINGLE = 60
 NEUTRAL, TEXT, LINE = "#D6D6D6", "#808080", "rgba(127,127,127,0.25)"
@@ -79,17 +83,40 @@ def axis(title: str) -> dict[str, Any]:
     }
 
 
+def own_index(kind: str) -> int:
+    """The place of a shortcut kind of a user's own among the other colours and symbols: by order of
+    registration; where its plugin was not imported by its name, the same in every figure.
+    """
+    own = [name for name in SHORTCUTS if name not in COLOURS]
+    count = len(OTHER_SYMBOLS)
+    return own.index(kind) % count if kind in own else zlib.crc32(kind.encode()) % count
+
+
+def kind_colour(kind: str) -> str:
+    """The colour of a shortcut kind, the same in every figure."""
+    return COLOURS.get(kind) or OTHERS[1 + own_index(kind)]
+
+
+def is_kind(name: str) -> bool:
+    """Whether it names a shortcut kind, or the control of its arms."""
+    return name in COLOURS or name in SHORTCUTS
+
+
 def colours(names: Iterable[str]) -> dict[str, str]:
     """Name -> colour: that of the shortcut kind, else one of the others, the same in every figure
     that has the same names.
     """
-    others = sorted({name for name in names if name not in COLOURS})
-    return COLOURS | {name: OTHERS[i % len(OTHERS)] for i, name in enumerate(others)}
+    names = set(names)
+    others = sorted(name for name in names if not is_kind(name))
+    return {name: kind_colour(name) for name in names} | {
+        name: OTHERS[i % len(OTHERS)] for i, name in enumerate(others)
+    }
 
 
 def symbol(name: str, *, is_filled: bool = True) -> str:
     """The marker of a shortcut kind, open where something is not resolved or was cut short."""
-    return SYMBOLS.get(name, "circle") + ("" if is_filled else "-open")
+    own = OTHER_SYMBOLS[own_index(name)] if name in SHORTCUTS else "circle"
+    return SYMBOLS.get(name, own) + ("" if is_filled else "-open")
 
 
 def faded(colour: str, opacity: float) -> str:

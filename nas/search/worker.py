@@ -9,7 +9,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -19,6 +19,7 @@ from optuna.storages import BaseStorage
 
 from nas.common.errors import NasWarning, UserError
 from nas.common.machine import memory_share
+from nas.common.plugins import import_plugins, imported_plugins
 from nas.common.processes import this_worker
 from nas.common.waiting import Log
 from nas.search.failures import fail
@@ -46,7 +47,7 @@ class Job:
     """What a worker needs to know; it reads the rest from the study.
 
     gpus: names of the GPUs that workers share in turn; none where there are none. data: the module
-    of a data set that a Python program hands over.
+    of a data set that a Python program hands over. plugins: those that its process has imported.
     """
 
     storage: str
@@ -56,6 +57,7 @@ class Job:
     workers: int
     gpus: tuple[str, ...] = ()
     data: Any = None
+    plugins: tuple[str, ...] = field(default_factory=lambda: tuple(imported_plugins()))
 
 
 def run_worker(job: Job, index: int, messages: Connection) -> None:
@@ -89,6 +91,7 @@ def run_pending(job: Job, is_stopped: Callable[[], bool], log: Log) -> None:
     """The loop of a worker, here or on a cluster."""
     from nas.search.trial import TrialEnvironment, run_trial
 
+    import_plugins(job.plugins)
     storage = open_storage(job.storage, wait=log, known=True)
     study = load_study(storage, job.study)
     space = space_of(study)

@@ -8,12 +8,19 @@ from typing import Any
 from pydantic import ValidationError
 
 from nas.common.errors import SpaceError, shown
+from nas.common.plugins import (
+    MODULE,
+    import_installed_plugins,
+    import_plugins,
+    imported_plugins,
+)
 from nas.space.schema import SpaceSection, current
 from nas.space.yaml import Place, Source, cut
 
 #: what is told of a text that has not the form it must have
 HINTS = {
     "name": "use letters, digits, dots, dashes and underscores, 64 at most",
+    "plugins": "write each as package.module",
     "class_path": "write it as package.module.Class",
     "background": "write it as '#rrggbb', in quotes",
     "timeout": "write a time as 90s, 20m or 2h",
@@ -24,12 +31,39 @@ YAML_WORDS = {"True": "true", "False": "false", "None": "null"}
 
 
 def read_section(source: Source) -> SpaceSection:
-    """Check the data of a source; SpaceError with a line for each fault."""
+    """Check the data of a source; SpaceError with a line for each fault.
+
+    The plugins it names must have been imported: a look at a space runs no code of it.
+    """
+    import_installed_plugins()
+    for place, plugin in named_plugins(source):
+        if plugin not in imported_plugins():
+            raise SpaceError(
+                f"{source.place(place)}: plugin {plugin!r} is not imported. Its code runs if you "
+                f"say so: --import {plugin}, or --trust where a command has it."
+            )
     try:
         return current(SpaceSection).model_validate(source.data)
     except ValidationError as error:
         lines = dict.fromkeys(sentence(source, dict(fault)) for fault in error.errors())
         raise SpaceError("\n".join(lines)) from error
+
+
+def import_named_plugins(source: Source) -> None:
+    """Import the plugins that a source names; SpaceError where one cannot be."""
+    for place, plugin in named_plugins(source):
+        with placed(source, place):
+            import_plugins([plugin])
+
+
+def named_plugins(source: Source) -> list[tuple[Place, str]]:
+    """The plugins that a source names, each with its place; what is no name is left out."""
+    named = source.data.get("plugins") if isinstance(source.data, dict) else None
+    return [
+        (("plugins", index), name)
+        for index, name in enumerate(named if isinstance(named, list) else [])
+        if isinstance(name, str) and re.match(MODULE, name)
+    ]
 
 
 def sentence(source: Source, fault: dict[str, Any]) -> str:
@@ -55,8 +89,9 @@ def message(fault: dict[str, Any]) -> str:
         return "should be a mapping, `{key: value}`"
     if fault["type"] == "bool_type" or fault.get("ctx", {}).get("expected") == "True or False":
         return "should be true or false"
-    if fault["type"].startswith("string_") and fault["loc"][-1] in HINTS:
-        return HINTS[fault["loc"][-1]]
+    key = next(step for step in reversed(fault["loc"]) if isinstance(step, str))
+    if fault["type"].startswith("string_") and key in HINTS:
+        return HINTS[key]
     _, should, rest = fault["msg"].replace(" after validation", "").partition(" should ")
     return f"should {rest}" if should else fault["msg"]
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from nas.common.plugins import MODULE, import_installed_plugins
 from nas.common.registry import Registry
 from nas.common.text import PATTERN, seconds_of
 from nas.data.catalog import AUGMENTATIONS, CLASS_PATH, COLOUR, LAYOUTS, NAMES
@@ -225,6 +226,9 @@ class SpaceSection(Section):
     """A search space."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+    plugins: Annotated[
+        list[Annotated[str, Field(pattern=MODULE)]], Field(max_length=16), AfterValidator(distinct)
+    ] = []
     dataset: DatasetSection = Field(default_factory=DatasetSection)
     architecture: ArchitectureSection
     training: TrainingSection = Field(default_factory=TrainingSection)
@@ -255,6 +259,7 @@ def current(section: type[S]) -> type[S]:
 
 def schema_text() -> str:
     """The JSON Schema of a search space, for editors."""
+    import_installed_plugins()
     schema = current(SpaceSection).model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     finite = json.loads(json.dumps(schema), parse_constant=lambda constant: None)

@@ -34,7 +34,7 @@ from nas.space.enumeration import (
     some,
     walk,
 )
-from nas.space.errors import blamed, placed, read_section
+from nas.space.errors import blamed, import_named_plugins, placed, read_section
 from nas.space.fields import highest, label, lowest
 from nas.space.sampling import Trial, draw_architecture, draw_training
 from nas.space.yaml import Source, bundled_spaces, find
@@ -70,25 +70,37 @@ class SearchSpace:
         self._check_halving()
 
     @classmethod
-    def load(cls, path: str | Path, settings: Iterable[str] = ()) -> "SearchSpace":
+    def load(
+        cls, path: str | Path, settings: Iterable[str] = (), plugins: Iterable[str] = ()
+    ) -> "SearchSpace":
         """From a file or the name of a bundled space, with `key=value` settings on top.
 
+        The plugins it names are imported, and those given here, which it names from then on.
         SpaceError says `file:line:column` of every fault.
         """
         file, _ = find(str(path))
-        return cls.parse(
-            Source.load(file, str(path) if file == Path(path) else file.name), settings
-        )
+        source = Source.load(file, str(path) if file == Path(path) else file.name)
+        return cls.parse(source, settings, plugins, trusted=True)
 
     @classmethod
-    def parse(cls, source: Source, settings: Iterable[str] = ()) -> "SearchSpace":
-        """From YAML text already read."""
+    def parse(
+        cls,
+        source: Source,
+        settings: Iterable[str] = (),
+        plugins: Iterable[str] = (),
+        *,
+        trusted: bool = False,
+    ) -> "SearchSpace":
+        """From YAML text already read; its plugins are imported if it is trusted."""
         settings = list(settings)
         if not isinstance(source.data, dict):
             found = shown(source.data)
             raise SpaceError(f"{source.place(())}: a search space is a mapping, found {found}.")
         for setting in settings:
             source.assign(setting)
+        source.name_plugins(plugins)
+        if trusted:
+            import_named_plugins(source)
         try:
             return cls(source)
         except SpaceError as error:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,14 @@ class Source:
         path = (*parents, last)
         self._places = {k: v for k, v in self._places.items() if k[: len(path)] != path}
         self._places[path] = place
+
+    def name_plugins(self, plugins: Iterable[str]) -> None:
+        """Add plugins to those that the space names, as `--import` does."""
+        for plugin in plugins:
+            named = self.data.setdefault("plugins", [])
+            if isinstance(named, list) and plugin not in named:
+                self._places["plugins", len(named)] = f"--import {plugin}"
+                named.append(plugin)
 
     def _read(self, text: str) -> Any:
         try:

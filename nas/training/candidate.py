@@ -3,7 +3,8 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -129,7 +130,7 @@ class Training:
     class_weights: str = "none"
 
     def check(self) -> None:
-        """ValueError where an optimiser or a schedule is unknown, or a number is no count."""
+        """ValueError where an optimiser, one of its options or a schedule is unknown."""
         options = OPTIMIZERS.options(self.optimizer.name)
         for key, value in self.optimizer.options:
             kind = options[key].annotation
@@ -138,6 +139,9 @@ class Training:
         SCHEDULES[self.schedule]
         if self.class_weights not in CLASS_WEIGHTS:
             raise ValueError(unknown("class weights", self.class_weights, list(CLASS_WEIGHTS)))
+
+    def check_sizes(self) -> None:
+        """ValueError where a number is no count."""
         if self.epochs < 1 or self.batch_size < 2 or self.warmup < 0:
             raise ValueError("epochs, batch_size or warmup are too small.")
 
@@ -182,23 +186,24 @@ class Candidate:
         """The candidate `to_json` wrote, which can be built; UserError where the text is something
         else.
         """
-        try:
-            candidate = cls.read(text)
+        candidate = cls.read(text, place)
+        with refused(place):
+            candidate.training.check()
             plan(candidate.architecture)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            why = str(error) if isinstance(error, ValueError) else repr(error)
-            raise UserError(f"{place}: this is not the JSON of a candidate: {why}") from error
         return candidate
 
     @classmethod
-    def read(cls, text: str) -> "Candidate":
-        """The candidate as written, to be described: nobody has seen whether it can be built."""
-        data = json.loads(text)
-        return cls(
-            architecture=Architecture.from_json(json.dumps(data["architecture"])),
-            training=written_training(json.dumps(data["training"])),
-            dataset=written_dataset(json.dumps(data["dataset"])),
-        )
+    def read(cls, text: str, place: str = "a stored candidate") -> "Candidate":
+        """The candidate as written, to be described: it need not be one that can be built, as where
+        the plugin of one of its parts is not imported. UserError where the text is something else.
+        """
+        with refused(place):
+            data = json.loads(text)
+            return cls(
+                architecture=Architecture.from_json(json.dumps(data["architecture"])),
+                training=written_training(json.dumps(data["training"])),
+                dataset=written_dataset(json.dumps(data["dataset"])),
+            )
 
     @property
     def hash(self) -> str:
@@ -206,12 +211,22 @@ class Candidate:
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
 
 
+@contextmanager
+def refused(place: str) -> Iterator[None]:
+    """A UserError that names the place, for whatever a wrong text leads to."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        why = str(error) if isinstance(error, ValueError) else repr(error)
+        raise UserError(f"{place}: this is not the JSON of a candidate: {why}") from error
+
+
 @lru_cache
 def written_training(text: str) -> Training:
     """The training of a stored candidate; most candidates of a study share theirs."""
     data = json.loads(text)
     training = checked(Training(**data | {"optimizer": Named.parse(data["optimizer"])}))
-    training.check()
+    training.check_sizes()
     return training
 
 

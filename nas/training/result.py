@@ -1,11 +1,10 @@
 """What the training of one candidate gave, and the objectives that can be searched for."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from nas.common.registry import Registry
+from nas.common.registry import Entry, Registry
 
 
 @dataclass(kw_only=True)
@@ -43,32 +42,90 @@ class Result:
         return self.curve[-1]
 
 
-OBJECTIVES: Registry["Objective"] = Registry("objective")
+@dataclass(frozen=True, kw_only=True)
+class Objective(Entry):
+    """What the search optimises: how it is read from a result, and which way is better.
 
-
-@dataclass(frozen=True)
-class Objective:
-    """What the search optimises: how it is read from a result, and which way is better."""
+    each_epoch: it is a number of the records of all epochs, so that a pruner can use it. In figures
+    it has the title `label (unit)` and is multiplied by `factor`.
+    """
 
     direction: Literal["maximize", "minimize"]
-    value: Callable[[Result], float | None]
+    label: str
+    unit: str = ""
+    factor: float = 1.0
+    is_log: bool = False
+    each_epoch: bool = False
 
     def __call__(self, result: Result) -> float:
         """The value; what is not a number, stored as None, counts as the worst there is."""
-        value = self.value(result)
+        value = self.function(result)
         worst = -math.inf if self.direction == "maximize" else math.inf
         return worst if value is None or math.isnan(value) else float(value)
 
 
-OBJECTIVES.add("val_accuracy", Objective("maximize", lambda result: result.final["val_accuracy"]))
-OBJECTIVES.add(
-    "val_balanced_accuracy",
-    Objective("maximize", lambda result: result.final.get("val_balanced_accuracy")),
+OBJECTIVES: Registry[Objective] = Registry("objective", Objective)
+
+
+@OBJECTIVES.register(
+    "val_accuracy",
+    direction="maximize",
+    label="validation accuracy",
+    unit="%",
+    factor=100,
+    each_epoch=True,
 )
-OBJECTIVES.add("val_loss", Objective("minimize", lambda result: result.final["val_loss"]))
-OBJECTIVES.add("train_loss", Objective("minimize", lambda result: result.final["train_loss"]))
-OBJECTIVES.add("parameters", Objective("minimize", lambda result: result.parameters))
-OBJECTIVES.add("multiply_adds", Objective("minimize", lambda result: result.multiply_adds))
-OBJECTIVES.add("latency", Objective("minimize", lambda result: result.latency or math.nan))
-#: objectives that are known after every epoch, so that a pruner can use them
-LEARNED = ("val_accuracy", "val_balanced_accuracy", "val_loss", "train_loss")
+def val_accuracy(result: Result) -> float | None:
+    """Share of the validation pictures classified rightly after the last epoch."""
+    return result.final["val_accuracy"]
+
+
+@OBJECTIVES.register(
+    "val_balanced_accuracy",
+    direction="maximize",
+    label="balanced validation accuracy",
+    unit="%",
+    factor=100,
+    each_epoch=True,
+)
+def val_balanced_accuracy(result: Result) -> float | None:
+    """The same, averaged over the classes; none in records of before it was measured."""
+    return result.final.get("val_balanced_accuracy")
+
+
+@OBJECTIVES.register(
+    "val_loss", direction="minimize", label="validation loss", unit="nats", each_epoch=True
+)
+def val_loss(result: Result) -> float | None:
+    """Mean cross-entropy of the validation pictures after the last epoch."""
+    return result.final["val_loss"]
+
+
+@OBJECTIVES.register(
+    "train_loss", direction="minimize", label="training loss", unit="nats", each_epoch=True
+)
+def train_loss(result: Result) -> float | None:
+    """Mean cross-entropy of the training batches of the last epoch."""
+    return result.final["train_loss"]
+
+
+@OBJECTIVES.register("parameters", direction="minimize", label="parameters", is_log=True)
+def parameters(result: Result) -> float | None:
+    """Numbers that the network learns."""
+    return result.parameters
+
+
+@OBJECTIVES.register(
+    "multiply_adds", direction="minimize", label="multiply-adds of one picture", is_log=True
+)
+def multiply_adds(result: Result) -> float | None:
+    """Multiply-adds of convolutions and classifier for one picture."""
+    return result.multiply_adds
+
+
+@OBJECTIVES.register(
+    "latency", direction="minimize", label="latency of one picture", unit="ms", factor=1000
+)
+def latency(result: Result) -> float | None:
+    """Seconds of a forward pass of one picture, the median of several."""
+    return result.latency

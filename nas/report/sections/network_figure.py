@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from nas.model.architecture import BlockRecord
 from nas.report.sections.twin_figures import cell_text, described
-from nas.report.style import COLOURS, NEUTRAL, figure, mixed, plain
+from nas.report.style import COLOURS, NEUTRAL, figure, kind_colour, mixed, plain
 from nas.statistics import Effect, StageEffects
 
 
@@ -70,7 +70,7 @@ def arcs(blocks: Sequence[BlockRecord], kind: str) -> go.Scatter:
         y=y,
         mode="lines",
         name=plain(kind),
-        line={"color": COLOURS.get(kind, "#888888"), "width": 2, "shape": "spline"},
+        line={"color": kind_colour(kind), "width": 2, "shape": "spline"},
         hoverinfo="skip",
     )
 

@@ -8,10 +8,9 @@ from nas.report.data import Facts
 from nas.report.document import Drawing, Kind, Part, Section, Table, Text
 from nas.report.observed import Observed, fittable, pruned_by_kind, surface
 from nas.report.sections import observed_figures as maps
-from nas.report.sections.search_figures import KINDS
 from nas.report.sections.twin_tables import MANY
-from nas.report.style import counted, number, signed
-from nas.report.trial_rows import MIXED, Row
+from nas.report.style import counted, is_kind, number, signed
+from nas.report.trial_rows import Row
 
 
 def observed_section(facts: Facts, seen: Observed) -> Section:
@@ -92,7 +91,7 @@ def effect_table(seen: Observed) -> Table:
 def shown(option: object) -> str:
     """An option, with the colour of its shortcut kind if it is one."""
     text = str(option)
-    return Kind(text) if text in KINDS and text != MIXED else text
+    return Kind(text) if is_kind(text) else text
 
 
 def share(seen: Observed, choice: str) -> str:

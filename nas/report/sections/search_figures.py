@@ -9,14 +9,15 @@ import plotly.graph_objects as go
 from nas.report.style import (
     ACCENT,
     COLOURS,
-    OTHERS,
     TEXT,
     figure,
+    kind_colour,
     plain,
     symbol,
 )
 from nas.report.trial_rows import MIXED, Row
 from nas.statistics import Distribution
+from nas.training.result import OBJECTIVES
 
 #: points drawn at most; of more trials an even selection, the best ones always
 MOST_POINTS = 1_500
@@ -24,8 +25,6 @@ MOST_POINTS = 1_500
 MOST_STEPS = 300
 #: points from which on they are drawn small
 CROWD = 400
-#: shortcut kinds of whole candidates -> colour
-KINDS = COLOURS | {MIXED: OTHERS[0]}
 
 
 class Scale(NamedTuple):
@@ -36,20 +35,13 @@ class Scale(NamedTuple):
     is_log: bool = False
 
 
-SCALES = {
-    "val_accuracy": Scale("validation accuracy (%)", 100),
-    "val_balanced_accuracy": Scale("balanced validation accuracy (%)", 100),
-    "val_loss": Scale("validation loss (nats)"),
-    "train_loss": Scale("training loss (nats)"),
-    "parameters": Scale("parameters", is_log=True),
-    "multiply_adds": Scale("multiply-adds of one picture", is_log=True),
-    "latency": Scale("latency of one picture (ms)", 1000),
-}
-
-
 def scale(objective: str) -> Scale:
-    """How an objective is shown."""
-    return SCALES.get(objective, Scale(objective))
+    """How an objective is shown; by its bare name where it is not registered."""
+    if objective not in OBJECTIVES:
+        return Scale(objective)
+    one = OBJECTIVES[objective]
+    title = f"{one.label} ({one.unit})" if one.unit else one.label
+    return Scale(title, one.factor, one.is_log)
 
 
 class Best(NamedTuple):
@@ -135,11 +127,11 @@ def points(
     factor: float = 1.0,
 ) -> None:
     """Trials as markers, one trace for each kind of shortcut."""
-    for kind in [*COLOURS, MIXED]:
+    for kind in sorted({shortcut_of(row) for row in rows}, key=rank):
         own = [
             row
             for row in rows
-            if row.shortcut == kind and x(row) is not None and y(row) is not None
+            if shortcut_of(row) == kind and x(row) is not None and y(row) is not None
         ]
         if own:
             drawn.add_trace(
@@ -147,9 +139,9 @@ def points(
                     x=[x(row) for row in own],
                     y=[factor * (y(row) or 0.0) for row in own],
                     mode="markers",
-                    name=kind,
+                    name=plain(kind),
                     marker={
-                        "color": KINDS[kind],
+                        "color": ACCENT if kind == MIXED else kind_colour(kind),
                         "symbol": [symbol(kind, is_filled=row.outcome == "trained") for row in own],
                         "size": 7 if len(rows) < CROWD else 4,
                         "opacity": 1 if len(rows) < CROWD else 0.6,
@@ -158,6 +150,17 @@ def points(
                     hovertemplate="%{text}<br>%{y:.4g}<extra></extra>",
                 )
             )
+
+
+def shortcut_of(row: Row) -> str:
+    """The kind of shortcut of a trial, `unknown` where its candidate cannot be read."""
+    return row.shortcut or "unknown"
+
+
+def rank(kind: str) -> tuple[int, str]:
+    """Kinds of this program in the order of their colours, then a user's own, mixed ones last."""
+    known = list(COLOURS)
+    return (known.index(kind) if kind in known else len(known) + (kind == MIXED)), kind
 
 
 def spoken(row: Row) -> str:

@@ -13,8 +13,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from nas.model.blocks import SHORTCUTS
 from nas.report.document import CODE, END, Drawing, Kind, Part, Section, drawings
-from nas.report.style import COLOURS, counted
+from nas.report.style import COLOURS, counted, kind_colour
 from nas.report.writers.markdown import MOST_SENTENCES
 
 HERE = Path(__file__).parent
@@ -93,15 +94,15 @@ def policy(scripts: Sequence[str]) -> str:
 def styles() -> str:
     """The style sheet, with the colours of the shortcut kinds."""
     kinds = "".join(
-        f".kind-{slug(name)}::before {{ background: {colour}; }}\n"
-        for name, colour in COLOURS.items()
+        f".kind-{slug(name)}::before {{ background: {kind_colour(name)}; }}\n"
+        for name in dict.fromkeys((*COLOURS, *SHORTCUTS))
     )
     return (HERE / "page.css").read_text(encoding="utf-8") + kinds
 
 
 def slug(name: str) -> str:
     """A name as part of a class."""
-    return re.sub(r"[^a-z]+", "-", name.lower()).strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def text(value: object) -> Markup:

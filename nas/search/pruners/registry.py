@@ -9,7 +9,7 @@ from nas.search.pruners.asha import Asha
 from nas.search.pruners.base import NoPruner, Pruner
 from nas.search.pruners.stopping import StoppingPruner
 from nas.space.space import SearchSpace
-from nas.training.result import LEARNED
+from nas.training.result import OBJECTIVES
 
 PRUNERS: Registry[Callable[[SearchSpace], Pruner]] = Registry("pruner")
 
@@ -52,4 +52,4 @@ def pruner_of(space: SearchSpace) -> Pruner:
 
 def learned_objective(space: SearchSpace) -> str | None:
     """The first objective that is known after every epoch: the one a pruner can use."""
-    return next((name for name in space.search.objectives if name in LEARNED), None)
+    return next((name for name in space.search.objectives if OBJECTIVES[name].each_epoch), None)

@@ -1,0 +1,99 @@
+"""A user's plugin with one part of each kind; tests copy it beside a space of theirs."""
+
+import torch
+from torch import Tensor, nn
+
+from nas.model.blocks import (
+    ACTIVATIONS,
+    BLOCKS,
+    NORMS,
+    ORDERS,
+    SHORTCUTS,
+    STEMS,
+    Activation,
+    Conv,
+    Layer,
+    Norm,
+    Order,
+    conv,
+)
+from nas.training.candidate import OPTIMIZERS, SCHEDULES
+from nas.training.result import OBJECTIVES
+
+WIDEST = 64
+
+
+def narrowed(channels, ratio):
+    """A share of the channels, of which there are some."""
+    return min(WIDEST, max(1, round(channels * ratio)))
+
+
+@BLOCKS.register("funnel")
+def funnel(in_channels, out_channels, stride, *, ratio: float = 0.5):
+    """Two 3x3 convolutions with fewer channels between them.
+
+    ratio: the inner width as a share of the outer one.
+    """
+    inner = narrowed(out_channels, ratio)
+    return conv(in_channels, inner, 3, stride), Conv(inner, out_channels, 3)
+
+
+@ORDERS.register("norm_last")
+def norm_last() -> Order:
+    """Norm after each activation."""
+    return Order(("conv", "act", "norm"), after_addition=1)
+
+
+@SHORTCUTS.register("blurred", keeps_shape=True, changes_shape=True)
+def blurred(in_channels, out_channels, stride):
+    """A 3x3 convolution of x."""
+    return Conv(in_channels, out_channels, 3, stride), Norm(out_channels)
+
+
+@STEMS.register("conv5x5")
+def conv5x5(in_channels, *, width: int = 0):
+    """One 5x5 convolution.
+
+    width: channels; 0 takes those of the first stage.
+    """
+    return Conv(in_channels, width, 5), Norm(width), Activation()
+
+
+@NORMS.register("pairs")
+def pairs():
+    """Group normalisation with two groups."""
+    return 2
+
+
+class SquaredReLU(nn.Module):
+    """The square of ReLU (So et al. 2021)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x) ** 2
+
+
+@ACTIVATIONS.register("squared_relu")
+def squared_relu() -> Layer:
+    """The square of ReLU (So et al. 2021)."""
+    return Layer(SquaredReLU)
+
+
+@OPTIMIZERS.register("rmsprop", state_bytes=4)
+def rmsprop(parameters, *, lr: float = 0.01):
+    """RMSprop (Tieleman and Hinton 2012).
+
+    lr: the learning rate.
+    """
+    return torch.optim.RMSprop(parameters, lr=lr)
+
+
+@SCHEDULES.register("root")
+def root(progress):
+    """The square root of the part that is left."""
+    return (1 - progress) ** 0.5
+
+
+@OBJECTIVES.register("gap", direction="minimize", label="generalisation gap", unit="points")
+def gap(result):
+    """Validation error less training error."""
+    return 100 * result.measures["generalisation_gap"]
