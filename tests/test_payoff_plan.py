@@ -27,6 +27,7 @@ from nas.search.baseline import OTHER_SEED
 from nas.search.study import space_of
 from nas.space.schema import PayoffSection
 from nas.statistics import resolvable_effect
+from nas.statistics.paired import decision_p
 from nas.storage.handles import storage_of
 
 SMALL = PayoffSection(
@@ -192,6 +193,13 @@ def test_rates_at_an_edge_are_told(parent: Study) -> None:
     assert all(one.edge for one in payoff.tuned)
     none_told = verdict(replace(payoff, tuned=[replace(one, edge=None) for one in payoff.tuned]))
     assert not any("at the edge of its grid" in sentence for sentence in none_told)
+
+
+def test_a_grid_that_is_not_finished_tells_no_edge(parent: Study) -> None:
+    twins, plan, beyond = opened(parent, grown(lr_factors=[1.0, 3.0]))
+    first = next(phases(twins, plan, beyond))
+    twins.add_trials([twin_trial(attrs, is_done=True) for attrs in first[:-3]])
+    assert analyse(twins).tuned == []
 
 
 # Best candidates.
@@ -393,6 +401,21 @@ def test_no_primary_comparison_is_decided_before_all_its_runs_have_ended(parent:
     assert len(resolved(payoff)) == 1
     twins.add_trial(twin_trial(laid[-1], is_done=True))  # its cause was mended
     assert analyse(twins).failures == 0
+
+
+def test_a_planned_comparison_that_has_no_pair_counts_in_the_correction(parent: Study) -> None:
+    asked = grown(seeds=5, arms=["identity", "projection", "none"])
+    twins, plan, beyond = opened(parent, asked)
+    (laid,) = [fresh for fresh in phases(twins, plan, beyond) if fresh]
+    for attrs in laid:
+        trial = twin_trial(attrs, is_done=True)
+        if attrs["arm"].startswith("projection"):
+            trial.state, trial.values = TrialState.FAIL, None
+        twins.add_trial(trial)
+    payoff = analyse(twins)
+    assert payoff.missing == 0
+    (claim,) = [one for one in payoff.claims.values() if one.status != "exploratory"]
+    assert claim.p_adjusted == pytest.approx(min(1, 2 * decision_p(claim.effect)[0]))
 
 
 def test_without_a_plan_no_run_is_missing() -> None:

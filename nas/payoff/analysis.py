@@ -147,11 +147,11 @@ def references(names: Iterable[str], fixed: Mapping[str, Any]) -> dict[str, str 
 
 
 def tuned_of(twins: Iterable[Twin], outcome: str) -> list[Tuned]:
-    """The grids of learning rates, and which rate was taken."""
+    """The grids of learning rates from which a rate was taken; one not finished says nothing."""
     every = list(twins)
     shared = {twin.comparison: twin.lr for twin in every if twin.role == "shared"}
     taken = {twin.place: twin.lr for twin in every if twin.role == "own"}
-    tuning = [twin for twin in every if twin.comparison in shared]
+    tuning = [twin for twin in every if twin.place in taken and twin.comparison in shared]
     return list(tuned_rates(tuning, shared, outcome, taken).values())
 
 
@@ -199,7 +199,7 @@ def claims(
         for one in rows:
             for layers, effect in one.gains["val_error"].items():
                 other[f"{rank}: {one.reference} → {one.arm} at {layers} layers"] = effect
-    return st.family(family, other)
+    return st.family(family, other, planned=len(primary.get("comparisons", [])))
 
 
 def is_primary(one: Contrast, primary: Mapping[str, Any]) -> bool:

@@ -92,9 +92,10 @@ def unresolved(payoff: Payoff, one: Contrast, effect: st.Effect) -> str:
 def could_show(payoff: Payoff, effect: st.Effect) -> str:
     """The difference that so many pairs with such a scatter find in four studies of five."""
     family = [claim for claim in payoff.claims.values() if claim.status != "exploratory"]
+    planned = payoff.primary.get("comparisons", family)
     if effect.n < 2 or effect.sd == 0:
         return ""
-    pairs, comparisons = counted(effect.n, "pair"), max(1, len(family))
+    pairs, comparisons = counted(effect.n, "pair"), max(1, len(planned))
     if effect.n < (needed := st.fewest_pairs(comparisons)):
         of = f"one of {comparisons} comparisons" if comparisons > 1 else "a comparison"
         return f"; {pairs} cannot decide {of}, however large the difference: {needed} are needed"

@@ -37,13 +37,16 @@ def family(
     exploratory: Mapping[str, Effect] | None = None,
     *,
     alpha: float = 0.05,
+    planned: int = 0,
 ) -> dict[str, Claim]:
     """Claims of the effects. A primary one is resolved if Holm's p is at most alpha and its
     interval leaves zero out (both must pass, as in arXiv:2511.19794); everything else is
-    exploratory. See `decision_p` for the p that is corrected.
+    exploratory. See `decision_p` for the p that is corrected. Primary comparisons that were planned
+    and have no pair count in the correction, each with a p of 1.
     """
     tested = [decision_p(effect) for effect in primary.values()]
-    adjusted = holm(p for p, _ in tested)
+    without_pair = [1.0] * (planned - len(tested))
+    adjusted = holm([*(p for p, _ in tested), *without_pair])[: len(tested)]
     claims = {
         name: Claim(
             name, effect, "resolved" if p <= alpha and effect.resolved else "not resolved", p, test
