@@ -58,7 +58,8 @@ class StridedPointwise(nn.Conv2d):
     """1x1 convolution with a stride: subsample, then convolve with stride 1.
 
     oneDNN's own kernel for it writes past its buffer if input channels are few (oneDNN issue 6035).
-    The mean of a single pixel is that pixel; pooling is faster than slicing here.
+    The mean of a single pixel is that pixel; unlike slices, pooling keeps channels last in the
+    gradient.
     """
 
     def forward(self, x):
