@@ -140,7 +140,7 @@ def init(
     ] = Path(),
 ) -> None:
     """Write the bundled search spaces to DIR/spaces for editing; files that exist are kept."""
-    from nas.space.schema import schema_text
+    from nas.space.json_schema import schema_text
     from nas.space.space import bundled_spaces
 
     target = folder / "spaces"
@@ -413,12 +413,22 @@ def payoff(
 
 
 @app.command(epilog=example("nas schema > spaces/schema.json"))
-def schema(imports: Imports = None) -> None:
+def schema(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print a page of all keys to read, in its place.")
+    ] = False,
+    imports: Imports = None,
+) -> None:
     """Print the JSON Schema of a search space, for completion in editors."""
     import_modules(imports)
-    from nas.space.schema import schema_text
+    if markdown:
+        from nas.space.reference import reference_text
 
-    say(schema_text())
+        typer.echo(reference_text(), nl=False)
+    else:
+        from nas.space.json_schema import schema_text
+
+        say(schema_text())
 
 
 def end(outcome: Any, storage: str, out: Path) -> None:

@@ -19,7 +19,7 @@ from nas.model.cost import cost
 from nas.model.layout import plan
 from nas.model.network import Network
 from nas.space.enumeration import Values, largest
-from nas.space.schema import schema_text
+from nas.space.json_schema import schema_text
 from nas.space.space import SearchSpace, bundled_spaces
 from nas.space.yaml import Source
 

@@ -56,22 +56,23 @@ class Dataset:
     """The resolved settings of a `dataset:` section."""
 
     name: str
+    """The data set: a built-in one, or how your own is given."""
     path: str | None = None
     """folder, npz: where the pictures are, relative to the current folder."""
     layout: str | None = None
     """npz: the axes of pictures, NCHW or NHWC, where they cannot be told by their sizes."""
     channels: int | None = None
-    """folder: 1 to read pictures as grey, 3 as RGB; None: 3."""
+    """folder: 1 to read pictures as grey, 3 as RGB; left out: 3."""
     background: str | None = None
-    """folder: the colour #rrggbb behind what is transparent; None: white."""
+    """folder: the colour #rrggbb behind what is transparent; left out: white."""
     unreadable: str | None = None
-    """folder: "refuse" or "skip" files that are no pictures; None: refuse."""
+    """folder: "refuse" or "skip" files that are no pictures; left out: refuse."""
     class_path: str | None = None
     """module: the LightningDataModule, as `package.module.Class`."""
     init_args: str = "{}"
-    """module: its keyword arguments, as JSON text."""
+    """module: its keyword arguments, a JSON object."""
     image_size: int | None = None
-    """Side in pixels of the square every picture is resized to; None: as stored."""
+    """Side in pixels of the square every picture is resized to; left out: as stored."""
     image_shape: tuple[int, int, int] | None = None
     """module, object: (channels, height, width)."""
     num_classes: int | None = None
@@ -79,9 +80,9 @@ class Dataset:
     augment: tuple[str, ...] = ()
     """Augmentations of the training pictures."""
     train_size: int | None = None
-    """Pictures trained on, a stratified subset of the pool; None: all but the validation split."""
+    """Pictures trained on, a stratified subset; left out: all but the validation split."""
     validation_size: int | None = None
-    """Pictures in the validation split; None: a tenth of the pool, or all that are published."""
+    """Pictures in the validation split; left out: a tenth, or all that are published."""
     split_seed: int = 0
     """Seed of the train/validation split; the training seed does not move it."""
 

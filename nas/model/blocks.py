@@ -257,8 +257,8 @@ def leaky_relu() -> Layer:
 
 @NORMS.register("batch")
 def batch() -> int | None:
-    """Batch normalisation (Ioffe and Szegedy 2015): statistics over the batch, 0 groups."""
-    return 0
+    """Batch normalisation (Ioffe and Szegedy 2015): statistics over the batch."""
+    return 0  # no groups
 
 
 @NORMS.register("group")

@@ -51,9 +51,13 @@ class Range(Section, Generic[N]):
     """Every number from low to high, in steps or evenly in the logarithm."""
 
     low: N
+    """The smallest number."""
     high: N
+    """The largest number, also drawn."""
     step: N | None = None
+    """The distance of neighbours, from the smallest on; left out, 1 or none."""
     log: bool = False
+    """Whether numbers are drawn evenly in the logarithm."""
 
     @model_validator(mode="after")
     def _not_empty(self) -> "Range[N]":
@@ -93,17 +97,35 @@ def lowest(value: Any) -> Any:
     )
 
 
-Names = Callable[[], Iterable[str]]
+#: names that a key can have: those of a registry, or words
+Names = Registry[Any] | tuple[str, ...]
 
 
 class Deferred:
-    """The type of a key, in its `Annotated[...]`, that is made when the schema is built."""
+    """The type of a key, in its `Annotated[...]`, that is made when the schema is built.
 
-    def __init__(self, make: Callable[[], Any]) -> None:
+    names: those the key can have; only: those of them that are meant, all where it is None.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Any],
+        names: Names = (),
+        only: Callable[[], Iterable[str]] | None = None,
+    ) -> None:
         self.make = make
+        self.names = names
+        self.only = only
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
         return handler.generate_schema(self.make())
+
+    def descriptions(self) -> dict[str, str]:
+        """Name -> description, of registered names."""
+        if not isinstance(self.names, Registry):
+            return {}
+        only = self.only() if self.only else self.names
+        return {name: self.names.description(name) for name in only}
 
 
 def number(kind: type, low: float, high: float) -> Deferred:
@@ -111,19 +133,19 @@ def number(kind: type, low: float, high: float) -> Deferred:
     return Deferred(lambda: number_type(kind, low, high))
 
 
-def name(names: Names) -> Deferred:
+def name(names: Names, only: Callable[[], Iterable[str]] | None = None) -> Deferred:
     """One of some names, or a choice of them."""
-    return Deferred(lambda: name_type(tuple(names())))
+    return Deferred(lambda: name_type(tuple(only() if only else names)), names, only)
 
 
-def one_of(names: Names) -> Deferred:
+def one_of(names: Names, only: Callable[[], Iterable[str]] | None = None) -> Deferred:
     """One of some names."""
-    return Deferred(lambda: Literal[tuple(names())])
+    return Deferred(lambda: Literal[tuple(only() if only else names)], names, only)
 
 
 def component(registry: Registry[Any]) -> Deferred:
     """A registered name, alone or with options, or a choice of such."""
-    return Deferred(lambda: component_type(registry))
+    return Deferred(lambda: component_type(registry), registry)
 
 
 @cache
@@ -188,7 +210,10 @@ class Options(Section):
 def component_type(registry: Registry[Any]) -> Any:
     """The type of a registered name with its options."""
     models = {key: option_model(registry, key) for key in registry}
-    options: dict[str, Any] = {key: (model | None, None) for key, model in models.items()}
+    options: dict[str, Any] = {
+        key: (model | None, Field(None, description=registry.description(key)))
+        for key, model in models.items()
+    }
     with_options: Any = create_model(f"{registry.kind} with options", __base__=Options, **options)
     plain: Any = Literal[tuple(registry)]
 
@@ -199,7 +224,7 @@ def component_type(registry: Registry[Any]) -> Any:
         Annotated[plain, Tag("value")] | Annotated[with_options, Tag("options")],
         Discriminator(form),
         BeforeValidator(nested),
-        Flat(models),
+        Flat(registry, models),
     ]
 
     def form_of_all(value: Any) -> str:
@@ -232,13 +257,14 @@ def distinct_parts(values: list[Any]) -> list[Any]:
 class Flat:
     """Tells the JSON Schema of a part that `{name: sgd, lr: 0.1}` may stand for it too."""
 
-    def __init__(self, models: dict[str, Any]) -> None:
+    def __init__(self, registry: Registry[Any], models: dict[str, Any]) -> None:
+        self.registry = registry
         self.models = models
 
     def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
         forms = [handler(core)]
         for key, model in self.models.items():
-            name: Any = (Literal[key], ...)
+            name: Any = (Literal[key], Field(description=self.registry.description(key)))
             flat = create_model(f"{key} by name", __base__=model, name=name)
             forms.append(handler(flat.__pydantic_core_schema__))
         return {"anyOf": forms}
@@ -254,7 +280,11 @@ def nested(value: Any) -> Any:
 def option_model(registry: Registry[Any], key: str) -> Any:
     """The options of one name, from the signature of the registered part."""
     options = registry.options(key)
-    fields: dict[str, Any] = {k: (option_type(p), p.default) for k, p in options.items()}
+    described = {name: registry.option_description(key, name) for name in options}
+    fields: dict[str, Any] = {
+        name: (option_type(option), Field(option.default, description=described[name]))
+        for name, option in options.items()
+    }
     return create_model(f"{key} options", __base__=Section, **fields)
 
 

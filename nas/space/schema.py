@@ -1,15 +1,14 @@
 """The sections of a search space and their keys."""
 
-import json
 import math
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from nas.common.plugins import MODULE, import_installed_plugins
+from nas.common.plugins import MODULE
 from nas.common.registry import Registry
 from nas.common.text import PATTERN, seconds_of
-from nas.data.catalog import AUGMENTATIONS, CLASS_PATH, COLOUR, LAYOUTS, NAMES
+from nas.data.catalog import AUGMENTATIONS, CLASS_PATH, COLOUR, NAMES
 from nas.model.architecture import MOST_BLOCKS, MOST_CHANNELS, MOST_CLASSES
 from nas.model.blocks import (
     ACTIVATIONS,
@@ -53,35 +52,52 @@ class StageSection(Section):
     """One stage; a key left out here is taken from `architecture`."""
 
     depth: Depth | None = None
+    """Blocks in this stage."""
     width: Size | None = None
+    """Channels of its blocks."""
     stride: Stride | None = None
+    """By how much its first block shrinks height and width."""
     block: Block | None = None
-    shortcut: Annotated[Any, name(same_shape)] | None = None
-    transition: Annotated[Any, name(transitions)] | None = None
+    """The type of its blocks."""
+    shortcut: Annotated[Any, name(SHORTCUTS, same_shape)] | None = None
+    """What x becomes on its way past the branch, in blocks that keep its shape."""
+    transition: Annotated[Any, name(SHORTCUTS, transitions)] | None = None
+    """The same in the block that changes its shape, the first one of the stage."""
 
 
 class ArchitectureSection(Section):
     """The network; a key that stages share is one parameter for all of them."""
 
     stem: Annotated[Any, component(STEMS)] = "conv3x3"
-    activation_order: Annotated[Any, name(lambda: ORDERS)] = "post_activation"
-    activation: Annotated[Any, name(lambda: ACTIVATIONS)] = "relu"
+    """The layers before the first block."""
+    activation_order: Annotated[Any, name(ORDERS)] = "post_activation"
+    """How norms and activations stand between the convolutions and around the addition."""
+    activation: Annotated[Any, name(ACTIVATIONS)] = "relu"
+    """The activation function."""
     norm: Annotated[Any, component(NORMS)] = "batch"
+    """The normalisation."""
     depth: Depth | None = None
+    """Blocks in each stage."""
     width: Size | None = None
+    """Channels of the blocks of each stage."""
     stride: Stride = 1
+    """By how much the first block of each stage shrinks height and width."""
     block: Block = "basic"
-    shortcut: Annotated[Any, name(same_shape)] = "identity"
-    transition: Annotated[Any, name(transitions)] = "projection"
+    """The type of the blocks."""
+    shortcut: Annotated[Any, name(SHORTCUTS, same_shape)] = "identity"
+    """What x becomes on its way past the branch, in blocks that keep its shape; none: in all."""
+    transition: Annotated[Any, name(SHORTCUTS, transitions)] = "projection"
+    """The same in blocks that change its shape."""
     stages: Annotated[list[StageSection], Field(min_length=1, max_length=64)]
+    """The stages from input to output; a key in one of them is its own."""
 
 
 class DatasetSection(Section):
     """The pictures. One of a known name, or any LightningDataModule by class_path."""
 
-    name: Annotated[str, one_of(lambda: NAMES)] = "digits"
+    name: Annotated[str, one_of(NAMES)] = "digits"
     path: Annotated[str, Field(max_length=4096)] | None = None
-    layout: Annotated[str, one_of(lambda: LAYOUTS)] | None = None
+    layout: Literal["NCHW", "NHWC"] | None = None
     channels: Literal[1, 3] | None = None
     background: Annotated[str, Field(pattern=COLOUR)] | None = None
     unreadable: Literal["refuse", "skip"] | None = None
@@ -90,9 +106,7 @@ class DatasetSection(Section):
     image_size: Side | None = None
     image_shape: Annotated[list[Side], Field(min_length=3, max_length=3)] | None = None
     num_classes: Annotated[int, Field(ge=2, le=MOST_CLASSES)] | None = None
-    augment: Annotated[
-        list[Annotated[str, one_of(lambda: AUGMENTATIONS)]], AfterValidator(distinct)
-    ] = []
+    augment: Annotated[list[Annotated[str, one_of(AUGMENTATIONS)]], AfterValidator(distinct)] = []
     train_size: Annotated[Count, Field(ge=2)] | None = None
     validation_size: Count | None = None
     split_seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
@@ -102,20 +116,30 @@ class TrainingSection(Section):
     """How every candidate is trained."""
 
     epochs: Annotated[Any, number(int, 1, 100_000)] = 10
+    """Passes over the training pictures."""
     batch_size: Annotated[Any, number(int, 2, 65_536)] = 128
+    """Pictures in a batch."""
     optimizer: Annotated[Any, component(OPTIMIZERS)] = "sgd"
-    schedule: Annotated[Any, name(lambda: SCHEDULES)] = "cosine"
+    """How the weights move."""
+    schedule: Annotated[Any, name(SCHEDULES)] = "cosine"
+    """The factor of the learning rate over the training."""
     warmup: Annotated[Any, number(float, 0, LARGEST)] = 0.0
+    """Epochs over which the learning rate rises at first."""
     label_smoothing: Annotated[Any, number(float, 0, 0.99)] = 0.0
+    """Share of the target that is spread over all classes."""
     gradient_clip: Annotated[Any, number(float, 0, LARGEST)] = 0.0
-    class_weights: Annotated[Any, name(lambda: CLASS_WEIGHTS)] = "none"
+    """The largest norm of the gradient; 0 leaves it."""
+    class_weights: Annotated[Any, name(CLASS_WEIGHTS)] = "none"
+    """Whether rare classes weigh more in the loss."""
 
 
 class Bound(Section):
     """A budget: candidates outside are not trained."""
 
     min: Annotated[float, Field(ge=0)] = 0.0
+    """The smallest value that is trained."""
     max: Annotated[float, Field(ge=0)] = math.inf
+    """The largest value that is trained."""
 
     @model_validator(mode="after")
     def _not_empty(self) -> "Bound":
@@ -128,9 +152,13 @@ class ConstraintsSection(Section):
     """Budgets by measured cost; depth counts weighted layers, memory bytes."""
 
     parameters: Bound = Field(default_factory=Bound)
+    """Numbers that the network learns."""
     multiply_adds: Bound = Field(default_factory=Bound)
+    """Multiply-adds for one picture."""
     depth: Bound = Field(default_factory=Bound)
+    """Weighted layers from input to output, shortcuts left out."""
     memory: Bound = Field(default_factory=Bound)
+    """Bytes of a training step, as estimated."""
 
 
 def duration(text: str) -> str:
@@ -146,10 +174,15 @@ class SearchSection(Section):
     """How the space is searched."""
 
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 50
+    """Number of trials in the study; candidates that the constraints reject do not count."""
     timeout: Duration | None = None
+    """When the search stops, as 90s, 20m or 2h after its start."""
     trial_timeout: Duration | None = None
+    """The longest time of one trial, which fails then."""
     sampler: Literal["tpe", "random", "grid", "nsga2", "gp", "cmaes"] = "tpe"
+    """How candidates are drawn."""
     pruner: Literal["halving", "hyperband", "asha", "median", "none"] = "median"
+    """Which trials are stopped early."""
     rungs: (
         Annotated[
             list[Annotated[int, Field(ge=1)]],
@@ -158,26 +191,33 @@ class SearchSection(Section):
         ]
         | None
     ) = None
+    """pruner halving: the epochs after which candidates pause; left out, 1, 2, 4 and so on."""
     control: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """pruner halving: share of the candidates that go on in any case."""
     objectives: Annotated[
-        list[Annotated[str, one_of(lambda: OBJECTIVES)]],
+        list[Annotated[str, one_of(OBJECTIVES)]],
         Field(min_length=1),
         AfterValidator(distinct),
     ] = ["val_accuracy"]
+    """What is optimised: one objective, or several for a Pareto front."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    """Seed of sampler, weights and batches."""
     workers: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """Worker processes; left out, one for each GPU, else each core."""
     baseline: Literal["random"] | None = None
+    """random: random search with as many trials, to compare with."""
     duplicates: Literal["reuse", "new_seed"] = "reuse"
+    """A candidate drawn again takes over the numbers (reuse) or has another seed (new_seed)."""
     probes: bool = True
+    """Whether gradients, responses and Jacobians are measured on the way."""
     hessian: bool = False
+    """Whether the largest eigenvalue of the Hessian is measured as well, which takes long."""
 
 
 class PayoffSection(Section):
     """Which twins are trained after the search. What is left out here is decided, and all of it
     written down, before the first twin is trained.
     """
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     top: Annotated[int, Field(ge=0, le=100)] = 1
     """Best candidates of the search whose twins are trained; 0 for the ladder of depths alone."""
@@ -186,17 +226,18 @@ class PayoffSection(Section):
     deviations of a pair with 80% probability, given the number of primary comparisons."""
     vary: Literal["shortcut", "transition", "activation_order", "block"] = "shortcut"
     """The one choice in which twins differ."""
-    arms: Annotated[list[Annotated[str, one_of(same_shape)]], AfterValidator(distinct)] | None = (
-        None
-    )
+    arms: (
+        Annotated[list[Annotated[str, one_of(SHORTCUTS, same_shape)]], AfterValidator(distinct)]
+        | None
+    ) = None
     """Kinds of shortcuts that are compared; left out, all of them."""
     depths: Annotated[list[Blocks], AfterValidator(distinct)] | None = None
     """The ladder: blocks in every stage; left out, up to twice those of the best candidate."""
     activation_orders: (
-        Annotated[list[Annotated[str, one_of(lambda: ORDERS)]], AfterValidator(distinct)] | None
+        Annotated[list[Annotated[str, one_of(ORDERS)]], AfterValidator(distinct)] | None
     ) = None
     """Activation orders of the ladder; left out, that of the best candidate."""
-    blocks: Annotated[list[Annotated[str, one_of(lambda: BLOCKS)]], AfterValidator(distinct)] = []
+    blocks: Annotated[list[Annotated[str, one_of(BLOCKS)]], AfterValidator(distinct)] = []
     """Block types with which the ends of the ladder are repeated."""
     widths: Annotated[list[Annotated[int, Field(ge=2, le=64)]], AfterValidator(distinct)] = []
     """Factors of all widths with which the ends of the ladder are repeated."""
@@ -226,21 +267,29 @@ class SpaceSection(Section):
     """A search space."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+    """Name of the space, and of its study."""
     plugins: Annotated[
         list[Annotated[str, Field(pattern=MODULE)]], Field(max_length=16), AfterValidator(distinct)
     ] = []
+    """Modules of your own that register parts, as package.module."""
     dataset: DatasetSection = Field(default_factory=DatasetSection)
+    """The pictures."""
     architecture: ArchitectureSection
+    """The networks."""
     training: TrainingSection = Field(default_factory=TrainingSection)
+    """How every candidate is trained."""
     constraints: ConstraintsSection = Field(default_factory=ConstraintsSection)
+    """Budgets: candidates outside are not trained."""
     search: SearchSection = Field(default_factory=SearchSection)
+    """How the space is searched."""
     payoff: PayoffSection | None = None
+    """The twins that are trained after the search."""
 
 
 S = TypeVar("S", bound=Section)
 #: the sections, each after those it holds
 SECTIONS = (
-    *(StageSection, ArchitectureSection, DatasetSection, TrainingSection),
+    *(StageSection, ArchitectureSection, DatasetSection, TrainingSection, Bound),
     *(ConstraintsSection, SearchSection, PayoffSection, SpaceSection),
 )
 _built_from = [registry.parts() for registry in REGISTRIES]
@@ -255,12 +304,3 @@ def current(section: type[S]) -> type[S]:
         for one in SECTIONS:
             one.model_rebuild(force=True)
     return section
-
-
-def schema_text() -> str:
-    """The JSON Schema of a search space, for editors."""
-    import_installed_plugins()
-    schema = current(SpaceSection).model_json_schema()
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    finite = json.loads(json.dumps(schema), parse_constant=lambda constant: None)
-    return json.dumps(finite, indent=2)

@@ -89,7 +89,7 @@ def val_accuracy(result: Result) -> float | None:
     each_epoch=True,
 )
 def val_balanced_accuracy(result: Result) -> float | None:
-    """The same, averaged over the classes; none in records of before it was measured."""
+    """Mean over the classes of the share of their validation pictures classified rightly."""
     return result.final.get("val_balanced_accuracy")
 
 
