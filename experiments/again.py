@@ -17,6 +17,7 @@ from nas.payoff.verdict import verdict
 from nas.report.depth_sweep import Twins
 from nas.report.document import Section
 from nas.report.sections.check_tables import budgets, speed, tuning
+from nas.report.sections.trains import trains_section
 from nas.report.sections.twin_sections import gain_section, map_section, stage_section
 from nas.report.writers.html import page
 from nas.report.writers.markdown import markdown
@@ -47,7 +48,8 @@ def sections(payoff: Payoff) -> list[Section]:
     twins = Twins(payoff, {})
     checks = [table(payoff) for table in (budgets, tuning)] + [speed(payoff.ladder)]
     checked = Section("checks", "What else could explain the gains?", checks)
-    found = [gain_section(twins), map_section(twins), stage_section(twins), checked]
+    makers = (gain_section, trains_section, map_section, stage_section)
+    found = [*(make(twins) for make in makers), checked]
     return [section for section in found if section.parts]
 
 

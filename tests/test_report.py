@@ -147,7 +147,17 @@ def test_the_command_names_a_storage_that_is_not_the_default(storage, tmp_path):
 
 def test_sections_come_in_the_order_people_ask(twins):
     ids = re.findall(r'<section id="(\w+)"', twins[1].page)
-    order = ["gain", "map", "stages", "curves", "gradients", "search", "observed", "surface"]
+    order = [
+        "gain",
+        "trains",
+        "map",
+        "stages",
+        "curves",
+        "gradients",
+        "search",
+        "observed",
+        "surface",
+    ]
     assert ids == [*order, "checks", "best", "method"]
 
 

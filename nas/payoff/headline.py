@@ -13,7 +13,7 @@ def headlines(payoff: Payoff, main: list[Contrast]) -> list[str]:
         first.setdefault(one.order, one)
     several = len(first) > 1
     return [
-        f"{f'{capital(named(order))}: ' if several else ''}{headline(payoff, one)}."
+        f"{f'{capital(named(order))}. ' if several else ''}{headline(payoff, one)}."
         for order, one in first.items()
     ]
 

@@ -134,6 +134,8 @@ def onset_words(one: Contrast) -> list[str]:
         return [f"the gain is surely above {size}, {place}"]
     before = depths[depths.index(onset.depth) - 1]
     between = f"not at {before}; what lies between was not tried"
+    if not onset.holds_deeper:
+        deeper = " but not at all deeper ones"
     return [f"the gain is surely above {size}, at {onset.depth} layers{deeper} and {between}"]
 
 

@@ -9,6 +9,7 @@ from nas.report.sections import check_tables as checks
 from nas.report.sections import twin_tables as tables
 from nas.report.sections.network_figure import network
 from nas.report.sections.run_figures import CURVES, curves, gradients
+from nas.report.sections.trains import trains_section
 from nas.report.sections.twin_figures import (
     ROLES,
     gain_by_depth,
@@ -31,7 +32,14 @@ CELLS = "Colour: the 95% interval, uncorrected, leaves zero out; in brackets: no
 
 def twin_sections(twins: Twins) -> list[Section]:
     """The sections on the twins that have something to say, but for the checks."""
-    makers = (gain_section, map_section, stage_section, curve_section, gradient_section)
+    makers = (
+        gain_section,
+        trains_section,
+        map_section,
+        stage_section,
+        curve_section,
+        gradient_section,
+    )
     return [section for section in (make(twins) for make in makers) if section.parts]
 
 
