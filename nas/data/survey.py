@@ -8,7 +8,6 @@ from pathlib import Path
 from nas.common.errors import NasWarning
 from nas.data.catalog import FROM_PATH, Dataset, source_path, split_sizes
 from nas.data.facts import FACTS
-from nas.data.locate import ensure
 from nas.data.pictures import DataError, first, some
 
 SPLITS = ("train", "validation", "test")
@@ -74,6 +73,8 @@ def sizes(dataset: Dataset) -> str:
 def prepare(dataset: Dataset, data_dir: Path, batch_size: int, log: Callable[[str], None]) -> None:
     """Bring the files of a built-in data set, and look at all splits of the user's own, before
     anything is trained; DataError where one cannot be used."""
+    from nas.data.locate import ensure
+
     ensure(dataset, data_dir)
     if dataset.name in FROM_PATH:
         for note in survey(dataset, data_dir, batch_size).notes:
