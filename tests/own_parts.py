@@ -17,6 +17,7 @@ from nas.model.blocks import (
     Order,
     conv,
 )
+from nas.space.methods import PRUNERS, SAMPLERS
 from nas.training.candidate import OPTIMIZERS, SCHEDULES
 from nas.training.result import OBJECTIVES
 
@@ -97,3 +98,28 @@ def root(progress):
 def gap(result):
     """Validation error less training error."""
     return 100 * result.measures["generalisation_gap"]
+
+
+@SAMPLERS.register("shifted", learns=False)
+def shifted(seed, *, by: int = 0):
+    """Independent uniform draws from another seed.
+
+    by: what is added to the seed.
+    """
+    from optuna.samplers import RandomSampler
+
+    return RandomSampler(seed=seed + by)
+
+
+@PRUNERS.register("patient")
+def patient(space, *, epochs: int = 1):
+    """Stops a trial that does not improve.
+
+    epochs: how long it may not.
+    """
+    from optuna.pruners import PatientPruner
+
+    from nas.search.pruners.registry import learned_objective
+    from nas.search.pruners.stopping import StoppingPruner
+
+    return StoppingPruner(PatientPruner(None, patience=epochs), learned_objective(space))

@@ -34,8 +34,8 @@ search:
   objectives: [val_accuracy, gap]
   trials: 6
   workers: 2
-  sampler: random
-  pruner: none
+  sampler: {shifted: {by: 3}}
+  pruner: {name: patient, epochs: 5}
   probes: false
   duplicates: new_seed
 payoff: {top: 0, seeds: 1, depths: [1, 2], lr_factors: [1.0], stages: false}
@@ -139,6 +139,8 @@ def test_figures_draw_an_own_shortcut_in_one_colour(here: Here) -> None:
     page = (here.folder / "runs" / "own" / "report.html").read_text(encoding="utf-8")
     assert ".kind-blurred::before" in page
     assert "generalisation gap (points)" in page
+    assert "Optuna, sampler shifted(by=3), pruner patient(epochs=5)" in page
+    assert "Candidates were drawn at random" in page
 
 
 def test_the_exported_module_holds_own_parts_and_needs_torch_alone(here: Here) -> None:
@@ -170,7 +172,7 @@ def test_the_exported_module_holds_own_parts_and_needs_torch_alone(here: Here) -
 def test_the_schema_for_editors_describes_own_parts(here: Here) -> None:
     run = here.nas("schema", "--import", "own_parts")
     assert run.returncode == 0, run.stderr
-    assert OWN | {"gap"} <= names_in(json.loads(run.stdout))
+    assert OWN | {"gap", "shifted", "patient"} <= names_in(json.loads(run.stdout))
 
 
 # Whose word it is

@@ -15,8 +15,8 @@ from report_studies import make_study
 from nas.report.build import write_report
 from nas.report.trial_rows import Brief, brief
 from nas.search.best_trials import best_trials, is_among_best
-from nas.search.samplers.registry import SAMPLERS
 from nas.search.samplers.subsampled_tpe import MOST_FINISHED, SubsampledTPESampler, chosen
+from nas.space.methods import SAMPLERS
 from nas.storage.bulk_read import trials_of
 from nas.storage.bulk_write import write
 from nas.storage.handles import engine_of

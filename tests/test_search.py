@@ -30,9 +30,8 @@ from nas.search import trial as trial_module
 from nas.search.best_trials import best_trials
 from nas.search.coordinator import search
 from nas.search.progress import Progress
-from nas.search.pruners.registry import PRUNERS
-from nas.search.samplers.registry import SAMPLERS
 from nas.search.study import load_study
+from nas.space.methods import PRUNERS, SAMPLERS
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
 from nas.training.candidate import Candidate

@@ -14,8 +14,8 @@ from optuna.testing.pytest_samplers import (
 )
 from optuna.trial import Trial, TrialState
 
-from nas.search.samplers.registry import SAMPLERS
 from nas.search.samplers.subsampled_tpe import SubsampledTPESampler
+from nas.space.methods import SAMPLERS
 
 Draw = dict[str, Any]
 ONE, TWO = ["minimize"], ["maximize", "minimize"]

@@ -218,7 +218,7 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "sampler": (GOOD + "search: {sampler: bayes}\n", "7:19", "'tpe', 'random'"),
     "bound": (GOOD + "constraints: {depth: 9}\n", "7:22", "should be a mapping"),
     "bounds": (GOOD + "constraints: {depth: {min: 9, max: 8}}\n", "7:22", "nothing lies between"),
-    "cmaes of names": (GOOD + "search: {sampler: cmaes}\n", "7:19", "two at least"),
+    "cmaes of names": (GOOD + "search: {sampler: cmaes}\n", "7:19", "2 at least"),
     "cmaes of two": (
         GOOD + "search: {sampler: cmaes, objectives: [val_loss, parameters]}\n",
         "7:19",

@@ -18,12 +18,12 @@ from nas.common.errors import StudyError
 from nas.common.processes import is_alive, process_start, this_machine, this_worker
 from nas.search.best_trials import best_first, best_trials
 from nas.search.lease import acquire, requeue
-from nas.search.pruners.registry import PRUNERS, learned_objective, pruner_of
+from nas.search.pruners.registry import learned_objective, pruner_of
 from nas.search.queue import refill_of
-from nas.search.samplers.registry import SAMPLERS
 from nas.search.stale_trials import HEARTBEAT_TIMEOUT, UNNAMED_TIMEOUT, StaleTrialMonitor
 from nas.search.study import create_study, for_trial, load_study, space_of
 from nas.search.trial_attributes import HEARTBEAT
+from nas.space.methods import PRUNERS, SAMPLERS
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
 from nas.storage.url import hidden

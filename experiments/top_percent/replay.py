@@ -24,7 +24,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from experiments.top_percent.table import HERE, PROCESSES, SPACE, rows
 from nas.search.pruners.asha import Asha
 from nas.search.pruners.registry import pruner_of
-from nas.search.samplers.registry import SAMPLERS
+from nas.search.samplers.registry import sampler_of
 from nas.search.trial_attributes import PAUSED, RUNG, RUNG_LOSSES
 from nas.space.space import SearchSpace
 from nas.storage.handles import storage_of, trial_id_of
@@ -93,9 +93,7 @@ class Replay:
     def train(self, acquired: FrozenTrial) -> bool:
         """Go on with a trial as far as it goes; whether that reached the goal."""
         space, number = self.space, acquired.number
-        self.study.sampler = SAMPLERS[space.search.sampler](
-            zlib.crc32(f"{self.seed}/{number}".encode())
-        )
+        self.study.sampler = sampler_of(space, zlib.crc32(f"{self.seed}/{number}".encode()))
         trial = Trial(self.study, trial_id_of(acquired))
         one = space.candidate(trial).hash
         if self.seen.setdefault(one, acquired).number != number:

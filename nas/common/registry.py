@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
+from importlib import import_module
 from typing import Any, Generic, Literal, TypeVar, get_origin
 
 T = TypeVar("T")
@@ -30,26 +31,30 @@ class Registry(Generic[T]):
     """A table of named parts of one kind.
 
     The keyword-only parameters of a part are its options. Its docstring is its description, in
-    which a line `option: …` describes an option.
+    which a line `option: …` describes an option. entry: what is made of a registered function and
+    the facts beside it. home: the module that registers the parts, imported when they are first
+    asked for.
     """
 
-    def __init__(self, kind: str, entry: Callable[..., T] | None = None) -> None:
+    def __init__(
+        self, kind: str, entry: Callable[..., T] | None = None, home: str | None = None
+    ) -> None:
         self.kind = kind
         self._entry = entry
+        self._home = home
         self._parts: dict[str, T] = {}
 
     def add(self, name: str, part: T) -> T:
         """Enter a part; a second one of the same name is an error."""
-        if name in self._parts:
+        if name in self.parts():
             raise ValueError(f"{self.kind} {name!r} is registered twice.")
-        self._parts[name] = part
-        for option, parameter in self.options(name).items():
+        for option, parameter in options_of(part).items():
             if not is_option(parameter):
-                del self._parts[name]
                 raise TypeError(
                     f"option {option!r} of {self.kind} {name!r} must have a default and one of the "
                     "types int, float, bool and Literal."
                 )
+        self._parts[name] = part
         return part
 
     def register(self, name: str, **facts: Any) -> Callable[[F], F]:
@@ -63,29 +68,31 @@ class Registry(Generic[T]):
         return enter
 
     def __getitem__(self, name: str) -> T:
-        if name not in self._parts:
-            raise ValueError(unknown(self.kind, name, list(self._parts)))
-        return self._parts[name]
+        parts = self.parts()
+        if name not in parts:
+            raise ValueError(unknown(self.kind, name, list(parts)))
+        return parts[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._parts
+        return name in self.parts()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._parts)
+        return iter(self.parts())
 
     def parts(self) -> dict[str, T]:
         """All parts by name, as they are now."""
+        if self._home is not None:
+            home, self._home = self._home, None
+            import_module(home)
         return dict(self._parts)
 
     def function(self, name: str) -> Any:
         """The registered function or class itself."""
-        part = self[name]
-        return part.function if isinstance(part, Entry) else part
+        return function_of(self[name])
 
     def options(self, name: str) -> dict[str, inspect.Parameter]:
         """Option name -> its parameter (annotation and default)."""
-        function = self.function(name)
-        return keyword_only(function) if callable(function) else {}
+        return options_of(self[name])
 
     def description(self, name: str) -> str:
         """What a part is, on one line: its docstring without the lines about options."""
@@ -94,6 +101,17 @@ class Registry(Generic[T]):
     def option_description(self, name: str, option: str) -> str:
         """What an option of a part is, on one line; empty where its docstring does not say."""
         return described(self.function(name))[1].get(option, "")
+
+
+def function_of(part: Any) -> Any:
+    """The registered function or class of a part."""
+    return part.function if isinstance(part, Entry) else part
+
+
+def options_of(part: Any) -> dict[str, inspect.Parameter]:
+    """Option name -> its parameter."""
+    function = function_of(part)
+    return keyword_only(function) if callable(function) else {}
 
 
 @cache

@@ -17,6 +17,7 @@ from nas.search.pruners.registry import pruner_of
 from nas.search.study import NUM_TRIALS
 from nas.search.trial_attributes import counted, is_paused
 from nas.search.trial_results import ending_of_paused
+from nas.space.methods import SAMPLERS
 from nas.space.space import SearchSpace
 from nas.storage.handles import storage_of, trial_id_of
 from nas.storage.locks import locked
@@ -139,7 +140,7 @@ def demand_of(study: Study, space: SearchSpace, least: int = 0) -> Callable[[], 
     def demand() -> Demand:
         asked = study.user_attrs.get(NUM_TRIALS)
         asked = max(least, asked if isinstance(asked, int) else 0)
-        grid = grid_of(asked) if space.search.sampler == "grid" else None
+        grid = grid_of(asked) if SAMPLERS[space.sampler.name].enumerates else None
         return Demand(asked if grid is None else len(grid), grid)
 
     return demand

@@ -12,7 +12,7 @@ from optuna.study import Study
 
 from nas.common.errors import StudyError
 from nas.search.pruners.registry import pruner_of
-from nas.search.samplers.registry import SAMPLERS
+from nas.search.samplers.registry import sampler_of
 from nas.space.space import SearchSpace, differences
 from nas.space.yaml import Source
 from nas.storage.handles import study_id_of
@@ -157,6 +157,6 @@ def for_trial(storage: BaseStorage, name: str, space: SearchSpace, number: int) 
     return optuna.load_study(
         study_name=name,
         storage=storage,
-        sampler=SAMPLERS[space.search.sampler](seed),
+        sampler=sampler_of(space, seed),
         pruner=pruner_of(space).of_optuna,
     )

@@ -148,6 +148,11 @@ def component(registry: Registry[Any]) -> Deferred:
     return Deferred(lambda: component_type(registry), registry)
 
 
+def fixed_component(registry: Registry[Any]) -> Deferred:
+    """A registered name, alone or with options; nothing of it is searched."""
+    return Deferred(lambda: one_component_type(registry, searched=False), registry)
+
+
 @cache
 def number_type(kind: Any, low: float, high: float) -> Any:
     """The type of a number."""
@@ -208,8 +213,22 @@ class Options(Section):
 
 @cache
 def component_type(registry: Registry[Any]) -> Any:
+    """The type of a registered name with its options, or of a choice of such."""
+    one = one_component_type(registry)
+
+    def form_of_all(value: Any) -> str:
+        return "choice" if isinstance(value, list) else "one"
+
+    return Annotated[
+        Annotated[one, Tag("one")]
+        | Annotated[choice(one), AfterValidator(distinct_parts), Tag("choice")],
+        Discriminator(form_of_all),
+    ]
+
+
+def one_component_type(registry: Registry[Any], *, searched: bool = True) -> Any:
     """The type of a registered name with its options."""
-    models = {key: option_model(registry, key) for key in registry}
+    models = {key: option_model(registry, key, searched=searched) for key in registry}
     options: dict[str, Any] = {
         key: (model | None, Field(None, description=registry.description(key)))
         for key, model in models.items()
@@ -220,20 +239,11 @@ def component_type(registry: Registry[Any]) -> Any:
     def form(value: Any) -> str:
         return "options" if isinstance(value, dict | Options) else "value"
 
-    one: Any = Annotated[
+    return Annotated[
         Annotated[plain, Tag("value")] | Annotated[with_options, Tag("options")],
         Discriminator(form),
         BeforeValidator(nested),
         Flat(registry, models),
-    ]
-
-    def form_of_all(value: Any) -> str:
-        return "choice" if isinstance(value, list) else "one"
-
-    return Annotated[
-        Annotated[one, Tag("one")]
-        | Annotated[choice(one), AfterValidator(distinct_parts), Tag("choice")],
-        Discriminator(form_of_all),
     ]
 
 
@@ -277,20 +287,22 @@ def nested(value: Any) -> Any:
     return value
 
 
-def option_model(registry: Registry[Any], key: str) -> Any:
+def option_model(registry: Registry[Any], key: str, *, searched: bool) -> Any:
     """The options of one name, from the signature of the registered part."""
     options = registry.options(key)
-    described = {name: registry.option_description(key, name) for name in options}
-    fields: dict[str, Any] = {
-        name: (option_type(option), Field(option.default, description=described[name]))
-        for name, option in options.items()
-    }
+    fields: dict[str, Any] = {}
+    for name, option in options.items():
+        about = registry.option_description(key, name)
+        kind = option_type(option, searched=searched)
+        fields[name] = (kind, Field(option.default, description=about))
     return create_model(f"{key} options", __base__=Section, **fields)
 
 
-def option_type(parameter: inspect.Parameter) -> Any:
+def option_type(parameter: inspect.Parameter, *, searched: bool) -> Any:
     """Numbers may be searched in ranges, words and yes or no in choices."""
-    if parameter.annotation in (int, float):
-        return number_type(parameter.annotation, 0, LARGEST)
-    words = get_args(parameter.annotation) if parameter.annotation is not bool else (True, False)
-    return name_type(words)
+    kind: Any = parameter.annotation
+    if kind in (int, float):
+        bounded: Any = Annotated[kind, Field(ge=0, le=LARGEST)]
+        return number_type(kind, 0, LARGEST) if searched else bounded
+    words: Any = get_args(kind) if kind is not bool else (True, False)
+    return name_type(words) if searched else Literal[words]

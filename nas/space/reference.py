@@ -75,10 +75,12 @@ def part_table(registry: Registry[Any]) -> Iterator[str]:
 def value_and_search(value: dict[str, Any]) -> tuple[str, str]:
     """What a key can be, in words, and how it can be searched."""
     forms = [form for form in value.get("anyOf", [value]) if form.get("type") != "null"]
-    if len(forms) == 1 and "oneOf" in forms[0]:
+    if len(forms) > 1:  # a name, a name with options, and each name with options beside it
+        return described(value), ""
+    if "oneOf" in forms[0]:
         one, *others = forms[0]["oneOf"]
         return described(one), "choice or range" if len(others) > 1 else "choice"
-    return " or ".join(map(described, forms)), ""
+    return described(forms[0]), ""
 
 
 def described(form: dict[str, Any]) -> str:

@@ -57,6 +57,13 @@ def draw_part(trial: Trial, name: str, value: Any, registry: Registry[Any]) -> N
     return Named.of(chosen, **options)
 
 
+def fixed_part(value: Any, registry: Registry[Any]) -> Named:
+    """A registered part of which nothing is searched, with those options that are given."""
+    chosen = label(value)
+    given = None if isinstance(value, str) else getattr(value, chosen)
+    return Named.of(chosen, **(given.model_dump(exclude_unset=True) if given else {}))
+
+
 class Tied:
     """Keys of a stage: its own, else the one that stages share, drawn once when first needed."""
 

@@ -27,10 +27,12 @@ from nas.space.fields import (
     component,
     component_type,
     distinct,
+    fixed_component,
     name,
     number,
     one_of,
 )
+from nas.space.methods import PRUNERS, SAMPLERS
 from nas.training.candidate import CLASS_WEIGHTS, OPTIMIZERS, SCHEDULES
 from nas.training.result import OBJECTIVES
 
@@ -44,7 +46,7 @@ Block = Annotated[Any, component(BLOCKS)]
 #: tables from which the schema is built
 REGISTRIES: tuple[Registry[Any], ...] = (
     *(BLOCKS, ORDERS, SHORTCUTS, STEMS, ACTIVATIONS, NORMS),
-    *(OPTIMIZERS, SCHEDULES, OBJECTIVES),
+    *(OPTIMIZERS, SCHEDULES, OBJECTIVES, SAMPLERS, PRUNERS),
 )
 
 
@@ -179,9 +181,9 @@ class SearchSection(Section):
     """When the search stops, as 90s, 20m or 2h after its start."""
     trial_timeout: Duration | None = None
     """The longest time of one trial, which fails then."""
-    sampler: Literal["tpe", "random", "grid", "nsga2", "gp", "cmaes"] = "tpe"
+    sampler: Annotated[Any, fixed_component(SAMPLERS)] = "tpe"
     """How candidates are drawn."""
-    pruner: Literal["halving", "hyperband", "asha", "median", "none"] = "median"
+    pruner: Annotated[Any, fixed_component(PRUNERS)] = "median"
     """Which trials are stopped early."""
     rungs: (
         Annotated[

@@ -21,7 +21,7 @@ from nas.data.catalog import (
     known_train_size,
     shape,
 )
-from nas.model.architecture import Architecture, check_blocks
+from nas.model.architecture import Architecture, Named, check_blocks
 from nas.model.cost import Cost, cost
 from nas.model.layout import plan
 from nas.space.enumeration import (
@@ -36,7 +36,8 @@ from nas.space.enumeration import (
 )
 from nas.space.errors import blamed, import_named_plugins, placed, read_section
 from nas.space.fields import highest, label, lowest
-from nas.space.sampling import Trial, draw_architecture, draw_training
+from nas.space.methods import PRUNERS, SAMPLERS
+from nas.space.sampling import Trial, draw_architecture, draw_training, fixed_part
 from nas.space.yaml import Source, bundled_spaces, find
 from nas.training.candidate import LATER_TRAINING_KEYS, Candidate, Training
 
@@ -291,30 +292,41 @@ class SearchSpace:
 
     def _check_sampler(self) -> None:
         """Refuse a sampler that has nothing to work on."""
-        sampler, place = self.search.sampler, ("search", "sampler")
-        with placed(self.source, place):
-            if sampler == "grid":
-                for name, values in self.parameters().items():
+        name, entry = self.sampler.name, SAMPLERS[self.sampler.name]
+        with placed(self.source, ("search", "sampler")):
+            if entry.enumerates:
+                for parameter, values in self.parameters().items():
                     if values.size != len(values.items):
-                        raise ValueError(f"sampler grid: {name} needs a step or a choice.")
-            if sampler == "cmaes" and len(self.search.objectives) > 1:
-                raise ValueError("sampler cmaes knows one objective only: take tpe or nsga2.")
-            if sampler == "cmaes" and sum(v.ranged for v in self.parameters().values()) < 2:
+                        raise ValueError(f"sampler {name}: {parameter} needs a step or a choice.")
+            if entry.one_objective and len(self.search.objectives) > 1:
+                raise ValueError(f"sampler {name} knows one objective only: take tpe or nsga2.")
+            least = entry.fewest_ranges
+            if least and sum(v.ranged for v in self.parameters().values()) < least:
                 raise ValueError(
-                    "sampler cmaes searches ranges {low, high}, two at least, and draws the rest "
-                    "at random: take tpe."
+                    f"sampler {name} searches ranges {{low, high}}, {least} at least, and draws "
+                    "the rest at random: take tpe."
                 )
 
     def _check_halving(self) -> None:
         """Refuse rungs where nothing can rest."""
         search = self.search
         with placed(self.source, ("search", "rungs")):
-            if search.rungs and search.pruner != "halving":
-                raise ValueError(f"pruner {search.pruner} knows no rungs: take pruner: halving.")
+            if search.rungs and not PRUNERS[self.pruner.name].has_rungs:
+                raise ValueError(f"pruner {self.pruner.name} knows no rungs: take pruner: halving.")
             if search.rungs and search.rungs[-1] >= self.epochs:
                 raise ValueError(
                     f"{search.rungs[-1]} is no epoch to rest after: trainings have {self.epochs}."
                 )
+
+    @property
+    def sampler(self) -> Named:
+        """The sampler with the options that are given."""
+        return fixed_part(self.search.sampler, SAMPLERS)
+
+    @property
+    def pruner(self) -> Named:
+        """The pruner with the options that are given."""
+        return fixed_part(self.search.pruner, PRUNERS)
 
     @property
     def epochs(self) -> int:

@@ -25,7 +25,7 @@ class Run(NamedTuple):
 
 def runs_of(facts: Facts) -> list[Run]:
     """The search, and random search where it was run."""
-    sampler = f" ({facts.space.search.sampler})" if facts.space else ""
+    sampler = f" ({facts.space.sampler})" if facts.space else ""
     found = [run(f"the search{sampler}", facts.rows, facts.maximise[0])]
     if facts.baseline:
         found.append(run("random search", facts.baseline, facts.maximise[0]))

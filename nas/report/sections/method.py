@@ -99,10 +99,10 @@ def search(facts: Facts) -> str:
     how = f"{ended(facts.rows)}." if facts.rows else "No trials yet."
     if facts.space is None:
         return f"{how} Objectives: {goals}."
-    settings = facts.space.search
+    space = facts.space
     return (
-        f"Optuna, sampler {settings.sampler}, pruner {settings.pruner}, seed {settings.seed}. "
-        f"Objectives: {goals}. {how}{rests(facts.space)}{beside(facts)}"
+        f"Optuna, sampler {space.sampler}, pruner {space.pruner}, seed {space.search.seed}. "
+        f"Objectives: {goals}. {how}{rests(space)}{beside(facts)}"
     )
 
 

@@ -11,6 +11,7 @@ from nas.report.sections import observed_figures as maps
 from nas.report.sections.twin_tables import MANY
 from nas.report.style import counted, is_kind, number, signed
 from nas.report.trial_rows import Row
+from nas.space.methods import SAMPLERS
 
 
 def observed_section(facts: Facts, seen: Observed) -> Section:
@@ -52,11 +53,11 @@ def warning(facts: Facts, seen: Observed) -> str:
 
 def company(facts: Facts) -> str:
     """What the sampler did to the rows."""
-    sampler = facts.space.search.sampler if facts.space else "unknown"
-    if sampler == "random":
-        return "Candidates were drawn at random: options had equal company, but for chance."
-    if sampler == "grid":
+    sampler = facts.space.sampler.name if facts.space else "unknown"
+    if sampler in SAMPLERS and SAMPLERS[sampler].enumerates:
         return "Candidates are points of a grid, balanced only where all of it was trained."
+    if sampler in SAMPLERS and not SAMPLERS[sampler].learns:
+        return "Candidates were drawn at random: options had equal company, but for chance."
     return (
         f"The sampler ({sampler}) chose candidates by what went well before, so options did not "
         "have equal company."
