@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from nas.export.retrain import export as export
     from nas.model.architecture import Architecture as Architecture
     from nas.model.network import Network as Network
-    from nas.search.coordinator import search as search
+    from nas.search.options import WorkerOptions as WorkerOptions
+    from nas.search.run import search as search
     from nas.space.space import SearchSpace as SearchSpace
 
 #: public name -> module; loaded when first used, so that the command line starts at once
@@ -18,7 +19,8 @@ HOMES = {
     "Network": "nas.model.network",
     "SearchSpace": "nas.space.space",
     "export": "nas.export.retrain",
-    "search": "nas.search.coordinator",
+    "WorkerOptions": "nas.search.options",
+    "search": "nas.search.run",
 }
 __all__ = list(HOMES)
 

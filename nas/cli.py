@@ -13,6 +13,7 @@ import typer
 
 from nas.common.errors import SpaceError, UserError
 from nas.common.paths import DATA_DIR, OUT, STORAGE
+from nas.search.options import RayCluster, WorkerOptions
 
 app = typer.Typer(
     name="nas",
@@ -231,29 +232,37 @@ def search(
     trust: Trust = False,
 ) -> None:
     """Run the study of a space, or resume it where it stands."""
-    from nas.search.coordinator import search as run
+    from nas.search.run import search as run
 
     start = time.monotonic()
     given = {"search.seed": seed, "search.baseline": baseline}
     changes = [f"{key}={value}" for key, value in given.items() if value is not None]
     loaded = load_space(space, [*(settings or []), *changes], imports)
     seconds = seconds_of(timeout or loaded.search.timeout)
-    where: dict[str, Any] = {"storage": storage, "workers": workers}
-    where |= {"workers_per_gpu": workers_per_gpu}
-    where |= {"cluster": cluster_of(ray, workers, cpus_per_worker, gpus_per_worker)}
-    where |= {"data_dir": data_dir, "out": out, "trust": trust}
+    options = WorkerOptions(
+        storage=storage,
+        workers=workers,
+        workers_per_gpu=workers_per_gpu,
+        cluster=cluster_of(ray, workers, cpus_per_worker, gpus_per_worker),
+        data_dir=data_dir,
+        out=out,
+        trust=trust,
+    )
     name = check_study_name(study)
-    outcome = run(loaded, trials=trials, timeout=seconds, study=name, extend=extend, **where)
+    outcome = run(
+        loaded, trials=trials, timeout=seconds, study=name, extend=extend, options=options
+    )
     searched = outcome.study
     if loaded.search.baseline and outcome.how == "finished":
         from nas.search.baseline import run_baseline
 
-        outcome = run_baseline(searched, timeout=remaining(seconds, start), **where)
+        outcome = run_baseline(searched, loaded, options, timeout=remaining(seconds, start))
     if loaded.section.payoff and outcome.how == "finished":
         from nas.payoff.run import payoff as twins
+        from nas.search.allow_code import code_of
 
-        left = remaining(seconds, start)
-        outcome = twins(searched, loaded.section.payoff, timeout=left, **where)
+        left, allowed = remaining(seconds, start), code_of(loaded.dataset)
+        outcome = twins(searched, loaded.section.payoff, options, timeout=left, allowed=allowed)
     end(outcome, storage, out)
 
 
@@ -271,18 +280,17 @@ def worker(
 ) -> None:
     """Join a study that was started elsewhere, and leave when it has no trials left to run."""
     import_modules(imports)
-    from nas.search.attach import join
+    from nas.search.attach import attach
 
-    outcome = join(
-        study,
+    options = WorkerOptions(
         storage=storage,
         workers=workers,
         workers_per_gpu=workers_per_gpu,
-        timeout=seconds_of(timeout),
         data_dir=data_dir,
         out=out,
         trust=trust,
     )
+    outcome = attach(study, options, timeout=seconds_of(timeout))
     if outcome.how == "interrupted":
         raise typer.Exit(INTERRUPTED)
 
@@ -397,11 +405,8 @@ def payoff(
     opened = load_study(open_storage(storage), study)
     allow_plugins(opened, trust, say)
     settings = settings_of(opened, {"top": top, "seeds": seeds, "depths": depths, "vary": vary})
-    outcome = run(
-        opened,
-        settings,
+    options = WorkerOptions(
         storage=storage,
-        timeout=seconds_of(timeout),
         workers=workers,
         workers_per_gpu=workers_per_gpu,
         cluster=cluster_of(ray, workers, cpus_per_worker, gpus_per_worker),
@@ -409,6 +414,7 @@ def payoff(
         out=out,
         trust=trust,
     )
+    outcome = run(opened, settings, options, timeout=seconds_of(timeout))
     end(outcome, storage, out)
 
 
@@ -453,10 +459,10 @@ def resume_command(storage: str) -> str:
     return shlex.join(["nas", *given])
 
 
-def cluster_of(address: str | None, workers: int | None, cpus: float, gpus: float) -> Any:
+def cluster_of(
+    address: str | None, workers: int | None, cpus: float, gpus: float
+) -> RayCluster | None:
     """Where Ray places the workers and what each takes; None without --ray."""
-    from nas.search.pools.ray import RayCluster
-
     if address is None:
         return None
     return RayCluster(address=address, workers=workers, cpus=cpus, gpus=gpus)

@@ -15,6 +15,7 @@ from nas.report.build import write_report
 from nas.report.data import gather
 from nas.report.status import status_lines
 from nas.search.baseline import OTHER_SEED, at_random, run_baseline
+from nas.search.options import WorkerOptions
 from nas.search.study import load_study
 from nas.space.space import SearchSpace
 from nas.storage.handles import engine_of
@@ -41,7 +42,8 @@ def beside(tmp_path: Path, space: Callable[..., SearchSpace], search_here: Any) 
     """A search of three trials at random, and random search beside it, in a file."""
     study = search_here(space(), 3)
     url = str(engine_of(study._storage).url)
-    outcome = run_baseline(study, storage=url, data_dir=tmp_path, out=tmp_path / "out")
+    options = WorkerOptions(storage=url, data_dir=tmp_path, out=tmp_path / "out")
+    outcome = run_baseline(study, space(), options)
     assert outcome.how == "finished"
     return url, study, outcome.study
 

@@ -19,7 +19,8 @@ from nas.data.module import open_data
 from nas.data.pictures import DataError
 from nas.data.survey import survey_lines
 from nas.data.torch_datasets import DatasetModule, as_module, labels_of
-from nas.search.attach import join
+from nas.search.attach import attach
+from nas.search.options import WorkerOptions
 from nas.space.estimate import estimate
 from nas.space.space import SearchSpace
 from nas.space.yaml import Source
@@ -73,7 +74,7 @@ def test_a_torch_dataset_is_searched_and_exported_from_python(
     for again in (
         lambda: nas.search(space, storage=storage, out=tmp_path),
         lambda: nas.export(outcome.study, seeds=2, output=tmp_path / "best.py", out=tmp_path),
-        lambda: join("given", storage=storage, out=tmp_path, workers=1),
+        lambda: attach("given", WorkerOptions(storage=storage, out=tmp_path, workers=1)),
     ):
         with pytest.raises(UserError, match="an object that a Python program hands over"):
             again()

@@ -11,13 +11,13 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas.common.paths import checkpoint_file
-from nas.search.coordinator import remove_left_checkpoints
 from nas.search.duplicates import same_candidates
 from nas.search.lease import acquire
 from nas.search.pruners.asha import Asha, default_rungs
 from nas.search.pruners.base import NoPruner
 from nas.search.pruners.registry import pruner_of
 from nas.search.queue import pending_of
+from nas.search.run import remove_left_checkpoints
 from nas.search.samplers.subsampled_tpe import judged
 from nas.search.study import create_study
 from nas.search.trial import TrialEnvironment, run_trial

@@ -60,7 +60,6 @@ def nas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     inside = tmp_path / "a" / "b" / "c"
     inside.mkdir(parents=True)
     monkeypatch.chdir(inside)
-    monkeypatch.setenv("NAS_STATE_DIR", str(inside / "state"))
 
     def run(*arguments: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["nas", *arguments, "--storage", "sqlite:///s.db"])

@@ -10,7 +10,8 @@ from rich.console import Console
 from nas.payoff.analysis import analyse
 from nas.payoff.run import payoff
 from nas.payoff.verdict import verdict
-from nas.search.coordinator import search
+from nas.search.options import WorkerOptions
+from nas.search.run import search
 from nas.space.space import SearchSpace
 
 SPACE = Path(__file__).parents[1] / "experiments" / "digits_twins" / "digits_twins.yaml"
@@ -29,10 +30,10 @@ def outcome(tmp_path_factory):
     folder = tmp_path_factory.mktemp("digits_twins")
     storage, quiet, said = f"sqlite:///{folder}/nas.db", Console(quiet=True), StringIO()
     space = SearchSpace.load(SPACE, SETTINGS)
-    found = search(space, storage=storage, out=folder, console=quiet)
-    settings = space.section.payoff
+    options = WorkerOptions(storage=storage, out=folder)
+    found = search(space, options=options, console=quiet)
     told = Console(file=said, width=200)
-    outcome = payoff(found.study, settings, storage=storage, out=folder, console=told)
+    outcome = payoff(found.study, space.section.payoff, options, console=told)
     assert outcome.how == "finished"
     return analyse(outcome.study), said.getvalue()
 

@@ -18,7 +18,8 @@ from test_search import LONG, only_zombies, wait_for
 
 from nas.cli import app
 from nas.common.errors import StudyError
-from nas.search.pools.ray import RayCluster, refuse_files, refuse_secrets
+from nas.search.options import RayCluster
+from nas.search.pools.ray import refuse_files, refuse_secrets
 from nas.search.study import load_study
 from nas.search.trial_attributes import CRASHES
 from nas.storage.open import open_storage
@@ -179,12 +180,12 @@ def is_running(pid: int) -> bool:
 
 def test_workers_are_counted_by_what_each_takes() -> None:
     node = {"CPU": 16.0, "GPU": 2.0, "memory": 64 * 2.0**30}
-    assert RayCluster().room(node) == 16
-    assert RayCluster(cpus=2).room(node) == 8
-    assert RayCluster(cpus=0.1).room(node) == 64, "each needs its memory"
-    assert RayCluster(gpus=1).room(node) == 2
-    assert RayCluster(gpus=0.1).room(node | {"GPU": 1.0}) == 10
-    assert RayCluster(gpus=0.5).room({"CPU": 16.0, "memory": 2.0**40}) == 0
+    assert RayCluster().num_workers(node) == 16
+    assert RayCluster(cpus=2).num_workers(node) == 8
+    assert RayCluster(cpus=0.1).num_workers(node) == 64, "each needs its memory"
+    assert RayCluster(gpus=1).num_workers(node) == 2
+    assert RayCluster(gpus=0.1).num_workers(node | {"GPU": 1.0}) == 10
+    assert RayCluster(gpus=0.5).num_workers({"CPU": 16.0, "memory": 2.0**40}) == 0
 
 
 def test_a_file_is_no_storage_for_several_machines() -> None:

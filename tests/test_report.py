@@ -515,7 +515,7 @@ def test_figures_have_titles_on_their_axes(twins):
 
 
 def test_a_study_that_was_trained_is_reported_from_its_storage(tmp_path, monkeypatch):
-    from nas.search.coordinator import search
+    from nas.search.run import search
     from nas.space.space import SearchSpace
 
     monkeypatch.chdir(tmp_path)

@@ -28,8 +28,8 @@ from nas.report.status import status_lines
 from nas.search import queue
 from nas.search import trial as trial_module
 from nas.search.best_trials import best_trials
-from nas.search.coordinator import search
 from nas.search.progress import Progress
+from nas.search.run import search
 from nas.search.study import load_study
 from nas.space.methods import PRUNERS, SAMPLERS
 from nas.space.space import SearchSpace

@@ -27,12 +27,12 @@ from nas.common.processes import this_worker
 from nas.search import trial as trial_module
 from nas.search.failures import MAX_RETRIES, ConsecutiveFailures, cause_of, record_crash
 from nas.search.lease import acquire, requeue
-from nas.search.pools.local import launch
+from nas.search.pools.local import start_process
 from nas.search.progress import LastingStream
 from nas.search.queue import refill_of
 from nas.search.study import create_study
 from nas.search.trial import TrialEnvironment, run_trial
-from nas.search.warm_start import TAKEN_FROM, extended
+from nas.search.warm_start import TAKEN_FROM, warm_started
 from nas.space.space import SearchSpace
 from nas.storage.handles import engine_of
 from nas.storage.open import open_storage
@@ -242,16 +242,16 @@ def test_a_changed_space_takes_over_what_fits(space: Make, search_here: Run, fas
     old = space("search.duplicates=new_seed")
     study = search_here(old, 6, name="x")
     backend = open_storage(f"sqlite:///{fast}/nas.db")
-    assert extended(backend, "x", old) == "x"
+    assert warm_started(backend, "x", old) == "x"
     wider = space("architecture.depth=[1, 2, 3]")
-    assert extended(backend, "x", wider) == "x-2"
+    assert warm_started(backend, "x", wider) == "x-2"
     taken = optuna.load_study(study_name="x-2", storage=backend).get_trials()
     assert [trial.params for trial in taken] == [trial.params for trial in study.trials]
     assert [trial.values for trial in taken] == [trial.values for trial in study.trials]
-    assert extended(backend, "x", wider) == "x-2", "the same command goes on there"
+    assert warm_started(backend, "x", wider) == "x-2", "the same command goes on there"
     assert len(optuna.load_study(study_name="x-2", storage=backend).trials) == 6
     narrower = space("architecture.depth=[1]")
-    assert extended(backend, "x", narrower) == "x-3"
+    assert warm_started(backend, "x", narrower) == "x-3"
     third = optuna.load_study(study_name="x-3", storage=backend).get_trials()
     assert third == [], "a depth that is not drawn any more is another candidate's parameter"
     assert len(study.get_trials()) == 6, "the old study stays"
@@ -264,12 +264,12 @@ def test_what_breaks_new_constraints_or_has_other_objectives_is_not_taken(
     backend = open_storage(f"sqlite:///{fast}/nas.db")
     sizes = sorted({trial.user_attrs["parameters"] for trial in study.trials})
     bounded = space(f"constraints={{parameters: {{max: {sizes[0]}}}}}")
-    name = extended(backend, "x", bounded)
+    name = warm_started(backend, "x", bounded)
     kept = optuna.load_study(study_name=name, storage=backend).get_trials()
     assert {trial.user_attrs["parameters"] for trial in kept} == {sizes[0]}
     assert all(trial.user_attrs[TAKEN_FROM][0] == "x" for trial in kept)
     with pytest.raises(StudyError, match="other objectives"):
-        extended(backend, "x", space("training.epochs=3", "search.objectives=[val_loss]"))
+        warm_started(backend, "x", space("training.epochs=3", "search.objectives=[val_loss]"))
 
 
 def test_a_worker_starts_though_the_fork_server_dies_of_it() -> None:
@@ -279,7 +279,7 @@ def test_a_worker_starts_though_the_fork_server_dies_of_it() -> None:
     os.kill(server, signal.SIGSTOP)
     threading.Timer(1.0, os.kill, (server, signal.SIGKILL)).start()
     process = multiprocessing.get_context("forkserver").Process(target=time.sleep, args=(0,))
-    launch(process)
+    start_process(process)
     process.join(60)
     assert process.exitcode == 0
     assert forkserver._forkserver._forkserver_pid != server  # type: ignore[attr-defined]

@@ -10,22 +10,24 @@ import tempfile
 import time
 from pathlib import Path
 
-from nas.search.pools.local import Crew
+import psutil
+
+from nas.search.pools.local import LocalPool
 from nas.search.study import create_study
-from nas.search.worker import Job
+from nas.search.worker import WorkerSpec
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
 
 
-def start(crew: Crew, index: int) -> dict[str, float]:
+def start(pool: LocalPool, index: int) -> dict[str, float]:
     """Start one more worker and wait until it is ready."""
     begin = time.monotonic()
-    member = crew.start_one(index)
-    crew.members.append(member)
-    assert member.pipe.poll(120)
+    worker = pool._start_worker(index)
+    pool._workers.append(worker)
+    assert worker.pipe.poll(120)
     wall = time.monotonic() - begin
-    ticks = Path(f"/proc/{member.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return {"seconds": round(wall, 2), "processor_seconds": sum(map(int, ticks)) / 100}
+    spent = psutil.Process(worker.process.pid).cpu_times()
+    return {"seconds": round(wall, 2), "processor_seconds": round(spent.user + spent.system, 2)}
 
 
 def main() -> None:
@@ -37,10 +39,11 @@ def main() -> None:
         url = f"sqlite:///{folder}/nas.db"
         create_study(open_storage(url, create=True), "digits", SearchSpace.load("digits", []))
         place = Path(folder)
-        crew = Crew(Job(storage=url, study="digits", data_dir=place, out=place, workers=1), 0)
-        crew.start()
-        times = [start(crew, index) for index in range(6)]
-        crew.leave()
+        spec = WorkerSpec(storage=url, study="digits", data_dir=place, out=place, num_workers=1)
+        pool = LocalPool(spec, 0)
+        pool._start()
+        times = [start(pool, index) for index in range(6)]
+        pool.stop()
     output.write_text(json.dumps(times, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(times))
 

@@ -28,7 +28,7 @@ from nas.data.given import given_module
 from nas.export.prediction import Inputs, inputs_of, inputs_of_search
 from nas.export.source import module_source
 from nas.model.network import Network
-from nas.search.allow_code import allow_plugins, require_trust
+from nas.search.allow_code import allow_plugins, code_in_storage, refuse_other_code
 from nas.search.best_trials import best_trials
 from nas.search.study import objectives_of
 from nas.training.candidate import Candidate
@@ -78,7 +78,8 @@ def export(
     place = f"trial {chosen.number} of study {study.study_name!r}"
     candidate = Candidate.from_json(chosen.user_attrs["candidate"], place)
     if train:
-        require_trust(study, trust, say)
+        allowed = code_in_storage(study, trust, say)
+        refuse_other_code(candidate.dataset, allowed, study.study_name)
         runs = []
         given = given_module(candidate.dataset, data)
         for run in retrained(candidate, first_seed(chosen), seeds, folder, Path(data_dir), given):

@@ -1,6 +1,6 @@
-"""The runs that are due: laid out in the study of the twins, a few ahead of its workers."""
+"""The runs of twins that are yet to be added to their study."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,38 +11,32 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.common.errors import StudyError
 from nas.payoff.records import cells_of
 from nas.payoff.runs import Cell, Key, Run
-from nas.search.coordinator import KeepDue
-from nas.search.queue import num_wanted
-from nas.storage.handles import storage_of
-from nas.storage.locks import locked
-from nas.storage.retry import with_retry
 
 #: twins that count for nothing: failed with an error, or taken back with a plan
 VOID = (TrialState.FAIL, TrialState.PRUNED)
 
 
-def supply(twins: Study, fresh: list[dict[str, Any]], ahead: int) -> KeepDue:
-    """A function that keeps some of the fresh runs due; True when there was none left to add."""
-    left = list(fresh)
+class TwinSource:
+    """The runs that are to be added to a study of twins, as the attributes of each."""
 
-    def add(number: int) -> None:
-        with locked(storage_of(twins)) as hold:  # another process may add the same runs
-            known = set(known_runs(twins))
-            for attrs in left[:number]:
-                hold()
-                if (attrs["candidate_hash"], attrs["seed"]) not in known:
-                    due = optuna.trial.create_trial(state=TrialState.WAITING, user_attrs=attrs)
-                    twins.add_trial(due)
-        del left[:number]
+    def __init__(self, fresh: list[dict[str, Any]]) -> None:
+        self._left = list(fresh)
 
-    def keep_due(trials: Sequence[FrozenTrial]) -> bool:
-        if not left:
-            return True
-        if wanted := num_wanted(trials, ahead):
-            with_retry(add)(wanted)
-        return False
+    def remaining(self, trials: Sequence[FrozenTrial]) -> int:
+        """See TrialSource."""
+        return len(self._left)
 
-    return keep_due
+    def add(
+        self, study: Study, trials: Sequence[FrozenTrial], count: int, hold: Callable[[], object]
+    ) -> None:
+        """See TrialSource; another process may have added the same runs."""
+        known = set(known_runs(study))
+        for attrs in self._left[:count]:
+            hold()
+            if (attrs["candidate_hash"], attrs["seed"]) not in known:
+                waiting = optuna.trial.create_trial(state=TrialState.WAITING, user_attrs=attrs)
+                study.add_trial(waiting)
+        del self._left[:count]
 
 
 def fresh_runs(

@@ -3,76 +3,61 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
-from optuna.storages import BaseStorage
 from optuna.study import Study
 from pydantic import ValidationError
 from rich.console import Console
 
 from nas.common.errors import StudyError
-from nas.common.machine import visible_gpus
-from nas.common.paths import DATA_DIR, OUT, study_folder
 from nas.data.given import given_module
 from nas.payoff.forecast import forecast
 from nas.payoff.plan import Plan
-from nas.payoff.queue import fresh_runs, supply, valid_trials
+from nas.payoff.queue import TwinSource, fresh_runs, valid_trials
 from nas.payoff.records import cells_of, finished_twins
 from nas.payoff.runs import Factors, Run, first_runs, further_runs, own_runs, planned_keys
 from nas.payoff.study import has_begun, open_twins
 from nas.payoff.tuning import tuned_rates
-from nas.search.allow_code import require_trust, vouch
-from nas.search.coordinator import Outcome, crew_of, num_workers, speaker, watch
-from nas.search.pools.ray import RayCluster
+from nas.search.allow_code import AllowedCode, code_in_storage
+from nas.search.coordinator import Outcome, run_trials
+from nas.search.options import WorkerOptions
 from nas.search.progress import Progress, lasting_console
+from nas.search.queue import TrialQueue
+from nas.search.session import Session
 from nas.search.study import TWINS, has_study, load_study, space_of
-from nas.search.worker import Job
+from nas.search.worker import WorkerSpec
 from nas.space.schema import PayoffSection, current
 from nas.storage.handles import storage_of
-from nas.storage.open import open_storage
 
 
 def payoff(
     study: Study,
     settings: PayoffSection,
+    options: WorkerOptions,
     *,
-    storage: str,
     timeout: float | None = None,
-    workers: int | None = None,
-    workers_per_gpu: int = 1,
-    cluster: RayCluster | None = None,
-    data_dir: str | Path = DATA_DIR,
-    out: str | Path = OUT,
-    trust: bool = False,
     data: Any = None,
     console: Console | None = None,
+    allowed: AllowedCode = frozenset(),
 ) -> Outcome:
     """Train the twins of a study, or resume them, until all are done or `timeout` seconds are over.
 
     All that is compared is written to the study of the twins before the first one runs. What is
-    asked for after one has finished is trained too, and marked.
+    asked for after one has finished is trained too, and marked. allowed: code that the user named
+    in a file.
     """
-    console = console or lasting_console()
-    backend = open_storage(storage, wait=speaker(console))
-    require_trust(study, trust, speaker(console))
+    session = Session(options, console or lasting_console())
+    allowed = code_in_storage(study, options.trust, session.log, allowed)
     space = space_of(study)
-    twins, plan, beyond = open_twins(backend, study, space, settings)
-    vouch(twins, plan.base.dataset, trust, lambda said: None)
-    job = Job(
-        storage=storage,
-        study=twins.study_name,
-        data_dir=Path(data_dir),
-        out=study_folder(out, study.study_name),
-        workers=num_workers(workers, space, workers_per_gpu),
-        gpus=visible_gpus(),
-        data=given_module(space.dataset, data),
-    )
-    for line in forecast(plan, beyond, twins, study, job.workers):
-        speaker(console)(line)
+    twins, plan, beyond = open_twins(session.storage, study, space, settings)
+    allowed = code_in_storage(twins, options.trust, session.log, allowed)
+    given = given_module(space.dataset, data)
+    spec = session.worker_spec(twins.study_name, space, study.study_name, allowed, given)
+    for line in forecast(plan, beyond, twins, study, spec.num_workers):
+        session.log(line)
     deadline = time.monotonic() + timeout if timeout else math.inf
     for runs in phases(twins, plan, beyond):
-        outcome = run_all(job, backend, twins, runs, deadline, console, cluster)
+        outcome = run_all(session, spec, twins, runs, deadline)
         if outcome.how != "finished":
             break
     return outcome
@@ -127,21 +112,14 @@ def stands(study: Study) -> bool:
 
 
 def run_all(
-    job: Job,
-    storage: BaseStorage,
-    twins: Study,
-    fresh: list[dict[str, Any]],
-    deadline: float,
-    console: Console,
-    cluster: RayCluster | None = None,
+    session: Session, spec: WorkerSpec, twins: Study, fresh: list[dict[str, Any]], deadline: float
 ) -> Outcome:
     """Train runs that are not in the study yet."""
     total = len(twins.get_trials(deepcopy=False)) + len(fresh)
-    progress = Progress(console, ["val_accuracy"], total)
-    crew = crew_of(job, total, cluster, speaker(console))
-    keep_due = supply(twins, fresh, 2 * max(1, job.workers))
+    progress = Progress(session.console, ["val_accuracy"], total)
+    queue = TrialQueue(twins, TwinSource(fresh), 2 * max(1, spec.num_workers))
     left = None if deadline == math.inf else max(1.0, deadline - time.monotonic())
-    return Outcome(twins, watch(crew, storage, twins, progress, keep_due, left))
+    return run_trials(twins, session.pool(spec, total), progress, queue.refill, timeout=left)
 
 
 def best_factors(twins: Study, plan: Plan) -> Factors:

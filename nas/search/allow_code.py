@@ -1,18 +1,12 @@
-"""Whose word it is that a study may run code: its plugins and the `class_path` of its data set are
-imported.
+"""Which code a study may run: its plugins and the `class_path` of its data set are imported.
 
-A study is signed with a key of the user who made it. One that somebody else made, in a shared
-storage or a file that was sent, runs its code only where `--trust` says so.
+Code that the user names in a file of their own is allowed. Code out of a storage, where others may
+have written, runs only with `--trust`. What was allowed when a command started is all that its
+workers run, whatever the storage says by then.
 """
 
-import hashlib
-import hmac
 import json
-import os
 import re
-import secrets
-import stat
-from pathlib import Path
 
 from optuna.study import Study
 
@@ -26,45 +20,85 @@ from nas.space.yaml import Source
 
 #: class_path and init_args
 Code = tuple[str, str]
-#: what a signature of plugins is made of before their names: no class_path is called so
-PLUGINS = "plugins"
-KEY_BYTES = 32
+#: what may run
+AllowedCode = frozenset[Code]
 
 
-def require_trust(study: Study, trusted: bool, say: Log) -> None:
-    """Name the code that running a study runs, and import its plugins; StudyError for code this
-    user neither signed nor trusts. Call it before anything of the study is run.
+def code_in_file(dataset: Dataset, log: Log) -> AllowedCode:
+    """The code of a data set that the user named in a file: allowed, and named before it runs."""
+    found = code_of(dataset)
+    for class_path, _ in found:
+        log(f"This space runs code: {class_path}")
+    return found
+
+
+def code_in_storage(
+    study: Study, trust: bool, log: Log, allowed: AllowedCode = frozenset()
+) -> AllowedCode:
+    """All code that running a study can run: of its space, and of the candidates in its trials.
+
+    It is named before it runs, and plugins are imported. StudyError for code that is neither
+    trusted nor allowed already.
     """
-    allow_plugins(study, trusted, say)
-    for class_path, init_args in sorted(codes_of(study)):
-        say(f"This space runs code: {class_path}")
-        if not trusted and not is_signed(study, (class_path, init_args)):
+    allow_plugins(study, trust, log)
+    found = _stored_code(study)
+    for class_path, init_args in sorted(found - allowed):
+        log(f"This space runs code: {class_path}")
+        if not trust:
             raise StudyError(
-                f"study {study.study_name!r} was not made on this account, and it runs the code of "
-                f"{class_path} with {shown(init_args)}. If you know that code, add --trust."
+                f"study {study.study_name!r} runs the code of {class_path} with "
+                f"{shown(init_args)}, which was read from the storage. If you know that code, add "
+                "--trust."
             )
+    return found | allowed
 
 
-def allow_plugins(study: Study, trusted: bool, say: Log) -> None:
-    """Import the plugins of a study; StudyError for those this user neither signed nor trusts."""
-    missing = missing_plugins(study)
-    if missing:
-        say(f"This space runs code: {', '.join(missing)}")
-        if not trusted and not has_signed_plugins(study):
-            raise StudyError(
-                f"study {study.study_name!r} was not made on this account, and it runs the code of "
-                f"{', '.join(missing)}. If you know that code, add --trust."
-            )
-        import_plugins(missing)
+def allow_plugins(study: Study, trust: bool, log: Log) -> None:
+    """Import the plugins of a study; StudyError if they are not trusted, unless the user named them
+    in a file or with --import, and they are imported already."""
+    missing = [name for name in _plugins_of(study) if name not in imported_plugins()]
+    if not missing:
+        return
+    names = ", ".join(missing)
+    log(f"This space runs code: {names}")
+    if not trust:
+        raise StudyError(
+            f"study {study.study_name!r} runs the code of {names}, which was read from the "
+            "storage. If you know that code, add --trust."
+        )
+    import_plugins(missing)
 
 
-def missing_plugins(study: Study) -> list[str]:
-    """The plugins of a study that this process has not imported."""
-    return [name for name in plugins_of(study) if name not in imported_plugins()]
+def refuse_other_code(dataset: Dataset, allowed: AllowedCode, study: str) -> None:
+    """StudyError if a data set runs code that was not allowed when the command started."""
+    for class_path, init_args in code_of(dataset) - allowed:
+        raise StudyError(
+            f"study {study!r} names other code in the storage than when this command started: "
+            f"{class_path} with {shown(init_args)}. It is not run. If you know that code, start "
+            "the command again."
+        )
 
 
-def plugins_of(study: Study) -> list[str]:
-    """The plugins that the space of a study names; none where it cannot be read."""
+def code_of(dataset: Dataset) -> AllowedCode:
+    """The code of a data set, if it has any."""
+    if dataset.class_path is None:
+        return frozenset()
+    return frozenset({(dataset.class_path, dataset.init_args)})
+
+
+def _stored_code(study: Study) -> AllowedCode:
+    """All code of a stored space and of the stored candidates."""
+    trials = study.get_trials(deepcopy=False)
+    found = {_code_of_candidate(trial.user_attrs.get("candidate")) for trial in trials}
+    known = frozenset(code for code in found if code is not None)
+    try:
+        return known | code_of(space_of(study).dataset)
+    except (ValueError, TypeError, AttributeError):
+        return known  # a space that cannot be read cannot be run
+
+
+def _plugins_of(study: Study) -> list[str]:
+    """The plugins that the space of a study names; none if it cannot be read."""
     try:
         source = Source("space", study.user_attrs["space"])
     except (KeyError, ValueError, TypeError, AttributeError):
@@ -72,110 +106,11 @@ def plugins_of(study: Study) -> list[str]:
     return [name for _, name in named_plugins(source)]
 
 
-def has_signed_plugins(study: Study) -> bool:
-    """Whether this user signed the plugins of the study, all of them, under the name it has now."""
-    key = user_key()
-    known = study.user_attrs.get(attribute(key, PLUGINS))
-    expected = sign(key, study.study_name, (PLUGINS, *plugins_of(study)))
-    return isinstance(known, str) and hmac.compare_digest(known.encode(), expected.encode())
-
-
-def sign_plugins(study: Study) -> None:
-    """Sign the plugins of a study, which this process has imported, as the user named them."""
-    key = user_key()
-    signature = sign(key, study.study_name, (PLUGINS, *plugins_of(study)))
-    study.set_user_attr(attribute(key, PLUGINS), signature)
-
-
-def vouch(study: Study, dataset: Dataset, trusted: bool, say: Log) -> None:
-    """Sign the code of a study that has no trials yet, as the user named it; else require trust."""
-    if plugins_of(study) and not missing_plugins(study):
-        sign_plugins(study)
-    if study.get_trials(deepcopy=False):
-        require_trust(study, trusted, say)
-    elif dataset.class_path is not None:
-        say(f"This space runs code: {dataset.class_path}")
-        key = user_key()
-        signature = sign(key, study.study_name, (dataset.class_path, dataset.init_args))
-        study.set_user_attr(attribute(key), signature)
-
-
-def codes_of(study: Study) -> set[Code]:
-    """All code that running a study can run: of its space, and of the candidates in its trials."""
-    trials = study.get_trials(deepcopy=False)
-    found = {stored_code(trial.user_attrs.get("candidate")) for trial in trials}
-    try:
-        dataset = space_of(study).dataset
-        found.add((dataset.class_path, dataset.init_args) if dataset.class_path else None)
-    except (ValueError, TypeError, AttributeError):
-        pass  # a space that cannot be read cannot be run
-    return {code for code in found if code is not None}
-
-
-def stored_code(candidate: object) -> Code | None:
-    """The code of a stored candidate; None where it has none or cannot be read."""
+def _code_of_candidate(candidate: object) -> Code | None:
+    """The code of a stored candidate; None if it has none or cannot be read."""
     try:
         dataset = json.loads(candidate)["dataset"]  # type: ignore[arg-type]
         class_path, init_args = dataset["class_path"], dataset["init_args"]
         return (class_path, str(init_args)) if re.match(CLASS_PATH, class_path) else None
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-
-
-def is_signed(study: Study, code: Code) -> bool:
-    """Whether this user signed the code of the study, under the name it has now."""
-    key = user_key()
-    known = study.user_attrs.get(attribute(key))
-    expected = sign(key, study.study_name, code)
-    return isinstance(known, str) and hmac.compare_digest(known.encode(), expected.encode())
-
-
-def sign(key: bytes, study: str, code: tuple[str, ...]) -> str:
-    """The signature of a study's name and code."""
-    return hmac.new(key, json.dumps([study, *code]).encode(), hashlib.sha256).hexdigest()
-
-
-def attribute(key: bytes, what: str = "") -> str:
-    """Where a user's signature stands: each user of a shared storage has one of their own."""
-    return f"signature_{what}{hashlib.sha256(key).hexdigest()[:12]}"
-
-
-def user_key() -> bytes:
-    """The key of this user, made when first needed; StudyError where it can be none."""
-    file = state_folder() / "key"
-    try:
-        if not file.exists():
-            make_key(file)
-        key, mode = file.read_bytes(), file.stat().st_mode
-    except OSError as error:
-        raise StudyError(
-            f"the key {file}, which signs studies that run code, cannot be made or read: "
-            f"{error.strerror}. Name another folder with NAS_STATE_DIR."
-        ) from error
-    if len(key) != KEY_BYTES or mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise StudyError(
-            f"the key {file} is damaged, or others may read it: remove it, and it is made anew; "
-            "studies it signed then need --trust."
-        )
-    return key
-
-
-def make_key(file: Path) -> None:
-    """Write a new key, whole or not at all, that its owner alone can read."""
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = file.with_name(f".{file.name}-{secrets.token_hex(8)}")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        out.write(secrets.token_bytes(KEY_BYTES))
-    try:
-        os.link(part, file)
-    except FileExistsError:
-        pass  # another process was faster: its key is ours too
-    finally:
-        part.unlink()
-
-
-def state_folder() -> Path:
-    """Where the key is kept: NAS_STATE_DIR, else nas/ in the user's folder for state."""
-    named = os.environ.get("NAS_STATE_DIR")
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(named) if named else Path(state) / "nas"

@@ -1,11 +1,12 @@
 """Random search beside the search of a study: what its sampler is measured against."""
 
-from typing import Any
-
 from optuna.study import Study
+from rich.console import Console
 
-from nas.search.coordinator import Outcome, search
-from nas.search.study import BASELINE, create_study, space_of
+from nas.search.coordinator import Outcome
+from nas.search.options import WorkerOptions
+from nas.search.run import search
+from nas.search.study import BASELINE, create_study
 from nas.search.trial_attributes import counted
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
@@ -14,17 +15,26 @@ from nas.storage.open import open_storage
 OTHER_SEED = 1_000_000
 
 
-def run_baseline(study: Study, *, storage: str, **options: Any) -> Outcome:
-    """Run or resume random search of the same space with as many trials, pruned in the same way.
+def run_baseline(
+    study: Study,
+    space: SearchSpace,
+    options: WorkerOptions,
+    *,
+    timeout: float | None = None,
+    console: Console | None = None,
+) -> Outcome:
+    """Run or resume random search of the space of a study, with as many trials, pruned alike.
 
-    It is a study beside the one of the search; the options are those of `nas.search`.
+    It is a study beside that of the search.
     """
-    space = at_random(space_of(study))
+    space = at_random(space)
     name = study.study_name + BASELINE
-    beside = create_study(open_storage(storage), name, space)
+    beside = create_study(open_storage(options.storage), name, space)
     beside.set_user_attr("baseline_of", study.study_name)
     trials = len(counted(study.get_trials(deepcopy=False)))
-    return search(space, trials=trials, study=name, storage=storage, **options)
+    return search(
+        space, trials=trials, timeout=timeout, study=name, console=console, options=options
+    )
 
 
 def at_random(space: SearchSpace) -> SearchSpace:

@@ -25,7 +25,7 @@ from nas.storage.retry import with_retry
 
 #: rejected candidates for each one trained, before the constraints are taken to leave nothing
 MOST_REJECTED = 50
-#: adds trials to a study, of which it gets all there are; True if there are none left to add
+#: adds trials to a study, of which it gets all there are; True if there were none left to add
 Refill = Callable[[Sequence[FrozenTrial]], bool]
 
 
@@ -54,10 +54,11 @@ class TrialQueue:
         self._prefetch = prefetch
 
     def refill(self, trials: Sequence[FrozenTrial]) -> bool:
-        """Add trials if too few wait; True if there are none left to add."""
+        """Add trials if too few wait; True if there were none left to add to the given ones."""
+        remaining = self._source.remaining(trials)
         if self._missing(trials):
             with_retry(self._add_missing)()
-        return self._source.remaining(trials) == 0
+        return remaining == 0
 
     def _missing(self, trials: Sequence[FrozenTrial]) -> int:
         """How many are to be added now."""

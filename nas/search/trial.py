@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from nas.common.errors import StudyError, UserError
 from nas.common.paths import checkpoint_file
 from nas.common.processes import this_worker
-from nas.data.catalog import Dataset
+from nas.search.allow_code import code_of
 from nas.search.best_trials import is_among_best
 from nas.search.duplicates import reuse_result, same_candidates
 from nas.search.failures import fail_with
@@ -161,7 +161,7 @@ def _attempt_twin(
 ) -> bool:
     """Train a twin as it was planned: its own seed, its complete training, never pruned."""
     candidate = Candidate.from_json(trial.user_attrs["candidate"])
-    if _code_of(candidate.dataset) != _code_of(space.dataset):
+    if code_of(candidate.dataset) != code_of(space.dataset):
         raise StudyError(f"twin {trial.number} names other code than its space: it is not run.")
 
     def report(record: dict[str, float]) -> bool:
@@ -182,11 +182,6 @@ def _attempt_twin(
     write_result(trial, candidate, trained.result)
     study.tell(trial, trained.result.final["val_accuracy"])
     return False
-
-
-def _code_of(dataset: Dataset) -> tuple[str | None, str]:
-    """What of a data set is run as code."""
-    return dataset.class_path, dataset.init_args
 
 
 def _probe_names(space: SearchSpace) -> list[str]:

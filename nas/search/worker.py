@@ -22,9 +22,11 @@ from nas.common.machine import memory_share
 from nas.common.plugins import import_plugins, imported_plugins
 from nas.common.processes import this_worker
 from nas.common.waiting import Log
+from nas.search.allow_code import AllowedCode, refuse_other_code
 from nas.search.failures import fail
 from nas.search.heartbeat import Heartbeat
 from nas.search.lease import acquire, is_held_by
+from nas.search.pools.base import READY
 from nas.search.queue import pending_of
 from nas.search.study import load_study, space_of
 from nas.space.space import SearchSpace
@@ -38,29 +40,30 @@ PRELOAD = ["nas.search.worker", "nas.search.trial", "optuna_dashboard"]
 PRELOAD += ["alembic.command", "alembic.migration", "sqlalchemy.orm"]
 PRELOAD += ["sqlalchemy.dialects.mysql", "sqlalchemy.dialects.postgresql"]
 PRELOAD += ["sqlalchemy.dialects.sqlite", "psycopg"]  # where it is installed
-#: what a worker says when it begins to look for trials
-READY = "ready"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """What a worker needs to know; it reads the rest from the study.
+class WorkerSpec:
+    """What a worker is started with; it reads everything else from the study.
 
-    gpus: names of the GPUs that workers share in turn; none where there are none. data: the module
-    of a data set that a Python program hands over. plugins: those that its process has imported.
+    out: folder of weights and checkpoints. num_workers: on the same machine, which share its
+    memory. gpus: names of the GPUs that they share in turn. allowed_code: the code that the study
+    may run. data: the data module that a Python program handed over. plugins: those that the
+    coordinator has imported.
     """
 
     storage: str
     study: str
     data_dir: Path
     out: Path
-    workers: int
+    num_workers: int
     gpus: tuple[str, ...] = ()
+    allowed_code: AllowedCode = frozenset()
     data: Any = None
     plugins: tuple[str, ...] = field(default_factory=lambda: tuple(imported_plugins()))
 
 
-def run_worker(job: Job, index: int, messages: Connection) -> None:
+def run_worker(spec: WorkerSpec, index: int, messages: Connection) -> None:
     """Run pending trials until SIGTERM or the coordinator's end; exceptions go to `messages`."""
     import torch
 
@@ -68,8 +71,8 @@ def run_worker(job: Job, index: int, messages: Connection) -> None:
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     torch.set_num_threads(1)
-    if job.gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = job.gpus[index % len(job.gpus)]
+    if spec.gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = spec.gpus[index % len(spec.gpus)]
     parent = multiprocessing.parent_process()
 
     def is_stopped() -> bool:
@@ -80,29 +83,30 @@ def run_worker(job: Job, index: int, messages: Connection) -> None:
             messages.send(message)
 
     try:
-        run_pending(job, is_stopped, send)
+        run_pending(spec, is_stopped, send)
     except UserError as error:
         send(error)
     except Exception:
         send(RuntimeError(traceback.format_exc()))
 
 
-def run_pending(job: Job, is_stopped: Callable[[], bool], log: Log) -> None:
+def run_pending(spec: WorkerSpec, is_stopped: Callable[[], bool], log: Log) -> None:
     """The loop of a worker, here or on a cluster."""
     from nas.search.trial import TrialEnvironment, run_trial
 
-    import_plugins(job.plugins)
-    storage = open_storage(job.storage, wait=log, known=True)
-    study = load_study(storage, job.study)
+    import_plugins(spec.plugins)
+    storage = open_storage(spec.storage, wait=log, known=True)
+    study = load_study(storage, spec.study)
     space = space_of(study)
+    refuse_other_code(space.dataset, spec.allowed_code, spec.study)
     pending = pending_of(study, space)
     heartbeat = Heartbeat(storage, partial(_fail_timed_out, storage, space), is_stopped)
     environment = TrialEnvironment(
-        data_dir=job.data_dir,
-        out=job.out,
+        data_dir=spec.data_dir,
+        out=spec.out,
         interrupted=lambda: is_stopped() or heartbeat.lost,
-        memory=memory_share(job.workers),
-        data=job.data,
+        memory=memory_share(spec.num_workers),
+        data=spec.data,
     )
     _forward_warnings(log)
     log(READY)
@@ -115,7 +119,7 @@ def run_pending(job: Job, is_stopped: Callable[[], bool], log: Log) -> None:
             continue
         pause = FIRST_PAUSE
         with _with_heartbeat(heartbeat, trial_id_of(trial), space.trial_timeout):
-            run_trial(storage, job.study, space, trial, environment)
+            run_trial(storage, spec.study, space, trial, environment)
 
 
 def _sleep(seconds: float, is_stopped: Callable[[], bool]) -> None:

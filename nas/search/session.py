@@ -1,0 +1,91 @@
+"""What every command that trains begins with: an open storage, a console, and its workers."""
+
+import tempfile
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from optuna.storages import BaseStorage
+from rich.console import Console
+
+from nas.common.errors import StudyError
+from nas.common.machine import default_workers, visible_gpus
+from nas.common.paths import study_folder
+from nas.common.waiting import each_once
+from nas.search.allow_code import AllowedCode
+from nas.search.options import WorkerOptions
+from nas.search.pools.base import WorkerPool
+from nas.search.pools.local import LocalPool
+from nas.search.pools.ray import RayPool
+from nas.search.progress import lasting_console
+from nas.search.worker import WorkerSpec
+from nas.space.space import SearchSpace
+from nas.storage.open import open_storage
+
+
+@dataclass
+class Session:
+    """The options of a command, the storage it opens, and the console it reports to."""
+
+    options: WorkerOptions
+    console: Console = field(default_factory=lasting_console)
+    create: bool = False
+
+    @cached_property
+    def storage(self) -> BaseStorage:
+        """The storage, opened when first used; made with `create` if there is none."""
+        return open_storage(self.options.storage, create=self.create, wait=self.log)
+
+    def log(self, text: str) -> None:
+        """Print a sentence for the user, also beside a live table."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def worker_spec(
+        self,
+        study: str,
+        space: SearchSpace,
+        search: str,
+        allowed_code: AllowedCode,
+        data: Any = None,
+    ) -> WorkerSpec:
+        """What the workers of a study are started with; the results of a search and of its twins
+        lie in the folder of the search. data: a data module that a Python program hands over."""
+        folder = study_folder(self.options.out, search)
+        _make_folder(folder)
+        return WorkerSpec(
+            storage=self.options.storage,
+            study=study,
+            data_dir=Path(self.options.data_dir),
+            out=folder,
+            num_workers=_num_workers(self.options, space),
+            gpus=visible_gpus(),
+            allowed_code=allowed_code,
+            data=data,
+        )
+
+    def pool(self, spec: WorkerSpec, num_trials: int) -> WorkerPool:
+        """The workers, no more than there are trials: of this machine, or placed by Ray."""
+        log = each_once(self.log)
+        if self.options.cluster is not None:
+            return RayPool(spec, self.options.cluster, num_trials, log)
+        return LocalPool(spec, min(spec.num_workers, num_trials), log)
+
+
+def _num_workers(options: WorkerOptions, space: SearchSpace) -> int:
+    """Worker processes of this machine: as many as asked for, else as it has room for."""
+    if options.workers is not None:
+        return options.workers
+    return space.search.workers or default_workers(options.workers_per_gpu)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder for results; StudyError if that is impossible or nothing can be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise StudyError(
+            f"the folder {folder} cannot be made or written: {error.strerror}. "
+            "Give another one with --out DIR."
+        ) from error
