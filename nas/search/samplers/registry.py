@@ -59,6 +59,6 @@ def gp(seed: int) -> "BaseSampler":
 @SAMPLERS.register("cmaes", one_objective=True, fewest_ranges=2)
 def cmaes(seed: int) -> "BaseSampler":
     """CMA-ES, for spaces of numbers; categories are drawn at random."""
-    from optuna.samplers import CmaEsSampler
+    from nas.search.samplers.replayed_cmaes import ReplayedCmaEsSampler
 
-    return CmaEsSampler(seed=seed, warn_independent_sampling=False)
+    return ReplayedCmaEsSampler(seed)
