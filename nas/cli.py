@@ -13,6 +13,7 @@ import typer
 
 from nas.common.errors import SpaceError, UserError
 from nas.common.paths import DATA_DIR, OUT, STORAGE
+from nas.common.text import printable
 from nas.search.options import RayCluster, WorkerOptions
 
 app = typer.Typer(
@@ -24,8 +25,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-#: ends of the program, besides 0
-MENDABLE, INTERRUPTED = 2, 130
+#: exit statuses, besides 0
+MENDABLE, ALL_FAILED, INTERRUPTED = 2, 3, 130
 
 Space = Annotated[
     str, typer.Argument(metavar="SPACE", help="A YAML file, or the name of a bundled space.")
@@ -110,11 +111,6 @@ def example(text: str) -> str:
 def say(text: str) -> None:
     """A line on standard output."""
     typer.echo(printable(text))
-
-
-def printable(text: str) -> str:
-    """The text without what a terminal would obey: names in a study may be anybody's."""
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def import_modules(imports: list[str] | None) -> None:
@@ -438,9 +434,10 @@ def schema(
 
 
 def end(outcome: Any, storage: str, out: Path) -> None:
-    """Say how a search or its twins ended, and write the report; status 130 after Ctrl-C."""
+    """Say how a search or its twins ended, and write the report; status 130 after Ctrl-C, and 3 if
+    every trial failed."""
     from nas.report.build import write_report
-    from nas.report.status import finished, searched
+    from nas.report.status import all_failed, finished, searched
 
     for line in finished(outcome, storage, resume=resume_command(storage)):
         say(line)
@@ -449,6 +446,8 @@ def end(outcome: Any, storage: str, out: Path) -> None:
     for path in write_report(storage, searched(outcome), out):
         if path.suffix == ".html":
             say(f"Report: {path}")
+    if all_failed(outcome):
+        raise typer.Exit(ALL_FAILED)
 
 
 def resume_command(storage: str) -> str:

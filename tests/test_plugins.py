@@ -45,20 +45,19 @@ OWN = {"conv5x5", "norm_last", "squared_relu", "pairs", "funnel", "blurred", "rm
 
 
 class Here:
-    """A folder with a plugin and its space, and a user's state beside it."""
+    """A folder with a plugin and its space."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.user = folder, "me"
+        self.folder = folder
         shutil.copy(PARTS, folder)
         (folder / "own.yaml").write_text(SPACE)
 
     def nas(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """A command as this user."""
-        state = {"NAS_STATE_DIR": str(self.folder / "state" / self.user)}
+        """A command in that folder."""
         return subprocess.run(
             [NAS, *arguments],
             cwd=self.folder,
-            env=os.environ | state | variables,
+            env=os.environ | variables,
             capture_output=True,
             text=True,
             timeout=300,
@@ -123,7 +122,7 @@ def test_twins_have_an_arm_of_an_own_shortcut(here: Here) -> None:
 
 
 def test_figures_draw_an_own_shortcut_in_one_colour(here: Here) -> None:
-    run = here.nas("report")
+    run = here.nas("report", "--import", "own_parts")
     assert run.returncode == 0, run.stderr
     assert not run.stderr
     colours: dict[str, set[str]] = {}
@@ -145,7 +144,7 @@ def test_figures_draw_an_own_shortcut_in_one_colour(here: Here) -> None:
 
 def test_the_exported_module_holds_own_parts_and_needs_torch_alone(here: Here) -> None:
     """Equal to the trained network to the bit, as `nas export` itself holds."""
-    run = here.nas("export", "--seeds", "1")
+    run = here.nas("export", "--seeds", "1", "--import", "own_parts")
     assert run.returncode == 0, run.stdout + run.stderr
     source = (here.folder / "best.py").read_text(encoding="utf-8")
     for part in (
@@ -178,17 +177,16 @@ def test_the_schema_for_editors_describes_own_parts(here: Here) -> None:
 # Whose word it is
 
 
-def test_a_plugin_of_others_needs_their_trust(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plugin_out_of_a_storage_needs_trust(here: Here) -> None:
     """Also where no data set is read: the network itself is made by its code."""
-    monkeypatch.setattr(here, "user", "other")
     run = here.nas("export", "--no-train")
     assert run.returncode == 2
-    assert "runs the code of own_parts. If you know that code, add --trust" in run.stderr
+    assert "runs the code of own_parts, which was read from the storage" in run.stderr
+    assert "add --trust" in run.stderr
 
 
-def test_a_look_runs_no_plugin_of_others(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_look_runs_no_plugin_out_of_a_storage(here: Here) -> None:
     """The report names what is missing, and draws what it can."""
-    monkeypatch.setattr(here, "user", "other")
     with (here.folder / "own_parts.py").open("a") as file:
         file.write("\nopen('ran', 'w').close()\n")
     assert here.nas("status").returncode == 0

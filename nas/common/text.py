@@ -1,4 +1,4 @@
-"""Lengths of time as people write them."""
+"""Texts for people: lengths of time as they write them, and what a terminal may print."""
 
 import re
 
@@ -21,3 +21,9 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.1f} {unit}"
     return f"{seconds:.0f} seconds"
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal would obey or could not show: names, causes and notes in a
+    study may be anybody's."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)

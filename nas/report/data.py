@@ -12,11 +12,10 @@ from optuna.study import Study, StudyDirection
 
 from nas.common.errors import UserError
 from nas.common.paths import STORAGE
-from nas.common.plugins import import_plugins
 from nas.payoff.analysis import Payoff, analyse
 from nas.payoff.records import shortened
 from nas.report.trial_rows import Row, brief, read_rows
-from nas.search.allow_code import has_signed_plugins, missing_plugins
+from nas.search.allow_code import missing_plugins
 from nas.search.best_trials import pareto_front as front_of
 from nas.search.study import (
     BASELINE,
@@ -88,7 +87,7 @@ def gather(storage: str, name: str | None) -> Facts:
     if beside := search_of(attrs):
         study = load_study(backend, beside)
         attrs = study.user_attrs
-    import_plugins_of(study)
+    warn_of_missing_plugins(study)
     rows = read_rows(trials_of(study, UNSEEN, BRIEF))
     twins, payoff, verdict = read_twins(backend, study.study_name)
     return Facts(
@@ -107,16 +106,9 @@ def gather(storage: str, name: str | None) -> Facts:
     )
 
 
-def import_plugins_of(study: Study) -> None:
-    """Import the plugins that this user signed for the study; a warning names those left out."""
-    missing = missing_plugins(study)
-    try:
-        if missing and has_signed_plugins(study):
-            import_plugins(missing)
-            return
-    except UserError as error:
-        log.warning("%s", error)
-    if missing:
+def warn_of_missing_plugins(study: Study) -> None:
+    """Name the plugins of a study that the user did not import: a look runs no code of others."""
+    if missing := missing_plugins(study):
         options = " ".join(f"--import {name}" for name in missing)
         log.warning(
             "The plugins of this study are not imported, so some of it may be missing from the "

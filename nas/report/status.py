@@ -71,6 +71,13 @@ def finished(outcome: Outcome, storage: str, resume: str) -> list[str]:
     ]
 
 
+def all_failed(outcome: Outcome) -> bool:
+    """Whether a study was run to its end, and no trial of it ended well."""
+    trials = counted(trials_of(outcome.study, only=(REJECTED,)))
+    failed = all(trial.state == TrialState.FAIL for trial in trials)
+    return outcome.how == "finished" and bool(trials) and failed
+
+
 def searched(outcome: Outcome) -> str:
     """The name of the search, also where its twins or its baseline were trained."""
     return search_of(outcome.study.user_attrs) or outcome.study.study_name

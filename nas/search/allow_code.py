@@ -56,7 +56,7 @@ def code_in_storage(
 def allow_plugins(study: Study, trust: bool, log: Log) -> None:
     """Import the plugins of a study; StudyError if they are not trusted, unless the user named them
     in a file or with --import, and they are imported already."""
-    missing = [name for name in _plugins_of(study) if name not in imported_plugins()]
+    missing = missing_plugins(study)
     if not missing:
         return
     names = ", ".join(missing)
@@ -67,6 +67,11 @@ def allow_plugins(study: Study, trust: bool, log: Log) -> None:
             "storage. If you know that code, add --trust."
         )
     import_plugins(missing)
+
+
+def missing_plugins(study: Study) -> list[str]:
+    """The plugins of a study that this process has not imported."""
+    return [name for name in _plugins_of(study) if name not in imported_plugins()]
 
 
 def refuse_other_code(dataset: Dataset, allowed: AllowedCode, study: str) -> None:

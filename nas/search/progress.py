@@ -13,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from nas.common.text import printable
 from nas.search.trial_attributes import (
     REUSED_FROM,
     candidate_of,
@@ -101,7 +102,7 @@ class Progress:
             if trial.number not in self.reported:
                 self.reported.add(trial.number)
                 line = self.line(trial, len(self.reported))
-                self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+                self.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
         if self.console.is_terminal:
             self.live.update(self.view(trials, done))
 
@@ -158,7 +159,11 @@ class Progress:
         parts: list[Text | Table] = [head]
         best = self.best(done)
         if best is not None:
-            parts.append(Text(f"best: trial {best.number}, {self.values(best)}  {described(best)}"))
+            parts.append(
+                Text(
+                    printable(f"best: trial {best.number}, {self.values(best)}  {described(best)}")
+                )
+            )
         parts += [self.running(t) for t in trials if t.state == TrialState.RUNNING]
         return Group(*parts)
 
@@ -170,4 +175,6 @@ class Progress:
         epoch = trial.last_step or 0
         reached = f", {trial.intermediate_values[epoch]:.4f}" if epoch else ""
         epochs = f"epoch {epoch} of {candidate.training.epochs}{reached}"
-        return Text(f"  trial {trial.number}: {epochs}  {describe(candidate)}", style="dim")
+        return Text(
+            printable(f"  trial {trial.number}: {epochs}  {describe(candidate)}"), style="dim"
+        )

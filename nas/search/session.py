@@ -12,6 +12,7 @@ from rich.console import Console
 from nas.common.errors import StudyError
 from nas.common.machine import default_workers, visible_gpus
 from nas.common.paths import study_folder
+from nas.common.text import printable
 from nas.common.waiting import each_once
 from nas.search.allow_code import AllowedCode
 from nas.search.options import WorkerOptions
@@ -39,7 +40,7 @@ class Session:
 
     def log(self, text: str) -> None:
         """Print a sentence for the user, also beside a live table."""
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def worker_spec(
         self,

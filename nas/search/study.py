@@ -106,7 +106,8 @@ def _newest(storage: BaseStorage) -> str:
 
 def search_of(attrs: Mapping[str, Any]) -> str | None:
     """The name of the search that a study of twins or of a baseline stands beside."""
-    return attrs.get("twins_of") or attrs.get("baseline_of")
+    name = attrs.get("twins_of") or attrs.get("baseline_of")
+    return name if isinstance(name, str) else None
 
 
 def space_of(study: Study) -> SearchSpace:
