@@ -55,7 +55,7 @@ def blurred(in_channels, out_channels, stride):
 def conv5x5(in_channels, *, width: int = 0):
     """One 5x5 convolution.
 
-    width: channels; 0 takes those of the first stage.
+    width: channels; left out, those of the first stage.
     """
     return Conv(in_channels, width, 5), Norm(width), Activation()
 

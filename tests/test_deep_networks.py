@@ -16,12 +16,12 @@ from pathlib import Path
 from nas.data import open_data
 from nas.training.candidate import OPTIMIZERS
 from nas.space.space import SearchSpace
-from nas.space.enumeration import Walker
+from nas.space.enumeration import EnumeratingTrial
 from nas.training.lightning import build_network
 
 torch.set_num_threads(2)
 space = SearchSpace.load(sys.argv[1], ["dataset.train_size=128", "dataset.validation_size=10"])
-candidate = space.candidate(Walker([], lambda name, values: [(values.items[0], 1)]))
+candidate = space.candidate(EnumeratingTrial([], lambda name, values: [(values.items[0], 1)]))
 size, optimizer = candidate.training.batch_size, candidate.training.optimizer
 data = open_data(candidate.dataset, data_dir=Path(sys.argv[2]), batch_size=size, seed=0)
 network = build_network(candidate, candidate.cost(), 0, None)

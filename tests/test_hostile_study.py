@@ -12,7 +12,7 @@ from conftest import TINY
 
 from nas.cli import main
 from nas.common.paths import study_folder
-from nas.space.enumeration import Walker, every
+from nas.space.enumeration import EnumeratingTrial, all_values
 from nas.space.space import SearchSpace
 
 ROOT = Path(__file__).parents[1] / "nas"
@@ -82,7 +82,7 @@ def make(name: str, attrs: dict[str, Any], **trial: Any) -> None:
     for key, value in (SPACE | attrs).items():
         study.set_user_attr(key, value)
     Path("tiny.yaml").write_text(TINY)
-    candidate = SearchSpace.load("tiny.yaml").candidate(Walker([], every)).to_json()
+    candidate = SearchSpace.load("tiny.yaml").candidate(EnumeratingTrial([], all_values)).to_json()
     known = {"candidate": candidate, "candidate_hash": "x", "seed": 0, "val_accuracy": 0.5}
     choice = {EVIL: optuna.distributions.CategoricalDistribution(["<b>", "c"])}
     for _ in range(2):

@@ -30,7 +30,7 @@ from nas.model.blocks import (
     same_shape,
     transitions,
 )
-from nas.model.layout import plan
+from nas.model.layout import lay_out
 from nas.model.network import Network
 
 torch.set_num_threads(1)
@@ -162,7 +162,7 @@ def test_the_module_is_the_network(name):
 
 @pytest.mark.parametrize("name", CASES)
 def test_only_what_is_used_is_written(name):
-    source, layout = export(CASES[name]), plan(CASES[name])
+    source, layout = export(CASES[name]), lay_out(CASES[name])
     tree = ast.parse(source)
     words = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
     parts = {n.name for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef)}

@@ -11,7 +11,7 @@ from conftest import small
 from nas.common.errors import UserError
 from nas.data import Dataset
 from nas.model.architecture import Named
-from nas.space.enumeration import Walker, every
+from nas.space.enumeration import EnumeratingTrial, all_values
 from nas.space.space import SearchSpace
 from nas.training.candidate import OPTIMIZERS, SCHEDULES, Candidate, Training
 
@@ -75,7 +75,7 @@ def test_what_was_stored_before_keys_were_added_keeps_its_hash(
     """A study is resumed only with the same space; these are the hashes of version 0.1.0."""
     space = SearchSpace.load(name)
     assert space.hash == space_hash
-    assert space.candidate(Walker([], every)).hash == candidate_hash
+    assert space.candidate(EnumeratingTrial([], all_values)).hash == candidate_hash
 
 
 def test_unknown_class_weights_are_refused() -> None:

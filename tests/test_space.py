@@ -16,9 +16,9 @@ from nas.common.errors import SpaceError
 from nas.data import DataError
 from nas.model.architecture import Architecture
 from nas.model.cost import cost
-from nas.model.layout import plan
+from nas.model.layout import lay_out
 from nas.model.network import Network
-from nas.space.enumeration import Values, largest
+from nas.space.enumeration import Values, coordinate_ascent
 from nas.space.json_schema import schema_text
 from nas.space.space import SearchSpace, bundled_spaces
 from nas.space.yaml import Source
@@ -135,7 +135,7 @@ def test_a_name_without_options_has_its_defaults() -> None:
         assert block.arguments == {"ratio": 0.25, "groups": 1, "stride_first": False}
 
 
-# Tied keys and those of a stage.
+# Shared keys and those of a stage.
 
 KEYS = {
     "depth": "[1, 2]",
@@ -256,7 +256,7 @@ def test_what_is_drawn_can_be_built_and_is_canonical(architecture: str) -> None:
     for _, found in drawn(load(architecture)):
         assert Architecture.from_json(found.to_json()) == found
         depths = tuple(stage.depth for stage in found.stages)
-        laid_out = (plan(found), depths, found.norm, found.activation, found.stem)
+        laid_out = (lay_out(found), depths, found.norm, found.activation, found.stem)
         assert by_plan.setdefault(laid_out, found) == found
 
 
@@ -308,8 +308,8 @@ def test_the_largest_is_found_by_changing_one_thing_after_another() -> None:
             numbers.append(trial.suggest_int("extra", 0, 9))
         return tuple(numbers)
 
-    assert largest(run, sum) == (9,) * 21
-    assert sum(largest(run, lambda numbers: -sum(numbers))) == 0
+    assert coordinate_ascent(run, sum) == (9,) * 21
+    assert sum(coordinate_ascent(run, lambda numbers: -sum(numbers))) == 0
 
 
 def test_a_continuous_range_means_infinitely_many() -> None:

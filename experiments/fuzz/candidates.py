@@ -1,6 +1,6 @@
 """Good candidates as they are stored: of the bundled spaces, and of a module of the user."""
 
-from nas.space.enumeration import Walker, every
+from nas.space.enumeration import EnumeratingTrial, all_values
 from nas.space.space import SearchSpace, bundled_spaces
 from nas.space.yaml import Source
 from nas.training.candidate import Candidate
@@ -15,7 +15,7 @@ architecture: {depth: 2, stages: [{width: 8, block: {bottleneck: {ratio: 0.5}}},
 
 def first(space: SearchSpace) -> Candidate:
     """The candidate of the first values of a space."""
-    return space.candidate(Walker([], every))
+    return space.candidate(EnumeratingTrial([], all_values))
 
 
 SPACES = [SearchSpace.load(name) for name in bundled_spaces()]

@@ -1,7 +1,7 @@
 """Architecture -> the Python module of its network: torch alone, one line for each block.
 
 Block types are copied from nas/model/blocks.py and block classes from nas/model/network.py: what is
-exported is the code that was trained. The rest is written from the plan. Title and facts are the
+exported is the code that was trained. The rest is written from the layout. Title and facts are the
 only foreign text and stand in the docstring alone; all else is a number or a registered name.
 """
 
@@ -42,10 +42,10 @@ from nas.model.blocks import (
 from nas.model.layout import (
     Block,
     activation_layer,
+    iterate_operations,
+    lay_out,
     norm_groups,
-    plan,
     stride_of,
-    trace,
     without_norm,
 )
 
@@ -151,7 +151,7 @@ class Writer:
     def __init__(self, architecture: Architecture) -> None:
         self.architecture = architecture
         self.copier = Copier()
-        self.layout = plan(architecture)
+        self.layout = lay_out(architecture)
         self.blocks = list(zip(architecture.blocks(), self.layout.blocks, strict=True))
         self.groups = norm_groups(architecture)
         self.activation = activation_layer(architecture)
@@ -167,7 +167,7 @@ class Writer:
             yield from self.copier.function(name, BLOCKS.function(name), self.options[name])
         if isinstance(self.activation.kind, type):
             yield from self.copier.kind(self.activation.kind)
-        yield self.architecture.activation_order, self.weave()
+        yield self.architecture.activation_order, self.interleave()
         for name, layout in {r.shortcut: b.shortcut for r, b in self.blocks}.items():
             if any(isinstance(op, ZeroPad) for op in layout or ()):
                 yield from self.copier.kind(network.ZeroPad)
@@ -182,7 +182,7 @@ class Writer:
 
     def convolutions(self) -> Iterator[tuple[str, str]]:
         """The function that makes convolutions, after the class of those that are strided 1x1."""
-        ops = [op for _, op, _, _ in trace(self.layout, self.architecture.image_shape)]
+        ops = [op for _, op, _, _ in iterate_operations(self.layout, self.architecture.image_shape)]
         shapes = {(op.kernel_size, op.stride) for op in ops if isinstance(op, Conv)}
         strided = any(network.conv_class(*shape) is network.StridedPointwise for shape in shapes)
         if strided:
@@ -193,7 +193,7 @@ class Writer:
         made = CONV_CLASS + made if strided else made
         yield "conv", CONV.format(made=made, with_bias="with" if bias else "without")
 
-    def weave(self) -> str:
+    def interleave(self) -> str:
         """The function that puts norms and activations between convolutions."""
         norm_first = self.order.cycle.index("norm") < self.order.cycle.index("conv")
         channels: Any = Source("layer.in_channels" if norm_first else "layer.out_channels")
@@ -246,7 +246,7 @@ class Writer:
         )
 
     def layers(self, start: int, stop: int) -> str:
-        """Those of the woven layers as one module; 0 is the beginning or the end."""
+        """Those of the layers of the order as one module; 0 is the beginning or the end."""
         if (self.cycle * 2)[start or None : stop or None] == ["act"]:
             return f"layers[{start}]"
         return f"nn.Sequential(*layers[{start or ''}:{stop or ''}])".replace("[:]", "")

@@ -12,9 +12,9 @@ Scalar = int | float | bool | str
 T = TypeVar("T", bound=Any)
 
 #: what a network has at most: more could not be counted in a second, nor trained
-MOST_BLOCKS, MOST_CHANNELS, MOST_CLASSES, MOST_SIDE = 2_000, 100_000, 1_000_000, 4_096
+MAX_BLOCKS, MAX_CHANNELS, MAX_CLASSES, MAX_SIDE = 2_000, 100_000, 1_000_000, 4_096
 #: the largest number among the options of a part
-LARGEST = 1_000_000
+MAX_OPTION = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Named:
         if not all(isinstance(option, Scalar) for option in options.values()):
             raise TypeError(f"the options of {name} must be numbers or words, found {options!r}")
         numbers = [option for option in options.values() if not isinstance(option, str)]
-        if not all(abs(number) <= LARGEST for number in numbers):  # also where it is NaN
+        if not all(abs(number) <= MAX_OPTION for number in numbers):  # also where it is NaN
             raise ValueError(f"the options of {name} are too large: {options!r}")
         return cls.of(name, **options)
 
@@ -124,12 +124,12 @@ class Architecture:
 
     def check_sizes(self) -> None:
         """ValueError where a size is no count, or larger than a network can be."""
-        sizes = {"stem.width": (self.stem.arguments.get("width"), MOST_CHANNELS)}
-        sizes["num_classes"] = (self.num_classes, MOST_CLASSES)
+        sizes = {"stem.width": (self.stem.arguments.get("width"), MAX_CHANNELS)}
+        sizes["num_classes"] = (self.num_classes, MAX_CLASSES)
         for index, side in enumerate(self.image_shape):
-            sizes[f"image_shape.{index}"] = (side, MOST_SIDE)
+            sizes[f"image_shape.{index}"] = (side, MAX_SIDE)
         for index, stage in enumerate(self.stages):
-            for key, most in (("depth", MOST_BLOCKS), ("width", MOST_CHANNELS), ("stride", 64)):
+            for key, most in (("depth", MAX_BLOCKS), ("width", MAX_CHANNELS), ("stride", 64)):
                 sizes[f"stages.{index}.{key}"] = (getattr(stage, key), most)
         for name, (size, most) in sizes.items():
             if type(size) is not int or not 1 <= size <= most:
@@ -165,8 +165,8 @@ class Architecture:
 
 def check_blocks(count: int) -> None:
     """ValueError for more blocks than a network can have."""
-    if count > MOST_BLOCKS:
-        raise ValueError(f"{count:,} blocks are too many: a network has {MOST_BLOCKS:,} at most.")
+    if count > MAX_BLOCKS:
+        raise ValueError(f"{count:,} blocks are too many: a network has {MAX_BLOCKS:,} at most.")
 
 
 def checked(record: T) -> T:
@@ -193,7 +193,7 @@ def takes_transition(stage: Stage, in_channels: int) -> bool:
 
 def is_number(value: Any) -> bool:
     """Whether it is a number between those an option can be."""
-    return type(value) in (int, float) and abs(value) <= LARGEST
+    return type(value) in (int, float) and abs(value) <= MAX_OPTION
 
 
 def shortcut_kind(stage: Stage, changes_shape: bool) -> str:

@@ -64,7 +64,7 @@ NORMS: Registry[Callable[..., int | None]] = Registry("norm")
 
 
 @BLOCKS.register("basic")
-def basic(in_channels, out_channels, stride):
+def basic(in_channels: int, out_channels: int, stride: int) -> tuple[Conv, ...]:
     """Two 3x3 convolutions (He et al. 2015, section 4.2)."""
     return (
         conv(in_channels, out_channels, 3, stride),
@@ -74,14 +74,14 @@ def basic(in_channels, out_channels, stride):
 
 @BLOCKS.register("bottleneck")
 def bottleneck(
-    in_channels,
-    out_channels,
-    stride,
+    in_channels: int,
+    out_channels: int,
+    stride: int,
     *,
     ratio: float = 0.25,
     groups: int = 1,
     stride_first: bool = False,
-):
+) -> tuple[Conv, ...]:
     """1x1, 3x3 and 1x1 convolution, narrower inside (He et al. 2015; groups: Xie et al. 2017).
 
     ratio: the inner width as a share of the outer one.
@@ -97,7 +97,7 @@ def bottleneck(
     )
 
 
-# Activation orders: how norm and activation are woven between the convolutions.
+# Activation orders: how norms and activations stand between the convolutions.
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ def transitions() -> list[str]:
 def conv3x3(in_channels: int, *, width: int = 0) -> Ops:
     """One 3x3 convolution, for small pictures (He et al. 2015, section 4.2).
 
-    width: channels; 0 takes those of the first stage.
+    width: channels; left out, those of the first stage.
     """
     return Conv(in_channels, width, 3), Norm(width), Activation()
 
@@ -207,7 +207,7 @@ def conv3x3(in_channels: int, *, width: int = 0) -> Ops:
 def conv7x7_pool(in_channels: int, *, width: int = 0) -> Ops:
     """7x7 convolution of stride 2 and a 3x3 maximum of stride 2 (He et al. 2015, Table 1).
 
-    width: channels; 0 takes those of the first stage.
+    width: channels; left out, those of the first stage.
     """
     return Conv(in_channels, width, 7, 2), Norm(width), Activation(), MaxPool()
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from nas.model.architecture import Architecture
 from nas.model.blocks import Activation, Conv, MaxPool, Norm
-from nas.model.layout import activation_layer, norm_groups, plan, trace
+from nas.model.layout import activation_layer, iterate_operations, lay_out, norm_groups
 
 
 class Cost(NamedTuple):
@@ -26,15 +26,15 @@ PARAMETER_BYTES = 8
 
 
 def cost(architecture: Architecture, *, batch_size: int = 128, state_bytes: int = 4) -> Cost:
-    """Count a network from its plan; `state_bytes` are those that the optimiser keeps for each
+    """Count a network from its layout; `state_bytes` are those that the optimiser keeps for each
     parameter. ValueError where it cannot be built.
     """
-    layout = plan(architecture)
+    layout = lay_out(architecture)
     bias, activation = norm_groups(architecture) is None, activation_layer(architecture)
     parameters = (layout.features + 1) * architecture.num_classes
     multiply_adds = layout.features * architecture.num_classes
     depth, kept, channels = 1, 0, architecture.image_shape[0]
-    for part, op, pixels_in, pixels_out in trace(layout, architecture.image_shape):
+    for part, op, pixels_in, pixels_out in iterate_operations(layout, architecture.image_shape):
         if isinstance(op, Conv):
             weights = op.in_channels * op.out_channels * op.kernel_size**2 // op.groups
             parameters += weights + bias * op.out_channels

@@ -1,10 +1,10 @@
-"""Architecture -> the operations of every block, with all numbers in place."""
+"""The layout of a network: the operations of every block, with all numbers in place."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 
-from nas.model.architecture import MOST_CHANNELS, Architecture, BlockRecord
+from nas.model.architecture import MAX_CHANNELS, Architecture, BlockRecord
 from nas.model.blocks import (
     ACTIVATIONS,
     BLOCKS,
@@ -35,7 +35,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Layout:
     """The whole network as operations; the head pools and classifies `features` channels."""
 
     stem: Ops
@@ -44,20 +44,20 @@ class Plan:
     features: int
 
 
-def plan(architecture: Architecture) -> Plan:
-    """Lay out every operation. ValueError where a name is unknown or a number impossible."""
+def lay_out(architecture: Architecture) -> Layout:
+    """The layout of an architecture; ValueError for an unknown name or an impossible number."""
     check_choices(architecture)
     order = ORDERS[architecture.activation_order]()
     records = architecture.blocks()
     stem = STEMS[architecture.stem.name](architecture.image_shape[0], **architecture.stem.arguments)
     features = records[-1].out_channels
-    final = lead(order, features) if leads(order) else ()
+    final = leading_operations(order, features) if num_leading(order) else ()
     blocks = tuple(block(record, order, first=number == 0) for number, record in enumerate(records))
-    result = Plan(stem, blocks, final, features)
+    layout = Layout(stem, blocks, final, features)
     if norm_groups(architecture) is None:
-        result = strip_norms(result)
-    check(architecture, result)
-    return result
+        layout = strip_norms(layout)
+    check(architecture, layout)
+    return layout
 
 
 def norm_groups(architecture: Architecture) -> int | None:
@@ -70,8 +70,8 @@ def activation_layer(architecture: Architecture) -> Layer:
     return ACTIVATIONS[architecture.activation]()
 
 
-def strip_norms(plan: Plan) -> Plan:
-    """The same plan without norm operations."""
+def strip_norms(layout: Layout) -> Layout:
+    """The same layout without norm operations."""
     blocks = tuple(
         Block(
             without_norm(block.before),
@@ -79,9 +79,9 @@ def strip_norms(plan: Plan) -> Plan:
             None if block.shortcut is None else without_norm(block.shortcut),
             without_norm(block.after),
         )
-        for block in plan.blocks
+        for block in layout.blocks
     )
-    return Plan(without_norm(plan.stem), blocks, without_norm(plan.final), plan.features)
+    return Layout(without_norm(layout.stem), blocks, without_norm(layout.final), layout.features)
 
 
 def block(record: BlockRecord, order: Order, *, first: bool) -> Block:
@@ -93,9 +93,9 @@ def block(record: BlockRecord, order: Order, *, first: bool) -> Block:
     convs = BLOCKS[record.type.name](
         record.in_channels, record.out_channels, record.stride, **record.type.arguments
     )
-    branch, after = weave(order, convs)
+    branch, after = interleave(order, convs)
     before: Ops = ()
-    num_lead = leads(order)
+    num_lead = num_leading(order)
     shortcut = SHORTCUTS[record.shortcut](record.in_channels, record.out_channels, record.stride)
     if first:
         branch = branch[num_lead:]
@@ -117,19 +117,19 @@ def without_norm(ops: Ops) -> Ops:
     return tuple(op for op in ops if not isinstance(op, Norm))
 
 
-def leads(order: Order) -> int:
+def num_leading(order: Order) -> int:
     """How many operations stand before the first convolution."""
     return order.cycle.index("conv")
 
 
-def lead(order: Order, channels: int) -> Ops:
+def leading_operations(order: Order, channels: int) -> Ops:
     """Those operations; after the last block of a network they stand once more."""
     table: dict[str, Op] = {"norm": Norm(channels), "act": Activation()}
-    return tuple(table[name] for name in order.cycle[: leads(order)])
+    return tuple(table[name] for name in order.cycle[: num_leading(order)])
 
 
-def weave(order: Order, convs: tuple[Conv, ...]) -> tuple[Ops, Ops]:
-    """The branch, and what follows the addition."""
+def interleave(order: Order, convs: tuple[Conv, ...]) -> tuple[Ops, Ops]:
+    """Norms and activations between convolutions: the branch, and what follows the addition."""
     ops: list[Op] = []
     norm_first = order.cycle.index("norm") < order.cycle.index("conv")
     for conv in convs:
@@ -147,18 +147,20 @@ def stride_of(op: Op) -> int:
     return 2 if isinstance(op, MaxPool) else 1
 
 
-def trace(plan: Plan, image_shape: tuple[int, int, int]) -> Iterator[tuple[str, Op, int, int]]:
+def iterate_operations(
+    layout: Layout, image_shape: tuple[int, int, int]
+) -> Iterator[tuple[str, Op, int, int]]:
     """Every operation as (part, operation, pixels in, pixels out) along the network.
 
     The part is "stem", "block 3", "shortcut 3" or "final"; sizes are height * width.
     """
     size = image_shape[1:]
-    parts: list[tuple[str, Ops]] = [("stem", plan.stem)]
-    for number, block in enumerate(plan.blocks):
+    parts: list[tuple[str, Ops]] = [("stem", layout.stem)]
+    for number, block in enumerate(layout.blocks):
         if block.shortcut is not None:
             parts.append((f"shortcut {number}", block.shortcut))
         parts.append((f"block {number}", block.before + block.branch + block.after))
-    parts.append(("final", plan.final))
+    parts.append(("final", layout.final))
     for part, ops in parts:
         here = size
         for op in ops:
@@ -182,10 +184,10 @@ def check_choices(architecture: Architecture) -> None:
     architecture.check_sizes()
 
 
-def check(architecture: Architecture, plan: Plan) -> None:
+def check(architecture: Architecture, layout: Layout) -> None:
     """Refuse channel counts, group counts and strides that cannot be, in one sentence."""
     groups = norm_groups(architecture)
-    for part, op, _, _ in trace(plan, architecture.image_shape):
+    for part, op, _, _ in iterate_operations(layout, architecture.image_shape):
         if isinstance(op, Conv):
             check_conv(part, op)
         if isinstance(op, Norm) and groups is not None and groups > 0 and op.channels % groups:
@@ -201,10 +203,10 @@ def check_conv(part: str, conv: Conv) -> None:
     if conv.groups < 1:
         raise ValueError(f"the number of groups must be at least 1, found {conv.groups}.")
     for channels in (conv.in_channels, conv.out_channels):
-        if not 1 <= channels <= MOST_CHANNELS:
+        if not 1 <= channels <= MAX_CHANNELS:
             raise ValueError(
                 f"a convolution of {part} has {channels} channels: it can have 1 to "
-                f"{MOST_CHANNELS:,}."
+                f"{MAX_CHANNELS:,}."
             )
         if channels % conv.groups:
             raise ValueError(

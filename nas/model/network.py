@@ -1,4 +1,4 @@
-"""The nn.Module of an architecture, built from its plan and initialised part by part."""
+"""The nn.Module of an architecture, built from its layout and initialised part by part."""
 
 import hashlib
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from nas.model import blocks as ops
 from nas.model.architecture import Architecture
-from nas.model.layout import Block, activation_layer, norm_groups, plan
+from nas.model.layout import Block, activation_layer, lay_out, norm_groups
 
 
 class Residual(nn.Module):
@@ -81,7 +81,7 @@ class Network(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.checkpointing = checkpointing
-        layout = plan(architecture)
+        layout = lay_out(architecture)
         make = partial(sequence, architecture)
         self.stem = make(layout.stem)
         stages = [nn.Sequential() for _ in architecture.stages]
@@ -97,7 +97,8 @@ class Network(nn.Module):
         x = self.stem(x)
         for block in self.blocks():
             x = recomputed(block, x) if self.checkpointing and self.training else block(x)
-        return self.head(self.final(x).mean((2, 3)))
+        logits: Tensor = self.head(self.final(x).mean((2, 3)))
+        return logits
 
     def blocks(self) -> list[nn.Module]:
         """The blocks from input to output, one for each record of the architecture."""
@@ -105,7 +106,7 @@ class Network(nn.Module):
 
 
 def build_block(architecture: Architecture, block: Block) -> nn.Module:
-    """The module of one planned block."""
+    """The module of one block."""
     make = partial(sequence, architecture)
     after = make(block.after) if block.after else None
     if block.shortcut is None:
@@ -156,7 +157,8 @@ def activation(layer: ops.Layer, *, overwrite: bool) -> nn.Module:
     if overwrite and layer.kind == "ReLU":
         return nn.ReLU(inplace=True)
     kind = getattr(nn, layer.kind) if isinstance(layer.kind, str) else layer.kind
-    return kind(*layer.arguments)
+    module: nn.Module = kind(*layer.arguments)
+    return module
 
 
 def initialise(network: Network, seed: int) -> None:
@@ -207,9 +209,10 @@ def channels_last(network: Network) -> Network:
 
 def recomputed(block: nn.Module, x: Tensor) -> Tensor:
     """The block's output, without keeping what is inside (Chen et al. 2016, sublinear memory)."""
-    return checkpoint(
+    output: Tensor = checkpoint(
         block, x, use_reentrant=False, context_fn=lambda: (nullcontext(), frozen_statistics(block))
     )
+    return output
 
 
 @contextmanager

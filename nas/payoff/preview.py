@@ -9,7 +9,7 @@ from pathlib import Path
 from nas.common.machine import default_workers
 from nas.payoff.forecast import Seconds, cost_line, power_line, trainings
 from nas.payoff.plan import make_plan
-from nas.space.enumeration import Draw, every
+from nas.space.enumeration import RandomTrial, all_values
 from nas.space.estimate import num_pictures, step_seconds, why_not_timed
 from nas.space.schema import PayoffSection
 from nas.space.space import SearchSpace
@@ -37,7 +37,7 @@ def stand_ins(space: SearchSpace, number: int) -> list[Candidate]:
     _, (largest, _) = space.extremes()
     training = max(space.trainings(), key=lambda training: training.epochs)
     generator = random.Random(0)
-    others = [space.candidate(Draw(generator, every)) for _ in range(number - 1)]
+    others = [space.candidate(RandomTrial(generator, all_values)) for _ in range(number - 1)]
     return [Candidate(architecture=largest, training=training, dataset=space.dataset), *others]
 
 

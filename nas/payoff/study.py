@@ -13,7 +13,7 @@ from nas.payoff.plan import BEYOND, FORMER, Plan, keep, keep_plan, kept_plan, ma
 from nas.payoff.records import cells_of
 from nas.search.best_trials import best_first
 from nas.search.study import TWINS
-from nas.space.enumeration import Walker
+from nas.space.enumeration import EnumeratingTrial
 from nas.space.schema import PayoffSection, current
 from nas.space.space import SearchSpace
 from nas.storage.handles import storage_of, trial_id_of
@@ -138,7 +138,7 @@ def refuse_changes(study: Study, changed: Iterable[str]) -> None:
 
 def base_candidates(study: Study, space: SearchSpace, top: int) -> list[Candidate]:
     """The best candidates of the study; without any the first one of the space."""
-    first = Walker([], lambda name, values: [(values.items[0], 1)])
+    first = EnumeratingTrial([], lambda name, values: [(values.items[0], 1)])
     return best_candidates(study, max(1, top)) or [space.candidate(first)]
 
 

@@ -7,7 +7,7 @@ from itertools import product
 from nas.model.architecture import Architecture, Named, Stage, takes_transition
 from nas.model.blocks import BLOCKS, ORDERS, same_shape, transitions
 from nas.model.cost import cost
-from nas.model.layout import norm_groups, plan
+from nas.model.layout import lay_out, norm_groups
 from nas.space.schema import PayoffSection
 from nas.training.candidate import Candidate
 
@@ -250,7 +250,7 @@ def with_wider_stage(architecture: Architecture, index: int) -> Architecture:
 def can_be_built(architecture: Architecture) -> bool:
     """Whether a network has this architecture: a user's own block may ask for certain widths."""
     try:
-        plan(architecture)
+        lay_out(architecture)
     except ValueError:
         return False
     return True

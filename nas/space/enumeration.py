@@ -1,4 +1,4 @@
-"""Walking through a space without Optuna: counting, listing and checking what it holds."""
+"""Enumerating a space without Optuna: what counts, lists and checks the candidates it holds."""
 
 import math
 import random
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 #: a parameter's name and values -> those to try, each with the number of values it stands for
-Groups = Callable[[str, "Values"], Sequence[tuple[Any, float]]]
+Branches = Callable[[str, "Values"], Sequence[tuple[Any, float]]]
 #: values that stand for a continuous range
 SPREAD = 33
 
@@ -30,12 +30,16 @@ class Values:
         return ", ".join(str(item) for item in items)
 
 
-class Walker:
-    """Stands in for a trial, and at each parameter takes the branch that `path` says."""
+class EnumeratingTrial:
+    """In place of an Optuna trial: at each parameter it takes the value whose index `path` says.
 
-    def __init__(self, path: list[int], groups: Groups) -> None:
+    It keeps what it was asked for: all parameters with their values, those of several values with
+    the one taken, and how many candidates this one stands for (weight).
+    """
+
+    def __init__(self, path: list[int], branches: Branches) -> None:
         self.path = path
-        self.groups = groups
+        self.branches = branches
         self.sizes: list[int] = []
         self.parameters: dict[str, Values] = {}
         self.values: dict[str, Any] = {}
@@ -46,12 +50,12 @@ class Walker:
 
     def suggest_int(
         self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
-    ) -> int:
+    ) -> Any:
         return self._take(name, Values(range(low, high + 1, step), ranged=True))
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
+    ) -> Any:
         if step is None:
             between = [low + (high - low) * index / (SPREAD - 1) for index in range(SPREAD - 1)]
             return self._take(name, Values([*between, high], math.inf, ranged=True))
@@ -61,7 +65,7 @@ class Walker:
 
     def _take(self, name: str, values: Values) -> Any:
         self.parameters[name] = values
-        options = self.groups(name, values)
+        options = self.branches(name, values)
         place = len(self.sizes)
         self.sizes.append(len(options))
         value, weight = options[self._branch(place, len(options))]
@@ -74,25 +78,27 @@ class Walker:
         return self.path[place] if place < len(self.path) else 0
 
 
-class Draw(Walker):
-    """A walker that takes branches at random."""
+class RandomTrial(EnumeratingTrial):
+    """A trial that takes values at random."""
 
-    def __init__(self, generator: random.Random, groups: Groups) -> None:
-        super().__init__([], groups)
+    def __init__(self, generator: random.Random, branches: Branches) -> None:
+        super().__init__([], branches)
         self.generator = generator
 
     def _branch(self, place: int, count: int) -> int:
         return self.generator.randrange(count)
 
 
-def walk(run: Callable[[Walker], T], groups: Groups) -> Iterator[tuple[Walker, T]]:
-    """Every branch of a function that draws from a trial, with what it returned."""
+def all_draws(
+    run: Callable[[EnumeratingTrial], T], branches: Branches
+) -> Iterator[tuple[EnumeratingTrial, T]]:
+    """Every way a function can draw from a trial, with what it returned."""
     path: list[int] = []
     while True:
-        walker = Walker(path, groups)
-        yield walker, run(walker)
-        taken = path + [0] * (len(walker.sizes) - len(path))
-        while taken and taken[-1] + 1 == walker.sizes[len(taken) - 1]:
+        trial = EnumeratingTrial(path, branches)
+        yield trial, run(trial)
+        taken = path + [0] * (len(trial.sizes) - len(path))
+        while taken and taken[-1] + 1 == trial.sizes[len(taken) - 1]:
             taken.pop()
         if not taken:
             return
@@ -100,19 +106,21 @@ def walk(run: Callable[[Walker], T], groups: Groups) -> Iterator[tuple[Walker, T
         path = taken
 
 
-def some(run: Callable[[Walker], T], groups: Groups, most: int) -> Iterator[tuple[Walker, T]]:
-    """Every branch; where there are more than `most`, the first ones and as many at random."""
-    walked = walk(run, groups)
-    yield from islice(walked, most)
-    if next(walked, None) is None:
+def sample_or_all(
+    run: Callable[[EnumeratingTrial], T], branches: Branches, most: int
+) -> Iterator[tuple[EnumeratingTrial, T]]:
+    """All draws; of more than `most` the first ones, and as many at random."""
+    draws = all_draws(run, branches)
+    yield from islice(draws, most)
+    if next(draws, None) is None:
         return
     generator = random.Random(0)
     for _ in range(most):
-        walker = Draw(generator, groups)
-        yield walker, run(walker)
+        trial = RandomTrial(generator, branches)
+        yield trial, run(trial)
 
 
-class Each(Sequence[tuple[Any, float]]):
+class EachValue(Sequence[tuple[Any, float]]):
     """All values, each for itself; not written out, as a range may be long."""
 
     def __init__(self, items: Any) -> None:
@@ -125,48 +133,50 @@ class Each(Sequence[tuple[Any, float]]):
         return self.items[index], 1
 
 
-def every(name: str, values: Values) -> Sequence[tuple[Any, float]]:
-    """Branch on all values."""
-    return Each(values.items)
+def all_values(name: str, values: Values) -> Sequence[tuple[Any, float]]:
+    """All values."""
+    return EachValue(values.items)
 
 
-def ends(name: str, values: Values) -> Sequence[tuple[Any, float]]:
-    """Branch on all names, but of numbers only on the smallest and the largest."""
+def corner_values(name: str, values: Values) -> Sequence[tuple[Any, float]]:
+    """All names, but of numbers only the smallest and the largest."""
     items = values.items
     if isinstance(items[0], str):
-        return every(name, values)
+        return all_values(name, values)
     if values.ranged:
         return [(items[0], 1), (items[-1], 1)]
     return [(item, 1) for item in dict.fromkeys((min(items), max(items)))]
 
 
-def largest(run: Callable[[Walker], T], score: Callable[[T], Any]) -> T:
-    """The result of the largest score, found by changing one parameter after another."""
+def coordinate_ascent(run: Callable[[EnumeratingTrial], T], score: Callable[[T], Any]) -> T:
+    """The result of the largest score, found by changing one parameter after another until that
+    makes it no better.
+    """
 
     def take(choices: dict[str, Any], end: int) -> tuple[dict[str, Any], dict[str, Values], T]:
         made: dict[str, Any] = {}
 
         def one(name: str, values: Values) -> Sequence[tuple[Any, float]]:
-            made[name] = choices.get(name, ends(name, values)[end][0])
+            made[name] = choices.get(name, corner_values(name, values)[end][0])
             return [(made[name], 1)]
 
-        walker = Walker([], one)
-        return made, walker.parameters, run(walker)
+        trial = EnumeratingTrial([], one)
+        return made, trial.parameters, run(trial)
 
     chosen, parameters, best = take({}, 0)
     improved = True
     while improved:
         improved = False
         for name, values in list(parameters.items()):
-            for (item, _), end in product(ends(name, values), (0, -1)):
+            for (item, _), end in product(corner_values(name, values), (0, -1)):
                 tried = take(chosen | {name: item}, end)
                 if score(tried[2]) > score(best):
                     (chosen, parameters, best), improved = tried, True
     return best
 
 
-def shapes(name: str, values: Values) -> Sequence[tuple[Any, float]]:
-    """Branch on what decides which parts exist or coincide; count the rest without branching.
+def shape_values(name: str, values: Values) -> Sequence[tuple[Any, float]]:
+    """All values of what decides which parts exist or coincide; the rest is counted by one value.
 
     Of a depth it matters only whether it is one: then a stage may hold nothing but a transition.
     """
@@ -174,16 +184,16 @@ def shapes(name: str, values: Values) -> Sequence[tuple[Any, float]]:
     if key == "depth" and values.size > 1 and 1 in values.items:
         return [(1, 1), (next(item for item in values.items if item != 1), values.size - 1)]
     if key in ("shortcut", "transition", "stride", "width", "block", "stem", "norm"):
-        return every(name, values)
+        return all_values(name, values)
     return [(values.items[0], values.size)]
 
 
-def forms_of_stage(index: int, name: str, values: Values) -> Sequence[tuple[Any, float]]:
-    """Branch on what gives one stage its form; others keep theirs, strides are the largest."""
+def stage_form_values(index: int, name: str, values: Values) -> Sequence[tuple[Any, float]]:
+    """All values of what gives one stage its form; others keep theirs, strides are the largest."""
     key = name.rpartition(".")[2]
     if key == "stride":
         return [(max(values.items), 1)]
     elsewhere = name.startswith("stages.") and not name.startswith(f"stages.{index}.")
     if elsewhere or key in ("depth", "shortcut", "transition", "activation_order", "activation"):
         return [(values.items[0], 1)]
-    return every(name, values)
+    return all_values(name, values)

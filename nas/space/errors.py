@@ -15,7 +15,7 @@ from nas.common.plugins import (
     imported_plugins,
 )
 from nas.space.schema import SpaceSection, current
-from nas.space.yaml import Place, Source, cut
+from nas.space.yaml import KeyPath, Source, cut
 
 #: what is told of a text that has not the form it must have
 HINTS = {
@@ -56,7 +56,7 @@ def import_named_plugins(source: Source) -> None:
             import_plugins([plugin])
 
 
-def named_plugins(source: Source) -> list[tuple[Place, str]]:
+def named_plugins(source: Source) -> list[tuple[KeyPath, str]]:
     """The plugins that a source names, each with its place; what is no name is left out."""
     named = source.data.get("plugins") if isinstance(source.data, dict) else None
     return [
@@ -96,7 +96,7 @@ def message(fault: dict[str, Any]) -> str:
     return f"should {rest}" if should else fault["msg"]
 
 
-def place_of(data: Any, loc: tuple[str | int, ...]) -> Place:
+def place_of(data: Any, loc: tuple[str | int, ...]) -> KeyPath:
     """The path in the YAML data that an error's location means; it also names forms and parts."""
     path: list[str | int] = []
     for step in loc:
@@ -108,7 +108,7 @@ def place_of(data: Any, loc: tuple[str | int, ...]) -> Place:
 
 
 @contextmanager
-def placed(source: Source, path: Place) -> Iterator[None]:
+def placed(source: Source, path: KeyPath) -> Iterator[None]:
     """Turn a ValueError about a part of the data into a SpaceError that says where it stands.
 
     A message that begins with a key of the space, as in `dataset.path: ...`, is placed there.

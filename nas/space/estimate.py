@@ -16,7 +16,7 @@ from nas.data.facts import FACTS
 from nas.model.architecture import Architecture
 from nas.model.cost import Cost, cost
 from nas.model.network import Network, channels_last
-from nas.space.enumeration import Draw, every
+from nas.space.enumeration import RandomTrial, all_values
 from nas.space.space import SearchSpace
 from nas.training.candidate import OPTIMIZERS, Training
 
@@ -106,7 +106,7 @@ def step_seconds(architecture: Architecture, training: Training) -> float:
     seconds = []
     for _ in range(STEPS + 2):
         start = time.perf_counter()
-        F.cross_entropy(network(pictures), labels).backward()
+        torch.autograd.backward(F.cross_entropy(network(pictures), labels))
         optimizer.step()
         optimizer.zero_grad()
         seconds.append(time.perf_counter() - start)
@@ -118,5 +118,5 @@ def mean_seconds(space: SearchSpace, timed: list[tuple[int, float]]) -> float:
     (low, fast), (high, slow) = timed
     slope = (slow - fast) / (high - low) if high > low else 0.0
     generator = random.Random(0)
-    draws = [space.sample(Draw(generator, every)) for _ in range(DRAWS)]
+    draws = [space.sample(RandomTrial(generator, all_values)) for _ in range(DRAWS)]
     return mean(fast + slope * (cost(architecture).multiply_adds - low) for architecture in draws)

@@ -27,7 +27,7 @@ from nas.common.registry import Registry, unknown
 N = TypeVar("N", int, float)
 
 #: values a choice may hold, steps a range may have, and the largest number an option may be
-MOST_VALUES, MOST_STEPS, LARGEST = 256, 1_000_000, 1_000_000
+MAX_CHOICES, MAX_STEPS, MAX_OPTION = 256, 1_000_000, 1_000_000
 
 
 class Section(BaseModel):
@@ -69,8 +69,8 @@ class Range(Section, Generic[N]):
             raise ValueError(
                 f"a step of {self.step} does not fit between {self.low} and {self.high}"
             )
-        if self.step is not None and self.high - self.low > MOST_STEPS * self.step:
-            raise ValueError(f"a step of {self.step} makes more than {MOST_STEPS:,} values")
+        if self.step is not None and self.high - self.low > MAX_STEPS * self.step:
+            raise ValueError(f"a step of {self.step} makes more than {MAX_STEPS:,} values")
         if self.log and (self.low <= 0 or self.step is not None):
             raise ValueError("a logarithmic range starts above 0 and has no step")
         return self
@@ -170,7 +170,7 @@ def choice(one: Any) -> Any:
     unique: Any = {"uniqueItems": True}
     return Annotated[
         list[one],
-        Field(min_length=1, max_length=MOST_VALUES, json_schema_extra=unique),
+        Field(min_length=1, max_length=MAX_CHOICES, json_schema_extra=unique),
         AfterValidator(distinct),
     ]
 
@@ -242,19 +242,19 @@ def one_component_type(registry: Registry[Any], *, searched: bool = True) -> Any
     return Annotated[
         Annotated[plain, Tag("value")] | Annotated[with_options, Tag("options")],
         Discriminator(form),
-        BeforeValidator(nested),
-        Flat(registry, models),
+        BeforeValidator(name_as_key),
+        WithNameKey(registry, models),
     ]
 
 
-def label(one: str | Options) -> str:
+def component_name(one: str | Options) -> str:
     """The name of a part that may carry options."""
     return one if isinstance(one, str) else next(iter(one.model_fields_set))
 
 
 def distinct_parts(values: list[Any]) -> list[Any]:
     """ValueError for a part that stands twice in a choice, with other options."""
-    labels = [label(value) for value in values]
+    labels = [component_name(value) for value in values]
     for one in labels:
         if labels.count(one) > 1:
             raise ValueError(
@@ -264,7 +264,7 @@ def distinct_parts(values: list[Any]) -> list[Any]:
     return values
 
 
-class Flat:
+class WithNameKey:
     """Tells the JSON Schema of a part that `{name: sgd, lr: 0.1}` may stand for it too."""
 
     def __init__(self, registry: Registry[Any], models: dict[str, Any]) -> None:
@@ -280,7 +280,7 @@ class Flat:
         return {"anyOf": forms}
 
 
-def nested(value: Any) -> Any:
+def name_as_key(value: Any) -> Any:
     """`{name: sgd, lr: 0.1}` read as `{sgd: {lr: 0.1}}`."""
     if isinstance(value, dict) and isinstance(value.get("name"), str):
         return {value["name"]: {key: option for key, option in value.items() if key != "name"}}
@@ -302,7 +302,7 @@ def option_type(parameter: inspect.Parameter, *, searched: bool) -> Any:
     """Numbers may be searched in ranges, words and yes or no in choices."""
     kind: Any = parameter.annotation
     if kind in (int, float):
-        bounded: Any = Annotated[kind, Field(ge=0, le=LARGEST)]
-        return number_type(kind, 0, LARGEST) if searched else bounded
+        bounded: Any = Annotated[kind, Field(ge=0, le=MAX_OPTION)]
+        return number_type(kind, 0, MAX_OPTION) if searched else bounded
     words: Any = get_args(kind) if kind is not bool else (True, False)
     return name_type(words) if searched else Literal[words]

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from nas.common.registry import Registry
 from nas.model.architecture import Architecture, Named, Stage, takes_transition
 from nas.model.blocks import BLOCKS, NORMS, STEMS
-from nas.space.fields import Options, Range, label
+from nas.space.fields import Options, Range, component_name
 from nas.space.schema import ArchitectureSection, StageSection, TrainingSection
 from nas.training.candidate import OPTIMIZERS, Training
 
@@ -39,15 +39,15 @@ def draw(trial: Trial, name: str, value: Any) -> Any:
     if len(value) == 1:
         return value[0]
     if any(isinstance(one, Options) for one in value):
-        labels = [label(one) for one in value]
+        labels = [component_name(one) for one in value]
         return value[labels.index(trial.suggest_categorical(name, labels))]
     return trial.suggest_categorical(name, value)
 
 
-def draw_part(trial: Trial, name: str, value: Any, registry: Registry[Any]) -> Named:
+def draw_component(trial: Trial, name: str, value: Any, registry: Registry[Any]) -> Named:
     """A registered part with all its options; those of the parts not chosen do not exist."""
     one = draw(trial, name, value)
-    chosen = label(one)
+    chosen = component_name(one)
     given = {} if isinstance(one, str) else dict(getattr(one, chosen) or {})
     defaults = {key: option.default for key, option in registry.options(chosen).items()}
     options = {
@@ -57,15 +57,15 @@ def draw_part(trial: Trial, name: str, value: Any, registry: Registry[Any]) -> N
     return Named.of(chosen, **options)
 
 
-def fixed_part(value: Any, registry: Registry[Any]) -> Named:
+def given_component(value: Any, registry: Registry[Any]) -> Named:
     """A registered part of which nothing is searched, with those options that are given."""
-    chosen = label(value)
+    chosen = component_name(value)
     given = None if isinstance(value, str) else getattr(value, chosen)
     return Named.of(chosen, **(given.model_dump(exclude_unset=True) if given else {}))
 
 
-class Tied:
-    """Keys of a stage: its own, else the one that stages share, drawn once when first needed."""
+class SharedKeys:
+    """The keys that stages share: a stage has its own value, else the shared one, drawn once."""
 
     def __init__(self, shared: ArchitectureSection) -> None:
         self.shared = shared
@@ -88,13 +88,13 @@ def draw_architecture(
 ) -> Architecture:
     """One architecture. What would change nothing is not drawn: a transition where no shape
     changes or nothing is added, an activation order where no block has a shortcut."""
-    stem = draw_part(trial, "stem", section.stem, STEMS)
-    norm = draw_part(trial, "norm", section.norm, NORMS)
+    stem = draw_component(trial, "stem", section.stem, STEMS)
+    norm = draw_component(trial, "norm", section.norm, NORMS)
     activation = draw(trial, "activation", section.activation)
-    tied, stages = Tied(section), []
+    shared, stages = SharedKeys(section), []
     in_channels = stem.arguments["width"]
     for index, stage in enumerate(section.stages):
-        stages.append(draw_stage(trial, tied, stage, index, in_channels))
+        stages.append(draw_stage(trial, shared, stage, index, in_channels))
         in_channels = stages[-1].width
     if not stem.arguments["width"]:
         stem = Named.of(stem.name, **stem.arguments | {"width": stages[0].width})
@@ -110,21 +110,21 @@ def draw_architecture(
 
 
 def draw_stage(
-    trial: Trial, tied: Tied, stage: StageSection, index: int, in_channels: int
+    trial: Trial, shared: SharedKeys, stage: StageSection, index: int, in_channels: int
 ) -> Stage:
     """One stage, in its one canonical form; in_channels is 0 where the stem follows its width."""
 
     def value(name: str, given: Any) -> Any:
         return draw(trial, name, given)
 
-    def part(name: str, given: Any) -> Named:
-        return draw_part(trial, name, given, BLOCKS)
+    def component(name: str, given: Any) -> Named:
+        return draw_component(trial, name, given, BLOCKS)
 
-    width = tied.draw(stage, index, "width", value)
-    stride = tied.draw(stage, index, "stride", value)
-    block = tied.draw(stage, index, "block", part)
-    depth = tied.draw(stage, index, "depth", value)
-    shortcut = tied.draw(stage, index, "shortcut", value)
+    width = shared.draw(stage, index, "width", value)
+    stride = shared.draw(stage, index, "stride", value)
+    block = shared.draw(stage, index, "block", component)
+    depth = shared.draw(stage, index, "depth", value)
+    shortcut = shared.draw(stage, index, "shortcut", value)
     drawn = Stage(
         depth=depth,
         width=width,
@@ -135,7 +135,7 @@ def draw_stage(
     )
     if not takes_transition(drawn, in_channels or width):
         return drawn
-    transition = tied.draw(stage, index, "transition", value)
+    transition = shared.draw(stage, index, "transition", value)
     if depth == 1:
         shortcut = "none" if transition == "none" else "identity"
     return replace(drawn, shortcut=shortcut, transition=transition)
@@ -145,13 +145,13 @@ def draw_order(trial: Trial, section: ArchitectureSection, stages: list[Stage]) 
     """The activation order; a plain network is the same under all of them, so it has the first."""
     order = section.activation_order
     if isinstance(order, list) and all(stage.shortcut == "none" for stage in stages):
-        return order[0]
-    return draw(trial, "activation_order", order)
+        return str(order[0])
+    return str(draw(trial, "activation_order", order))
 
 
 def draw_training(trial: Trial, section: TrainingSection) -> Training:
     """The settings of one training."""
-    optimizer = draw_part(trial, "training.optimizer", section.optimizer, OPTIMIZERS)
+    optimizer = draw_component(trial, "training.optimizer", section.optimizer, OPTIMIZERS)
     keys = [key for key in TrainingSection.model_fields if key != "optimizer"]
     values = {key: draw(trial, f"training.{key}", getattr(section, key)) for key in keys}
     return Training(optimizer=optimizer, **values)

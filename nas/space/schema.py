@@ -9,7 +9,7 @@ from nas.common.plugins import MODULE
 from nas.common.registry import Registry
 from nas.common.text import PATTERN, seconds_of
 from nas.data.catalog import AUGMENTATIONS, CLASS_PATH, COLOUR, NAMES
-from nas.model.architecture import MOST_BLOCKS, MOST_CHANNELS, MOST_CLASSES
+from nas.model.architecture import MAX_BLOCKS, MAX_CHANNELS, MAX_CLASSES
 from nas.model.blocks import (
     ACTIVATIONS,
     BLOCKS,
@@ -21,7 +21,7 @@ from nas.model.blocks import (
     transitions,
 )
 from nas.space.fields import (
-    LARGEST,
+    MAX_OPTION,
     Section,
     ascending,
     component,
@@ -36,10 +36,10 @@ from nas.space.methods import PRUNERS, SAMPLERS
 from nas.training.candidate import CLASS_WEIGHTS, OPTIMIZERS, SCHEDULES
 from nas.training.result import OBJECTIVES
 
-Size = Annotated[Any, number(int, 1, MOST_CHANNELS)]
-Depth = Annotated[Any, number(int, 1, MOST_BLOCKS)]
+Size = Annotated[Any, number(int, 1, MAX_CHANNELS)]
+Depth = Annotated[Any, number(int, 1, MAX_BLOCKS)]
 Side = Annotated[int, Field(ge=1, le=4096)]
-Blocks = Annotated[int, Field(ge=1, le=MOST_BLOCKS)]
+Blocks = Annotated[int, Field(ge=1, le=MAX_BLOCKS)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Stride = Annotated[Any, number(int, 1, 64)]
 Block = Annotated[Any, component(BLOCKS)]
@@ -107,7 +107,7 @@ class DatasetSection(Section):
     init_args: dict[str, Any] = {}
     image_size: Side | None = None
     image_shape: Annotated[list[Side], Field(min_length=3, max_length=3)] | None = None
-    num_classes: Annotated[int, Field(ge=2, le=MOST_CLASSES)] | None = None
+    num_classes: Annotated[int, Field(ge=2, le=MAX_CLASSES)] | None = None
     augment: Annotated[list[Annotated[str, one_of(AUGMENTATIONS)]], AfterValidator(distinct)] = []
     train_size: Annotated[Count, Field(ge=2)] | None = None
     validation_size: Count | None = None
@@ -125,11 +125,11 @@ class TrainingSection(Section):
     """How the weights move."""
     schedule: Annotated[Any, name(SCHEDULES)] = "cosine"
     """The factor of the learning rate over the training."""
-    warmup: Annotated[Any, number(float, 0, LARGEST)] = 0.0
+    warmup: Annotated[Any, number(float, 0, MAX_OPTION)] = 0.0
     """Epochs over which the learning rate rises at first."""
     label_smoothing: Annotated[Any, number(float, 0, 0.99)] = 0.0
     """Share of the target that is spread over all classes."""
-    gradient_clip: Annotated[Any, number(float, 0, LARGEST)] = 0.0
+    gradient_clip: Annotated[Any, number(float, 0, MAX_OPTION)] = 0.0
     """The largest norm of the gradient; 0 leaves it."""
     class_weights: Annotated[Any, name(CLASS_WEIGHTS)] = "none"
     """Whether rare classes weigh more in the loss."""
@@ -244,7 +244,7 @@ class PayoffSection(Section):
     widths: Annotated[list[Annotated[int, Field(ge=2, le=64)]], AfterValidator(distinct)] = []
     """Factors of all widths with which the ends of the ladder are repeated."""
     lr_factors: Annotated[
-        list[Annotated[float, Field(gt=0, le=LARGEST)]],
+        list[Annotated[float, Field(gt=0, le=MAX_OPTION)]],
         Field(min_length=1, max_length=16),
         AfterValidator(distinct),
     ] = [0.1, 0.3, 1.0, 3.0]

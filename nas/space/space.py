@@ -23,32 +23,32 @@ from nas.data.catalog import (
 )
 from nas.model.architecture import Architecture, Named, check_blocks
 from nas.model.cost import Cost, cost
-from nas.model.layout import plan
+from nas.model.layout import lay_out
 from nas.space.enumeration import (
     Values,
-    ends,
-    every,
-    forms_of_stage,
-    largest,
-    shapes,
-    some,
-    walk,
+    all_draws,
+    all_values,
+    coordinate_ascent,
+    corner_values,
+    sample_or_all,
+    shape_values,
+    stage_form_values,
 )
 from nas.space.errors import blamed, import_named_plugins, placed, read_section
-from nas.space.fields import highest, label, lowest
+from nas.space.fields import component_name, highest, lowest
 from nas.space.methods import PRUNERS, SAMPLERS
-from nas.space.sampling import Trial, draw_architecture, draw_training, fixed_part
+from nas.space.sampling import Trial, draw_architecture, draw_training, given_component
 from nas.space.yaml import Source, bundled_spaces, find
 from nas.training.candidate import LATER_TRAINING_KEYS, Candidate, Training
 
 __all__ = ["SearchSpace", "SpaceError", "bundled_spaces", "differences", "find"]
 
 #: stages drawn before a count is given up as too long
-MOST = 10_000
-#: stages drawn and planned for a check of all stages; where there are more, some at random
-MOST_CHECKED = 4_000
+MAX_ENUMERATED = 10_000
+#: stages drawn and laid out for a check of all stages; where there are more, some at random
+MAX_CHECKED = 4_000
 #: stages of which `nas payoff` trains all combinations
-MOST_STAGES = 8
+MAX_FACTORIAL_STAGES = 8
 
 
 class SearchSpace:
@@ -136,22 +136,22 @@ class SearchSpace:
     def parameters(self) -> dict[str, Values]:
         """Every searched parameter with its values, those that exist only sometimes included."""
         found: dict[str, Values] = {}
-        for walker, _ in some(self.candidate, shapes, self._most // 4):
-            found |= walker.parameters
+        for trial, _ in sample_or_all(self.candidate, shape_values, self._most // 4):
+            found |= trial.parameters
         return found
 
     def num_architectures(self) -> tuple[float, bool]:
         """The number of distinct architectures, and whether it is exact or only a lower bound."""
         seen: dict[Architecture, float] = {}
-        for count, (walker, architecture) in enumerate(walk(self.sample, shapes)):
-            seen[architecture] = max(seen.get(architecture, 0), walker.weight)
+        for count, (trial, architecture) in enumerate(all_draws(self.sample, shape_values)):
+            seen[architecture] = max(seen.get(architecture, 0), trial.weight)
             if count >= self._most:
                 return sum(seen.values()), False
         return sum(seen.values()), True
 
     def grid(self, most: int) -> list[dict[str, Any]]:
         """All assignments of the parameters, at most so many."""
-        return [walker.values for walker, _ in islice(walk(self.candidate, every), most)]
+        return [trial.values for trial, _ in islice(all_draws(self.candidate, all_values), most)]
 
     def extremes(self) -> tuple[tuple[Architecture, Cost], tuple[Architecture, Cost]]:
         """The architectures of the fewest and of the most multiply-adds, with their costs."""
@@ -161,9 +161,9 @@ class SearchSpace:
             spent = cost(architecture, batch_size=batch_size)
             return spent.multiply_adds, spent.parameters
 
-        found = {architecture for _, architecture in some(self.sample, ends, 200)}
-        found.add(largest(self.sample, size))
-        found.add(largest(self.sample, lambda one: tuple(-value for value in size(one))))
+        found = {architecture for _, architecture in sample_or_all(self.sample, corner_values, 200)}
+        found.add(coordinate_ascent(self.sample, size))
+        found.add(coordinate_ascent(self.sample, lambda one: tuple(-value for value in size(one))))
         ordered = sorted(found, key=size)
         ends_of = (ordered[0], ordered[-1])
         small, large = ((one, cost(one, batch_size=batch_size)) for one in ends_of)
@@ -171,7 +171,10 @@ class SearchSpace:
 
     def trainings(self) -> list[Training]:
         """Settings of training at the corners of the space."""
-        return [training for _, training in some(self.sample_training, ends, MOST)]
+        return [
+            training
+            for _, training in sample_or_all(self.sample_training, corner_values, MAX_ENUMERATED)
+        ]
 
     @property
     def largest_batch(self) -> int:
@@ -248,26 +251,26 @@ class SearchSpace:
         if payoff is not None:
             with placed(self.source, ("payoff", "depths")):
                 check_blocks(num_stages * max(payoff.depths or [1]))
-            if payoff.stages and payoff.vary == "shortcut" and num_stages > MOST_STAGES:
+            if payoff.stages and payoff.vary == "shortcut" and num_stages > MAX_FACTORIAL_STAGES:
                 raise SpaceError(
                     f"{self.source.place(('payoff', 'stages'))}: {num_stages} stages with and "
                     f"without shortcuts are too many combinations: write `stages: false`."
                 )
 
     def _check_shapes(self) -> None:
-        """Plan shallow networks with each stage in all its forms: none may be impossible."""
+        """Lay out shallow networks with each stage in all its forms: none may be impossible."""
         num_stages = len(self.section.architecture.stages)
         for index in range(num_stages):
-            groups, most = partial(forms_of_stage, index), MOST_CHECKED // num_stages**2
-            for walker, architecture in some(self.sample, groups, max(1, most)):
+            branches, most = partial(stage_form_values, index), MAX_CHECKED // num_stages**2
+            for trial, architecture in sample_or_all(self.sample, branches, max(1, most)):
                 with placed(self.source, ("architecture", "stages", index)):
-                    check_plan(shallow(architecture, index + 1), walker.values)
+                    check_layout(shallow(architecture, index + 1), trial.values)
 
     def _check_stem(self) -> None:
         """Refuse a width of 0 that is written down: the stem follows the first stage without."""
         given = self.section.architecture.stem
         for one in given if isinstance(given, list) else [given]:
-            options: Any = None if isinstance(one, str) else getattr(one, label(one))
+            options: Any = None if isinstance(one, str) else getattr(one, component_name(one))
             if "width" in getattr(options, "model_fields_set", ()) and lowest(options.width) < 1:
                 with placed(self.source, ("architecture", "stem")):
                     raise ValueError(
@@ -321,12 +324,12 @@ class SearchSpace:
     @property
     def sampler(self) -> Named:
         """The sampler with the options that are given."""
-        return fixed_part(self.search.sampler, SAMPLERS)
+        return given_component(self.search.sampler, SAMPLERS)
 
     @property
     def pruner(self) -> Named:
         """The pruner with the options that are given."""
-        return fixed_part(self.search.pruner, PRUNERS)
+        return given_component(self.search.pruner, PRUNERS)
 
     @property
     def epochs(self) -> int:
@@ -335,7 +338,7 @@ class SearchSpace:
 
     @property
     def _most(self) -> int:
-        return MOST // len(self.section.architecture.stages)
+        return MAX_ENUMERATED // len(self.section.architecture.stages)
 
 
 def shallow(architecture: Architecture, num_stages: int) -> Architecture:
@@ -344,10 +347,10 @@ def shallow(architecture: Architecture, num_stages: int) -> Architecture:
     return replace(architecture, stages=tuple(stages[:num_stages]))
 
 
-def check_plan(architecture: Architecture, values: dict[str, Any]) -> None:
+def check_layout(architecture: Architecture, values: dict[str, Any]) -> None:
     """ValueError naming the drawn values with which a network cannot be built."""
     try:
-        plan(architecture)
+        lay_out(architecture)
     except ValueError as error:
         drawn = ", ".join(f"{name} = {value}" for name, value in values.items())
         raise ValueError(f"{error}" + (f" This happens with {drawn}." if drawn else "")) from error

@@ -10,7 +10,7 @@ import yaml
 
 from nas.common.errors import SpaceError, shown
 
-Place = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 MAX_BYTES = 64 * 1024
 MAX_NODES = 5_000
@@ -29,7 +29,7 @@ class Loader(yaml.SafeLoader):
         self.composed += 1
         self.depth += 1
         if self.composed > MAX_NODES or self.depth > MAX_DEPTH + 1:
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.MarkedYAMLError(problem=TOO_MUCH, problem_mark=mark)
         node = super().compose_node(parent, index)
         self.depth -= 1
@@ -68,8 +68,8 @@ class Source:
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.text = text
-        self._places: dict[Place, str] = {}
-        self._keys: dict[Place, str] = {}
+        self._places: dict[KeyPath, str] = {}
+        self._keys: dict[KeyPath, str] = {}
         self._nodes = 0
         self.data = self._read(text)
 
@@ -98,7 +98,7 @@ class Source:
         except OSError as error:
             raise SpaceError(f"{name}: cannot be read: {error.strerror}.") from error
 
-    def place(self, path: Place, *, key: bool = False) -> str:
+    def place(self, path: KeyPath, *, key: bool = False) -> str:
         """Where a part or its key stands, or the nearest part around it: `file:line:column`."""
         if key and path in self._keys:
             return self._keys[path]
@@ -146,7 +146,7 @@ class Source:
     def _mark(self, node: yaml.Node) -> str:
         return f"{self.name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
 
-    def _data(self, node: yaml.Node, path: Place) -> Any:
+    def _data(self, node: yaml.Node, path: KeyPath) -> Any:
         self._nodes += 1
         if self._nodes > MAX_NODES or len(path) > MAX_DEPTH:
             raise SpaceError(f"{self._mark(node)}: {TOO_MUCH}.")
@@ -174,7 +174,7 @@ class Source:
             )
         return kind
 
-    def _pairs(self, node: yaml.MappingNode, path: Place) -> Iterator[tuple[str, yaml.Node]]:
+    def _pairs(self, node: yaml.MappingNode, path: KeyPath) -> Iterator[tuple[str, yaml.Node]]:
         seen: set[str] = set()
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):

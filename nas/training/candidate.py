@@ -15,7 +15,7 @@ from nas.common.registry import Entry, Registry, unknown
 from nas.data.catalog import Dataset
 from nas.model.architecture import Architecture, Named, checked
 from nas.model.cost import Cost, cost
-from nas.model.layout import plan
+from nas.model.layout import lay_out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +189,7 @@ class Candidate:
         candidate = cls.read(text, place)
         with refused(place):
             candidate.training.check()
-            plan(candidate.architecture)
+            lay_out(candidate.architecture)
         return candidate
 
     @classmethod
