@@ -1,0 +1,24 @@
+"""docs/architecture.md names files and functions that are there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+NAMED = sorted(set(re.findall(r"`(nas/[\w/]+(?:\.py|/))(?::([\w.]+))?`", TEXT)))
+
+
+@pytest.mark.parametrize(("file", "name"), NAMED)
+def test_what_the_page_names_is_there(file: str, name: str) -> None:
+    assert (ROOT / file).exists()
+    if name:
+        text = (ROOT / file).read_text(encoding="utf-8")
+        for part in name.split("."):
+            assert re.search(rf"^\s*(?:def|class) {part}\b", text, flags=re.MULTILINE), part
+
+
+def test_one_trial_is_followed_through_the_packages() -> None:
+    packages = {file.split("/")[1] for file, _ in NAMED}
+    assert {"space", "model", "training", "storage", "search", "payoff", "report"} <= packages
