@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial
 from nas.common.errors import ExportError, first_line
 from nas.common.files import replacing, write_text
 from nas.common.machine import git_commit, library_version, memory_share, num_cores
+from nas.common.main_guard import leave_if_importing_main
 from nas.common.paths import DATA_DIR, OUT, study_folder
 from nas.common.plugins import import_plugins, imported_plugins
 from nas.data.given import given_module
@@ -70,6 +71,7 @@ def export(
     once; the weights are those of the first seed. Runs done before are not repeated. Without
     `train` they are those of the search, and the pictures are read for the names of the classes.
     """
+    leave_if_importing_main()
     output, folder = Path(output), study_folder(out, study.study_name)
     if output.suffix != ".py":
         raise ExportError(f"{output} is no name of a Python file: write it as best.py.")
@@ -159,8 +161,9 @@ def retrained(
         yield from pool.map(train_one, range(first_seed, first_seed + seeds))
     except BrokenProcessPool as error:
         raise ExportError(
-            "a training was killed, as when memory runs out. Run the same command again: seeds "
-            "that are done are kept."
+            "a training was killed, as when memory runs out; or a script without the main guard, "
+            'if __name__ == "__main__":, started it. Run the same command again: seeds that are '
+            "done are kept."
         ) from error
     except BaseException:  # Ctrl-C among them: nobody waits for trainings that run
         for process in multiprocessing.active_children():

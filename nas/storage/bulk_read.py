@@ -16,7 +16,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import ColumnElement, Connection, Select, Table, select
 
+from nas.common.errors import StudyError
 from nas.storage.handles import study_id_of
+from nas.storage.readable import DAMAGE, is_sound
 from nas.storage.retry import with_retry
 from nas.storage.tables import (
     NOT_FINITE,
@@ -61,7 +63,14 @@ def trials_of(
             attributes(connection, study, is_wanted, brief, found)
             return list(frozen(connection, study, found))
 
-    return with_retry(read, timeout=0.0)()
+    try:
+        trials = with_retry(read, timeout=0.0)()
+    except StudyError:
+        raise
+    except DAMAGE:
+        return through_optuna(study, without, brief, only)
+    sound = all(map(is_sound, trials))
+    return trials if sound else through_optuna(study, without, brief, only)
 
 
 def through_optuna(

@@ -1,13 +1,16 @@
 """Optuna's storage in a database, waited for while the database is away."""
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Container
 from typing import Any, ParamSpec, TypeVar
 
 from optuna.storages import BaseStorage, RDBStorage, get_storage
+from optuna.trial import FrozenTrial, TrialState
 
 from nas.common.errors import StudyError
 from nas.common.waiting import Log, log_warning
 from nas.storage.delegate import DelegatingStorage
+from nas.storage.readable import DAMAGE, ReadableTrials
 from nas.storage.reasons import is_locked
 from nas.storage.retry import RETRY_TIMEOUT, with_retry
 
@@ -35,6 +38,33 @@ class RetryStorage(DelegatingStorage):
         super().__init__(get_storage(database))
         self.log = log or log_warning
         self.timeout = RETRY_TIMEOUT if log else 0.0
+        self.readable = ReadableTrials()
+
+    def get_all_trials(
+        self,
+        study_id: int,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+    ) -> list[FrozenTrial]:
+        """The trials of a study; those that cannot be read are named and left out."""
+        try:
+            trials = super().get_all_trials(study_id, deepcopy, states)
+        except RecordGoneError:  # or a key that is missing in a damaged row
+            trials = self._read_one_by_one(study_id, deepcopy, states)
+        except StudyError:
+            raise
+        except DAMAGE:
+            trials = self._read_one_by_one(study_id, deepcopy, states)
+        return self.readable.sound(trials, self.log)
+
+    def _read_one_by_one(
+        self, study_id: int, deepcopy: bool, states: Container[TrialState] | None
+    ) -> list[FrozenTrial]:
+        """The trials that can be read; RecordGoneError if the study is not there."""
+        self.get_study_name_from_id(study_id)
+        trials = self.call(self.readable.read, self.inner, study_id, self.log)
+        wanted = [trial for trial in trials if states is None or trial.state in states]
+        return copy.deepcopy(wanted) if deepcopy else wanted
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"log": log_warning}  # another process has an output of its own

@@ -1,0 +1,84 @@
+"""Databases with rows that cannot be read: the trial is named and left out, all else goes on."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+
+from nas.common.errors import StudyError
+from nas.report.build import write_report
+from nas.report.status import status_lines
+from nas.search.lease import acquire
+from nas.search.queue import refill_of
+from nas.search.study import load_study
+from nas.space.space import SearchSpace
+from nas.storage.bulk_read import trials_of
+from nas.storage.open import open_storage
+
+#: what is done to the rows of the second of three trials
+DAMAGE = {
+    "foreign distribution": """update trial_params set distribution_json='{"name": "X"}'""",
+    "distribution without a name": "update trial_params set distribution_json='{}'",
+    "distribution that is no JSON": "update trial_params set distribution_json='x'",
+    "distribution of a number": "update trial_params set distribution_json='3'",
+    "attribute that is no JSON": "update trial_user_attributes set value_json='{'",
+    "deep JSON": f"update trial_user_attributes set value_json='{'[' * 9000}'",
+    "state": "update trials set state='NOPE'",
+    "date": "update trials set datetime_start='yesterday'",
+    "value": "update trial_values set value='many'",
+    "reported value": "update trial_intermediate_values set intermediate_value='many'",
+}
+
+
+@pytest.fixture
+def damaged(
+    request: pytest.FixtureRequest, space: Callable[..., SearchSpace], search_here: Any, fast: Path
+) -> str:
+    """The URL of a study of three trials, the second of which is damaged."""
+    search_here(space("search.duplicates=new_seed", "training.epochs=1"), 3)
+    with sqlite3.connect(fast / "nas.db") as connection:
+        changed = connection.execute(f"{DAMAGE[request.param]} where trial_id=2").rowcount
+    assert changed > 0
+    return f"sqlite:///{fast}/nas.db"
+
+
+@pytest.mark.parametrize("damaged", DAMAGE, indirect=True)
+def test_a_damaged_trial_is_named_and_left_out(
+    damaged: str, space: Callable[..., SearchSpace], fast: Path
+) -> None:
+    logged: list[str] = []
+    storage = open_storage(damaged, wait=logged.append)
+    study = load_study(storage, None)
+    for _ in range(2):
+        assert [trial.number for trial in study.get_trials(deepcopy=False)] == [0, 2]
+        assert [trial.number for trial in study.trials] == [0, 2]
+    assert len(logged) == 1, "it is named once"
+    assert logged[0].startswith("Trial 1 cannot be read and is left out (")
+    assert [trial.number for trial in trials_of(study)] in ([0, 2], [0, 1, 2])
+    assert study.get_trials(states=(TrialState.RUNNING,)) == []
+    # another trial takes its place
+    refill = refill_of(study, space("search.duplicates=new_seed", "training.epochs=1"), 3, 2)
+    assert not refill(study.get_trials(deepcopy=False))
+    assert acquire(storage, study).number == 3
+
+
+@pytest.mark.parametrize("damaged", DAMAGE, indirect=True)
+@pytest.mark.filterwarnings("ignore::nas.common.errors.NasWarning")
+def test_status_and_report_of_a_damaged_study(damaged: str, fast: Path) -> None:
+    assert status_lines(damaged, None)[0].startswith("study study in")
+    assert write_report(damaged, None, fast / "out")
+    assert not list(fast.rglob("*.part"))
+
+
+def test_a_study_that_was_deleted_is_no_damage(
+    space: Callable[..., SearchSpace], search_here: Any, fast: Path
+) -> None:
+    search_here(space("training.epochs=1"), 1)
+    study = load_study(open_storage(f"sqlite:///{fast}/nas.db"), None)
+    with sqlite3.connect(fast / "nas.db") as connection:
+        connection.execute("delete from studies")
+    with pytest.raises(StudyError, match="somebody deleted it"):
+        study.get_trials(deepcopy=False)
