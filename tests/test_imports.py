@@ -23,6 +23,7 @@ payoff
 export
 report
 cli
+__main__
 """
 ROW = {name: row for row, names in enumerate(LAYERS.split("\n")) for name in names.split()}
 

@@ -1,0 +1,59 @@
+"""The command line."""
+
+import os
+from collections.abc import Callable
+
+import typer
+
+from nas.cli.looks import check, dashboard, init, report, schema, status
+from nas.cli.options import WithRay
+from nas.cli.output import INTERRUPTED, MENDABLE
+from nas.cli.runs import export, payoff, search, worker
+from nas.common.errors import UserError
+from nas.common.text import printable
+
+app = typer.Typer(
+    name="nas",
+    help="Search network architectures and measure where residual connections pay off.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+#: every command, in the order of the help, with an example
+COMMANDS: dict[Callable[..., None], str] = {
+    init: "nas init . && $EDITOR spaces/cifar.yaml",
+    check: "nas check cifar --cost",
+    search: "nas search spaces/cifar.yaml --trials 6 --timeout 15m",
+    worker: "nas worker cifar --storage postgresql://user@host/database",
+    status: "nas status cifar",
+    report: "nas report cifar",
+    dashboard: "nas dashboard cifar --port 8080",
+    export: "nas export cifar --seeds 3 --output best.py",
+    payoff: "nas payoff cifar_small --seeds 6 --depths 1,3,5,9",
+    schema: "nas schema > spaces/schema.json",
+}
+for command, example in COMMANDS.items():
+    kind = WithRay if command in (search, payoff) else None
+    app.command(cls=kind, epilog=f"\b\nExample:\n  {example}")(command)
+
+
+def main() -> None:
+    """Run the command line; faults the user can mend are sentences and exit status 2."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        typer.echo("Interrupted.", err=True)
+        raise SystemExit(INTERRUPTED) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except UserError as error:
+        typer.echo(printable(f"nas: {error}"), err=True)
+        raise SystemExit(MENDABLE) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        typer.echo(printable(f"nas: {error.filename}: {error.strerror}."), err=True)
+        raise SystemExit(MENDABLE) from None

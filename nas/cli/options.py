@@ -1,0 +1,128 @@
+"""The options of the commands, each said once, and what is read from them."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nas.common.errors import SpaceError
+from nas.common.text import seconds_of as parse_seconds
+from nas.search.options import RayCluster
+
+Space = Annotated[
+    str, typer.Argument(metavar="SPACE", help="A YAML file, or the name of a bundled space.")
+]
+StudyName = Annotated[
+    str | None, typer.Argument(metavar="[STUDY]", help="A study; the newest one if left out.")
+]
+Imports = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--import", metavar="MODULE", help="Import a module that registers parts of your own."
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change a key of the space, as in training.epochs=3."
+    ),
+]
+Storage = Annotated[
+    str,
+    typer.Option(envvar="NAS_STORAGE", metavar="URL", help="Where studies are kept."),
+]
+DataDir = Annotated[
+    Path,
+    typer.Option(
+        envvar="NAS_DATA_DIR", metavar="DIR", help="Where data sets are looked up and kept."
+    ),
+]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Where weights and reports go.")]
+Timeout = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Stop after this time: 90s, 20m, 2h.")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="Worker processes of this machine; default: one for each GPU, else each core."
+    ),
+]
+WorkersPerGPU = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Workers that share a GPU, where there are some.")
+]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="[ADDRESS]",
+        help="Have Ray place the workers: HOST:PORT of a cluster's head, auto for the cluster of "
+        "this machine; without an address one is started here. Needs the extra `ray`.",
+    ),
+]
+CPUsPerWorker = Annotated[
+    float, typer.Option(min=0.01, metavar="N", help="Cores of each worker that Ray places.")
+]
+GPUsPerWorker = Annotated[
+    float, typer.Option(min=0, metavar="N", help="GPUs of each such worker; 0.5 is half of one.")
+]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", help="Run the class_path of a study that was made elsewhere."),
+]
+NumTrials = Annotated[int | None, typer.Option(min=1, help="Number of trials in the study.")]
+NewStudyName = Annotated[
+    str | None, typer.Option(help="Name of the study; default: the name of the space.")
+]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of sampler, weights and batches.")]
+Baseline = Annotated[
+    str | None,
+    typer.Option(help="random: run random search with as many trials, to compare."),
+]
+Extend = Annotated[
+    bool,
+    typer.Option(
+        "--extend", help="Where the space has changed, go on with the trials that still fit."
+    ),
+]
+Top = Annotated[int | None, typer.Option(min=0, help="Best candidates to take.")]
+NumPairs = Annotated[int | None, typer.Option(min=1, help="Pairs of each comparison.")]
+Depths = Annotated[str | None, typer.Option(metavar="N,N,…", help="Blocks in every stage.")]
+Vary = Annotated[str | None, typer.Option(help="shortcut, transition, activation_order or block.")]
+
+
+class WithRay(typer.core.TyperCommand):
+    """A command whose --ray may stand without an address."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the address in where none follows."""
+        pairs = zip(args, [*args[1:], "-"], strict=False)
+        bare = [word == "--ray" and after.startswith("-") for word, after in pairs]
+        given = [f"{word}=local" if one else word for word, one in zip(args, bare, strict=True)]
+        return super().parse_args(ctx, given)
+
+
+def cluster_of(
+    address: str | None, workers: int | None, cpus: float, gpus: float
+) -> RayCluster | None:
+    """Where Ray places the workers and what each takes; None without --ray."""
+    if address is None:
+        return None
+    return RayCluster(address=address, workers=workers, cpus=cpus, gpus=gpus)
+
+
+def seconds_of(text: str | None) -> float | None:
+    """The seconds of a --timeout, if there is one."""
+    try:
+        return None if text is None else parse_seconds(text)
+    except ValueError as error:
+        raise SpaceError(f"--timeout {text}: {error}") from error
+
+
+def check_study_name(name: str | None) -> str | None:
+    """A study's name becomes a folder: letters, digits, dots, dashes and underscores."""
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
+        raise SpaceError(
+            f"--study {name!r}: use letters, digits, dots, dashes and underscores, 64 at most."
+        )
+    return name

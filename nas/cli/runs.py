@@ -1,0 +1,223 @@
+"""The commands that train: search, worker, payoff, export."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nas.cli.options import (
+    Baseline,
+    CPUsPerWorker,
+    DataDir,
+    Depths,
+    Extend,
+    GPUsPerWorker,
+    Imports,
+    NewStudyName,
+    NumPairs,
+    NumTrials,
+    Out,
+    Ray,
+    Seed,
+    Settings,
+    Space,
+    Storage,
+    StudyName,
+    Timeout,
+    Top,
+    Trust,
+    Vary,
+    Workers,
+    WorkersPerGPU,
+    check_study_name,
+    cluster_of,
+    seconds_of,
+)
+from nas.cli.output import INTERRUPTED, end, import_modules, load_space, say
+from nas.common.paths import DATA_DIR, OUT, STORAGE
+from nas.search.options import WorkerOptions
+
+if TYPE_CHECKING:
+    from nas.search.coordinator import Outcome
+    from nas.space.space import SearchSpace
+
+
+def search(
+    space: Space,
+    trials: NumTrials = None,
+    timeout: Timeout = None,
+    workers: Workers = None,
+    workers_per_gpu: WorkersPerGPU = 1,
+    ray: Ray = None,
+    cpus_per_worker: CPUsPerWorker = 1,
+    gpus_per_worker: GPUsPerWorker = 0,
+    storage: Storage = STORAGE,
+    study: NewStudyName = None,
+    seed: Seed = None,
+    baseline: Baseline = None,
+    settings: Settings = None,
+    imports: Imports = None,
+    extend: Extend = False,
+    data_dir: DataDir = DATA_DIR,
+    out: Out = OUT,
+    trust: Trust = False,
+) -> None:
+    """Run the study of a space, or resume it where it stands."""
+    given = {"search.seed": seed, "search.baseline": baseline}
+    changes = [f"{key}={value}" for key, value in given.items() if value is not None]
+    loaded = load_space(space, [*(settings or []), *changes], imports)
+    options = WorkerOptions(
+        storage=storage,
+        workers=workers,
+        workers_per_gpu=workers_per_gpu,
+        cluster=cluster_of(ray, workers, cpus_per_worker, gpus_per_worker),
+        data_dir=data_dir,
+        out=out,
+        trust=trust,
+    )
+    name, seconds = check_study_name(study), seconds_of(timeout or loaded.search.timeout)
+    outcome = _search_and_beside(loaded, options, trials, seconds, name, extend)
+    end(outcome, storage, out)
+
+
+def _search_and_beside(
+    space: "SearchSpace",
+    options: WorkerOptions,
+    trials: int | None,
+    timeout: float | None,
+    study: str | None,
+    extend: bool,
+) -> "Outcome":
+    """Run a search, then its random baseline and its twins if the space asks for them."""
+    from nas.search.run import search as run
+
+    start = time.monotonic()
+    outcome = run(
+        space, trials=trials, timeout=timeout, study=study, extend=extend, options=options
+    )
+    searched = outcome.study
+    if space.search.baseline and outcome.how == "finished":
+        from nas.search.baseline import run_baseline
+
+        outcome = run_baseline(searched, space, options, timeout=_remaining(timeout, start))
+    if space.section.payoff and outcome.how == "finished":
+        from nas.payoff.run import payoff as twins
+        from nas.search.allow_code import code_of
+
+        left, allowed = _remaining(timeout, start), code_of(space.dataset)
+        outcome = twins(searched, space.section.payoff, options, timeout=left, allowed=allowed)
+    return outcome
+
+
+def _remaining(seconds: float | None, start: float) -> float | None:
+    """Seconds left of a timeout, at least one."""
+    return None if seconds is None else max(1.0, seconds - (time.monotonic() - start))
+
+
+def worker(
+    study: StudyName = None,
+    workers: Workers = None,
+    workers_per_gpu: WorkersPerGPU = 1,
+    timeout: Timeout = None,
+    imports: Imports = None,
+    storage: Storage = STORAGE,
+    data_dir: DataDir = DATA_DIR,
+    out: Out = OUT,
+    trust: Trust = False,
+) -> None:
+    """Join a study that was started elsewhere, and leave when it has no trials left to run."""
+    import_modules(imports)
+    from nas.search.attach import attach
+
+    options = WorkerOptions(
+        storage=storage,
+        workers=workers,
+        workers_per_gpu=workers_per_gpu,
+        data_dir=data_dir,
+        out=out,
+        trust=trust,
+    )
+    outcome = attach(study, options, timeout=seconds_of(timeout))
+    if outcome.how == "interrupted":
+        raise typer.Exit(INTERRUPTED)
+
+
+def payoff(
+    study: StudyName = None,
+    top: Top = None,
+    seeds: NumPairs = None,
+    depths: Depths = None,
+    vary: Vary = None,
+    timeout: Timeout = None,
+    workers: Workers = None,
+    workers_per_gpu: WorkersPerGPU = 1,
+    ray: Ray = None,
+    cpus_per_worker: CPUsPerWorker = 1,
+    gpus_per_worker: GPUsPerWorker = 0,
+    imports: Imports = None,
+    storage: Storage = STORAGE,
+    data_dir: DataDir = DATA_DIR,
+    out: Out = OUT,
+    trust: Trust = False,
+) -> None:
+    """Train twins that differ in one choice, or resume them, and say where shortcuts pay off."""
+    from nas.payoff.run import payoff as run
+    from nas.payoff.run import settings_of
+    from nas.search.allow_code import allow_plugins
+    from nas.search.study import load_study
+    from nas.storage.open import open_storage
+
+    import_modules(imports)
+    opened = load_study(open_storage(storage), study)
+    allow_plugins(opened, trust, say)
+    settings = settings_of(opened, {"top": top, "seeds": seeds, "depths": depths, "vary": vary})
+    options = WorkerOptions(
+        storage=storage,
+        workers=workers,
+        workers_per_gpu=workers_per_gpu,
+        cluster=cluster_of(ray, workers, cpus_per_worker, gpus_per_worker),
+        data_dir=data_dir,
+        out=out,
+        trust=trust,
+    )
+    outcome = run(opened, settings, options, timeout=seconds_of(timeout))
+    end(outcome, storage, out)
+
+
+def export(
+    study: StudyName = None,
+    trial: Annotated[
+        int | None, typer.Option(min=0, help="A trial; default: the best one.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings the accuracy is measured over.")] = 3,
+    no_train: Annotated[
+        bool, typer.Option("--no-train", help="Take the weights the search found.")
+    ] = False,
+    output: Annotated[
+        Path, typer.Option(metavar="FILE", help="The Python module to write.")
+    ] = Path("best.py"),
+    imports: Imports = None,
+    storage: Storage = STORAGE,
+    data_dir: DataDir = DATA_DIR,
+    out: Out = OUT,
+    trust: Trust = False,
+) -> None:
+    """Train the best architecture on training and validation split, and write it as a module."""
+    from nas.export.retrain import export as run
+    from nas.search.study import load_study
+    from nas.storage.open import open_storage
+
+    import_modules(imports)
+    opened = load_study(open_storage(storage), study)
+    run(
+        opened,
+        trial=trial,
+        seeds=seeds,
+        train=not no_train,
+        output=output,
+        data_dir=data_dir,
+        out=out,
+        trust=trust,
+        say=say,
+    )
