@@ -109,6 +109,7 @@ def test_a_population_is_judged_by_every_method():
     normal = next(populations.made_up())
     found = analyse.judged(normal, 6, draws=60)
     assert set(found) == {*METHODS, "resolved"}
-    assert found["nas"]["covers"] >= 85
-    assert found["percentile bootstrap"]["width"] < found["nas"]["width"]
+    assert found["beta bootstrap t"]["covers"] >= 85
+    assert found["percentile bootstrap"]["width"] < found["beta bootstrap t"]["width"]
+    assert "**" in analyse.table({"a": {"kind": "b", "pairs": {"6": found}}}, "b")
     assert found["resolved"] == {"1": 100, "4": 100}

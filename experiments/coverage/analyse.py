@@ -18,6 +18,7 @@ from experiments.coverage import run
 from experiments.coverage.methods import METHODS, ends
 from experiments.coverage.populations import Population, made_up, pool, real, same_arm
 from nas.statistics import family, twin_effect
+from nas.statistics.intervals import choose
 
 RESULT = Path(__file__).with_name("result.json")
 PAIRS = (3, 5, 6, 8, 12)
@@ -83,9 +84,15 @@ def table(found: dict[str, dict[str, Any]], kind: str) -> str:
     lines = [f"| {kind} | pairs | {' | '.join(METHODS)} |", "|---" * (len(METHODS) + 2) + "|"]
     for name, one in found.items():
         for pairs, row in one["pairs"].items() if one["kind"] == kind else ():
-            cells = [f"{row[key]['covers']:.0f} / {row[key]['width']:.3g}" for key in METHODS]
+            cells = [cell(row[key], is_rule=choose(int(pairs)) == key) for key in METHODS]
             lines.append(f"| {name} | {pairs} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def cell(row: dict[str, float], *, is_rule: bool) -> str:
+    """Coverage and width, in bold if it is the method of `nas` for so many pairs."""
+    text = f"{row['covers']:.0f} / {row['width']:.3g}"
+    return f"**{text}**" if is_rule else text
 
 
 def claims(found: dict[str, dict[str, Any]]) -> str:

@@ -1,18 +1,18 @@
-"""Intervals of a mean that `nas` does not use, to compare its own with.
+"""Intervals of a mean: those of `nas`, by their names there, and others to compare them with.
 
 Each takes pairs and a confidence; where a method has nothing to work with (too few distinct values)
 the next simpler one is taken.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from nas.statistics.intervals import beta_bootstrap_t, choose, interval, student_t
+from nas.statistics.intervals import beta_bootstrap_t, student_t
 from nas.statistics.resampling import draw, quantiles, tails
 
 Array = NDArray[np.float64]
@@ -67,7 +67,7 @@ def gaffke(pairs: Array, confidence: float, *, low: float, high: float) -> tuple
     Dirichlet weights (Gaffke, 2005; Learned-Miller & Thomas, 2019): made to cover whatever the
     distribution is within [low, high].
     """
-    weights = np.random.default_rng(0).dirichlet(np.ones(len(pairs) + 1), RESAMPLES)
+    weights = dirichlet(len(pairs) + 1)
     values, (lower, upper) = np.sort(pairs), tails(confidence)
     return (
         float(np.quantile(weights @ np.insert(values, 0, low), lower)),
@@ -75,19 +75,18 @@ def gaffke(pairs: Array, confidence: float, *, low: float, high: float) -> tuple
     )
 
 
+@lru_cache
+def dirichlet(n: int) -> Array:
+    """Rows of n weights, evenly distributed among those that add up to 1."""
+    return np.random.default_rng(0).dirichlet(np.ones(n), RESAMPLES)
+
+
 def beta_t(pairs: Array, confidence: float) -> tuple[float, float]:
     """That of `nas` from 5 pairs on, at any number of pairs."""
     return beta_bootstrap_t(pairs, confidence, RESAMPLES, 0)
 
 
-def nas_rule(pairs: Array, confidence: float) -> tuple[float, float]:
-    """What `nas` does."""
-    found = interval(pairs, choose(len(pairs)), confidence=confidence, resamples=RESAMPLES, seed=0)
-    return found.low, found.high
-
-
 METHODS: dict[str, Method] = {
-    "nas": nas_rule,
     "Student t": student_t,
     "beta bootstrap t": beta_t,
     "studentised bootstrap": studentised,

@@ -68,9 +68,17 @@ def permutation_p(
     bar = abs(together[: len(one)].sum()) - 1e-9 * np.abs(together).sum()
     if comb(len(together), len(one)) <= MOST_SPLITS:
         return float((np.abs(subset_sums(together, len(one))) >= bar).mean())
-    rng = np.random.default_rng(seed)
-    sums = np.array([rng.permutation(together)[: len(one)].sum() for _ in range(resamples)])
+    sums = splits_drawn(len(together), len(one), resamples, seed) @ together
     return float((1 + (np.abs(sums) >= bar).sum()) / (1 + resamples))
+
+
+@lru_cache(maxsize=4)
+def splits_drawn(n: int, size: int, resamples: int, seed: int) -> NDArray[np.int8]:
+    """Random choices of `size` out of n as rows of 0 and 1, the same for all effects of as many
+    runs.
+    """
+    chosen = np.tile((np.arange(n) < size).astype(np.int8), (resamples, 1))
+    return np.random.default_rng(seed).permuted(chosen, axis=1)
 
 
 def subset_sums(values: Array, size: int) -> Array:
