@@ -1,5 +1,6 @@
 """The pool of real runs in experiments/coverage: which runs, resumed after a kill, balanced."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from nas.space.space import SearchSpace
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from experiments.coverage import analyse, populations, run  # noqa: E402
 from experiments.coverage.methods import METHODS  # noqa: E402
+from nas.statistics.intervals import choose  # noqa: E402
 
 SHORT = ["training.epochs=1", "dataset.train_size=128"]
 
@@ -111,5 +113,37 @@ def test_a_population_is_judged_by_every_method():
     assert set(found) == {*METHODS, "resolved"}
     assert found["beta bootstrap t"]["covers"] >= 85
     assert found["percentile bootstrap"]["width"] < found["beta bootstrap t"]["width"]
-    assert "**" in analyse.table({"a": {"kind": "b", "pairs": {"6": found}}}, "b")
+    table = analyse.table({"a": {"kind": "b", "pairs": {str(n): found for n in analyse.PAIRS}}})
+    assert table.count("**") == 2 * len(analyse.PAIRS)
     assert found["resolved"] == {"1": 100, "4": 100}
+
+
+@pytest.fixture(scope="module")
+def published():
+    return json.loads(analyse.RESULT.read_text(encoding="utf-8"))["populations"]
+
+
+def test_the_rule_covers_on_real_pairs_and_claims_little_that_is_false(published):
+    for one in published.values():
+        for pairs, row in one["pairs"].items():
+            if one["kind"] == populations.REAL:
+                assert row[choose(int(pairs))]["covers"] >= 91
+            if one["kind"] == populations.SAME_ARM:
+                assert row["resolved"]["1"] <= 6
+                assert row["resolved"]["4"] <= 2
+
+
+def test_the_tables_of_the_readme_are_those_of_the_result(published):
+    text = (Path(run.HERE) / "README.md").read_text(encoding="utf-8")
+    for table in (analyse.table, analyse.claims, analyse.power):
+        assert table(published) in text
+
+
+def test_the_published_pool_is_balanced_and_its_result_is_of_it(published):
+    known = populations.pool(run.read())
+    assert len(run.read()) - 6 * known.seeds < 6
+    gains = {one.name: one.gain for one in populations.real(known)}
+    told = {name: one["gain"] for name, one in published.items() if name in gains}
+    assert set(told) <= set(gains)
+    if known.seeds == json.loads(analyse.RESULT.read_text())["seeds_of_the_pool"]:
+        assert told == pytest.approx(gains, abs=1e-3)

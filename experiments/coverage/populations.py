@@ -16,6 +16,7 @@ from nas.training.metrics.run import trains
 Array = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], tuple[Array, Array]]
 
+REAL, SAME_ARM = "real pairs on digits", "same arm"
 #: shares of plain networks that fail in the made-up mixtures
 FAILING = (0.05, 0.1, 0.2, 0.35)
 OUTCOMES = {"train_error": "training error", "val_error": "validation error", "loss_area": "loss"}
@@ -24,7 +25,8 @@ OUTCOMES = {"train_error": "training error", "val_error": "validation error", "l
 @dataclass(frozen=True)
 class Population:
     """`draw(rng, n)` gives n errors of the reference and of the arm; `gain` is the mean of their
-    difference in the whole population, 0 for two samples of one arm.
+    difference in the whole population, 0 for two samples of one arm. Those of a `kind` share a row
+    of the table.
     """
 
     name: str
@@ -37,16 +39,17 @@ def made_up() -> Iterator[Population]:
     """Differences in points that are normal, lognormal, those of slow starts, or mixtures in which
     a share of the plain networks fails.
     """
-    yield Population("normal, sd 2", "made up", 10.0, partial(differences, normal))
-    yield Population("lognormal", "made up", 4 * exp(0.5), partial(differences, lognormal))
+    yield Population("normal, sd 2", "normal", 10.0, partial(differences, normal))
+    yield Population("lognormal", "lognormal", 4 * exp(0.5), partial(differences, lognormal))
     for layers in (32, 56):
         gain = truth.true_gains(truth.DIGITS)[layers]
         name = f"slow start, {layers} layers"
-        yield Population(name, "made up", gain, partial(slow_start, layers))
+        yield Population(name, "slow starts", gain, partial(slow_start, layers))
     for share in FAILING:
         name = f"plain fails in {share:.0%}"
         gain = 80 * share + 4 * (1 - share)
-        yield Population(name, "made up", gain, partial(differences, partial(failing, share)))
+        drawn = partial(differences, partial(failing, share))
+        yield Population(name, "plain fails in 5 to 35%", gain, drawn)
 
 
 def differences(
@@ -113,12 +116,16 @@ def real(known: Pool) -> Iterator[Population]:
         plain, residual = (known.values[layers, arm] for arm in ARMS)
         for outcome, label in OUTCOMES.items():
             name, pair = f"{layers} layers, {label}", (plain[outcome], residual[outcome])
-            yield Population(name, "digits", float(np.mean(pair[0] - pair[1])), twins(*pair))
+            yield Population(
+                name, "real pairs on digits", float(np.mean(pair[0] - pair[1])), twins(*pair)
+            )
         both = known.trains[layers, "none"] & known.trains[layers, "identity"]
         if not both.all() and both.sum() > 1:
             pair = plain["train_error"][both], residual["train_error"][both]
             name = f"{layers} layers, training error if both train"
-            yield Population(name, "digits", float(np.mean(pair[0] - pair[1])), twins(*pair))
+            yield Population(
+                name, "real pairs on digits", float(np.mean(pair[0] - pair[1])), twins(*pair)
+            )
 
 
 def twins(plain: Array, residual: Array) -> Draw:
@@ -139,7 +146,7 @@ def same_arm(known: Pool) -> Iterator[Population]:
         for outcome, label in OUTCOMES.items():
             if np.ptp(outcomes[outcome]) > 0:
                 name = f"{layers} layers, {arm}, {label}"
-                yield Population(name, "same arm", 0.0, halves(outcomes[outcome]))
+                yield Population(name, SAME_ARM, 0.0, halves(outcomes[outcome]))
 
 
 def halves(values: Array) -> Draw:

@@ -1,8 +1,16 @@
 """The confidence interval of a mean from few, skewed pairs: which method, and how it is computed.
 
 The rule: Student's t below 5 pairs, and from there on the bootstrap-t with weights from
-Beta(1/2, 3/2) (Owen, 2025, arXiv:2508.10083), clipped to what is possible. `experiments/coverage`
-compares it with others, on synthetic pairs and on real runs, and says how far it holds.
+Beta(1/2, 3/2) (Owen, 2025, arXiv:2508.10083), clipped to what is possible. Coverage in % of nominal
+95% intervals in `experiments/coverage`, where more methods and widths are compared:
+
+    pairs                     Student t    this rule   studentised    BCa
+    real pairs on digits, 5   93 to 95     93 to 95    93 to 95       81 to 86
+    12                        93 to 96     94 to 96    94 to 97       89 to 94
+    lognormal, 5 / 12         81 / 84      85 / 89     90 / 91        74 / 84
+    width at 5 pairs          1            1.05        1.31           .64
+
+No method knows of a rare failure that none of the pairs shows: see `nas.statistics.hurdle`.
 """
 
 from collections.abc import Callable

@@ -234,6 +234,15 @@ def same_start(payoff: Payoff) -> str:
     return "Some twins did not start from the same weights." if arms else ""
 
 
+#: how far the intervals hold, by experiments/coverage
+HOW_FAR = (
+    "Such intervals cover the truth in 91 to 96% of samples of real pairs of networks on digits, "
+    "in 82 to 89% if pairs are as skewed as a lognormal, and seldom where networks fail rarely and "
+    "no pair shows it: so every gain stands beside how often each arm trains "
+    "(experiments/coverage)."
+)
+
+
 def statistics(twins: Twins) -> str:
     """How intervals and p values came about."""
     fixed = twins.payoff.primary
@@ -241,7 +250,8 @@ def statistics(twins: Twins) -> str:
     shallow, deep = (depths[0], depths[-1]) if depths else ("?", "?")
     return (
         "Differences are taken pair by pair, between runs of the same seed; 95% intervals of "
-        f"their mean by {twins.methods}. Primary, written to the study before the first twin ran: "
+        f"their mean by {twins.methods}. {HOW_FAR} Primary, written to the study before the first "
+        "twin ran: "
         f"{fixed.get('estimand', 'not recorded')}; {shallow} and {deep} blocks in every stage; "
         f"{fixed.get('correction', 'Holm')}. The p that is corrected is that of "
         "the paired t-test, but never below what an exact test gives (the unpaired permutation of "
