@@ -10,7 +10,7 @@ from math import inf
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from nas.statistics.paired import Effect, paired_effect, twin_effect
 from nas.statistics.resampling import Array, draw, quantiles, tails
@@ -145,9 +145,10 @@ def crossover_depth(
     )
 
 
-def least_of(means: Array) -> Array:
+def least_of(means: Array) -> NDArray[np.bool_]:
     """Which entries of the last axis are equal to its least one."""
-    return means <= means.min(axis=-1, keepdims=True) + TIE
+    least: NDArray[np.bool_] = means <= means.min(axis=-1, keepdims=True) + TIE
+    return least
 
 
 def by_seed(errors: Errors, depth: int) -> Array:

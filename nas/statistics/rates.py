@@ -129,5 +129,5 @@ def mcnemar_p(first: int, second: int) -> float | None:
     n = first + second
     if n < 6:
         return None
-    tail = sum(comb(n, k) for k in range(min(first, second) + 1)) / 2**n
+    tail: float = sum(comb(n, k) for k in range(min(first, second) + 1)) / 2**n
     return min(1.0, 2 * tail)

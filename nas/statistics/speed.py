@@ -58,7 +58,8 @@ def restricted_mean(steps: Iterable[float | None], horizon: float) -> float:
 def restricted(steps: Iterable[float | None], horizon: float) -> Array:
     """min(steps, horizon), at least 1."""
     known = np.array([inf if step is None else step for step in steps], dtype=float)
-    return np.clip(known, 1.0, horizon)
+    clipped: Array = np.clip(known, 1.0, horizon)
+    return clipped
 
 
 def speed_up(

@@ -117,7 +117,8 @@ def contrast(table: Array, stages: tuple[int, ...]) -> Array:
     for count, stage in enumerate(sorted(stages, reverse=True)):
         off, on = np.take(gain, 0, axis=stage + 1), np.take(gain, 1, axis=stage + 1)
         gain = off - on if count == len(stages) - 1 else on - off
-    return gain.reshape(len(table), -1).mean(axis=1)
+    averaged: Array = gain.reshape(len(table), -1).mean(axis=1)
+    return averaged
 
 
 def shapley(table: Array, stage: int) -> Array:
