@@ -124,7 +124,9 @@ def tested(payoff: Payoff, ladder: list[Contrast]) -> list[str]:
         f"{listed([str(number) for number in epochs])} epochs",
         rates_tested(payoff, ladder),
     ]
-    beyond = "other depths, longer trainings or other data"
+    longest = max(one.budget for one in payoff.ladder)
+    longer = "longer trainings" if longest == 1 else f"trainings of more than {longest} times that"
+    beyond = f"other depths, {longer} or other data"
     return [f"Tested: {', '.join(filter(None, parts))}. Not tried: {beyond}."]
 
 
