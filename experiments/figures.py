@@ -21,7 +21,7 @@ def save(report: Path, folder: Path, wanted: list[str]) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.goto(report.resolve().as_uri())
+        page.goto(report.resolve().as_uri(), timeout=120_000)
         page.wait_for_function("document.querySelectorAll('.js-plotly-plot').length > 0")
         page.wait_for_timeout(2000)
         for name in wanted or page.evaluate(FIGURES):
