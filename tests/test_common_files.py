@@ -48,9 +48,12 @@ def test_of_a_failure_nothing_is_left(tmp_path: Path, error: BaseException) -> N
 def test_where_nothing_can_be_written_the_error_is_the_first_one(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="none"):
         write_text(tmp_path / "none" / "x", "text")
-    with pytest.raises(UnicodeEncodeError):
-        write_text(tmp_path / "x", "\ud800")
     assert os.listdir(tmp_path) == []
+
+
+def test_what_utf8_cannot_hold_is_written_as_an_escape(tmp_path: Path) -> None:
+    write_text(tmp_path / "x", "an error \ud800 of others")
+    assert (tmp_path / "x").read_bytes() == b"an error \\ud800 of others"
 
 
 def write_many(path: Path, text: str) -> None:

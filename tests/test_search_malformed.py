@@ -22,7 +22,7 @@ from nas.search.queue import pending_of, refill_of
 from nas.search.stale_trials import HEARTBEAT_TIMEOUT, StaleTrialMonitor, requeue_trials_of
 from nas.search.study import NUM_TRIALS, create_study
 from nas.search.trial_attributes import CRASHES, HEARTBEAT
-from nas.space.enumeration import Walker, every
+from nas.space.enumeration import EnumeratingTrial, all_values
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
 
@@ -76,7 +76,7 @@ def supervise(study: optuna.Study, space: SearchSpace) -> str:
 
 @pytest.fixture(scope="module")
 def candidate() -> str:
-    return SearchSpace.load("digits").candidate(Walker([], every)).to_json()
+    return SearchSpace.load("digits").candidate(EnumeratingTrial([], all_values)).to_json()
 
 
 @pytest.mark.parametrize("key", USER)

@@ -61,10 +61,21 @@ class RetryStorage(DelegatingStorage):
         self, study_id: int, deepcopy: bool, states: Container[TrialState] | None
     ) -> list[FrozenTrial]:
         """The trials that can be read; RecordGoneError if the study is not there."""
-        self.get_study_name_from_id(study_id)
+        self._check_study(study_id)
         trials = self.call(self.readable.read, self.inner, study_id, self.log)
         wanted = [trial for trial in trials if states is None or trial.state in states]
         return copy.deepcopy(wanted) if deepcopy else wanted
+
+    def _check_study(self, study_id: int) -> None:
+        """RecordGoneError if the study is not there. Its attributes are read, as Optuna keeps its
+        name in memory; they may be damaged.
+        """
+        try:
+            self.get_study_system_attrs(study_id)
+        except StudyError:
+            raise
+        except DAMAGE:
+            return
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"log": log_warning}  # another process has an output of its own

@@ -51,11 +51,11 @@ class RayPool:
         self._failed_starts = FailedStarts()
         self._ray: Any = None
         self._mailbox: Any = None
-        self._storage: BaseStorage | None = None
+        self._opened: BaseStorage | None = None
 
     def check(self, storage: BaseStorage, trials: Sequence[FrozenTrial]) -> None:
         """See WorkerPool."""
-        self._storage = storage
+        self._opened = storage
         if self._ray is None:
             self._start()
         self._receive()
@@ -95,10 +95,10 @@ class RayPool:
         """Kill workers and requeue their trials."""
         for task in tasks:
             self._ray.cancel(task, force=True)
-        if tasks and self._storage is not None:
-            trials = load_study(self._storage, self._spec.study).get_trials(deepcopy=False)
+        if tasks and self._opened is not None:
+            trials = load_study(self._opened, self._spec.study).get_trials(deepcopy=False)
             for task in tasks:
-                requeue_trials_of(self._storage, trials, self._by_task[task].name, None)
+                requeue_trials_of(self._opened, trials, self._by_task[task].name, None)
 
     def _start(self) -> None:
         """Join or start the cluster and ask it for the workers."""
