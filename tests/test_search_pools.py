@@ -80,8 +80,9 @@ class Running:
     def in_training(self, *, unlike: str = "") -> FrozenTrial | None:
         """A trial with an epoch behind it that a worker (another than one) runs."""
         for trial in self.trials():
-            worker = trial.user_attrs.get("worker")
-            if trial.state == TrialState.RUNNING and trial.last_step and worker != unlike:
+            worker = trial.user_attrs.get("worker")  # None while it is being requeued
+            is_held = trial.state == TrialState.RUNNING and worker not in (None, unlike)
+            if is_held and trial.last_step:
                 return trial
         return None
 
