@@ -235,6 +235,13 @@ def test_three_failures_of_one_cause_in_a_row_stop_a_search() -> None:
         failures.check(trials)
 
 
+def test_three_failures_stop_a_search_though_a_fourth_trial_ended_before_it_looked() -> None:
+    failures = ConsecutiveFailures()
+    failures.check([])
+    with pytest.raises(StudyError, match="3 trials in a row failed of one cause: E: 2"):
+        failures.check([ended(0, "E: 0"), ended(1, "E: 1"), ended(2, "E: 2"), ended(3, None)])
+
+
 # Spaces that have changed.
 
 

@@ -89,7 +89,11 @@ class ConsecutiveFailures:
             if is_reused(trial) or not is_counted(trial):
                 continue  # nothing was trained
             failed = trial.state == TrialState.FAIL
-            self._causes.append(cause_of_failure(trial) if failed else None)
+            self._add(cause_of_failure(trial) if failed else None)
+
+    def _add(self, cause: str | None) -> None:
+        """Add how one more trial ended; each counts, also where several ended between two looks."""
+        self._causes.append(cause)
         last = self._causes[-MAX_CONSECUTIVE_FAILURES:]
         alike = {_without_numbers(cause) for cause in last}
         if len(last) == MAX_CONSECUTIVE_FAILURES and len(alike) == 1 and None not in alike:
