@@ -147,7 +147,9 @@ class RunsCode:
 def test_a_pickle_that_runs_code_is_refused(tmp_path: Path, protocol: int) -> None:
     path, marker = tmp_path / "data_batch_1", tmp_path / "ran"
     path.write_bytes(pickle.dumps({"data": RunsCode(marker)}, protocol))
-    with pytest.raises(DataError, match=r"was refused: .*it asks for (posix|nt).system"):
+    with pytest.raises(
+        DataError, match=r"was refused: .*it (asks for (posix|nt).system|has the opcode b'd')"
+    ):
         load_arrays(path)
     assert not marker.exists()
     pickle.loads(path.read_bytes())

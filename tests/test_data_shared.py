@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from nas.data import Dataset, shared
 from nas.data.pictures import Pictures
@@ -102,6 +103,29 @@ def test_pictures_of_a_changed_file_are_not_served(tmp_path: Path) -> None:
             found = resident(dataset, tmp_path, "train", "cpu").pixels
             everything = {picture.tobytes() for picture in pictures.transpose(0, 3, 1, 2)}
             assert {picture.numpy().tobytes() for picture in found} <= everything
+            _load.cache_clear()
+
+
+def test_a_picture_that_is_written_over_is_not_served(tmp_path: Path) -> None:
+    """Name, size and folder stay as they were; the time too, where it is put back."""
+    for name in ("a", "b"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for index in range(5):
+            Image.new("RGB", (4, 4)).save(tmp_path / "pictures" / name / f"{index}.bmp")
+    dataset = Dataset(name="folder", path=str(tmp_path / "pictures"))
+    files = sorted((tmp_path / "pictures").rglob("*.bmp"))
+    for colour, time_kept in (("white", False), ("red", True)):
+        assert resident(dataset, tmp_path, "train", "cpu").classes == ("a", "b")
+        for file in files:
+            known = file.stat()
+            Image.new("RGB", (4, 4), colour).save(file)
+            assert file.stat().st_size == known.st_size
+            if time_kept:
+                os.utime(file, ns=(known.st_atime_ns, known.st_mtime_ns))
+        expected = {"white": [255, 255, 255], "red": [255, 0, 0]}[colour]
+        for _ in range(2):
+            found = resident(dataset, tmp_path, "train", "cpu").pixels
+            assert found[:, :, 0, 0].unique(dim=0).tolist() == [expected]
             _load.cache_clear()
 
 

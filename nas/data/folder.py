@@ -20,6 +20,13 @@ from nas.data.splits import held_out_test
 #: what the files may be, whatever they are called: pillow gives others to programs that run code
 FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 MODES = {1: "L", 3: "RGB"}
+#: a file of a few bytes may unpack to gigabytes: pixels of one picture that are decoded in any case,
+#: and where there is memory for them, with all its copies on the way
+FEW_PIXELS, MOST_PIXELS, BYTES_A_PIXEL = 2**20, 2**26, 32
+TOO_MANY = (
+    f"too many to decode: at most {MOST_PIXELS:,} are, or as many as the memory has room for; save "
+    "it smaller"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +79,7 @@ def _decode_all(files: Sequence[Path], reading: Reading) -> tuple[np.ndarray, di
         try:
             decoded = _decode(file, image, reading)
         except Exception as error:  # a damaged picture can raise anything
-            faults[row] = f"'{file}' ({error})"
+            faults[row] = f"'{file}' ({error or type(error).__name__})"
             continue
         if sample is None:
             sample, pixels = file, _room_for(len(files), decoded.shape)
@@ -105,7 +112,7 @@ def _decode(file: Path, image: ModuleType, reading: Reading) -> np.ndarray:
     """One picture as uint8 (C, H, W), upright, stretched to a square if a size is given."""
     from PIL.ImageOps import exif_transpose
 
-    with image.open(file, formats=FORMATS) as picture:
+    with _opened(file, image) as picture:
         if picture.mode.startswith(("I", "F")):
             raise ValueError(
                 "more than 8 bits for each channel: scale it to 0 to 255 and save it with 8 bits"
@@ -118,6 +125,22 @@ def _decode(file: Path, image: ModuleType, reading: Reading) -> np.ndarray:
     if reading.image_size is None:
         return pixels
     return resize(torch.from_numpy(pixels)[None], reading.image_size)[0].numpy()
+
+
+def _opened(file: Path, image: ModuleType) -> Any:
+    """A picture of which only the head has been read; ValueError if it is too large to decode."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", image.DecompressionBombWarning)
+        try:
+            picture = image.open(file, formats=FORMATS)
+        except (image.DecompressionBombWarning, image.DecompressionBombError) as error:
+            raise ValueError(f"pixels {TOO_MANY}") from error
+    pixels = picture.width * picture.height
+    if pixels > FEW_PIXELS and pixels > min(MOST_PIXELS, available_memory() // BYTES_A_PIXEL):
+        size = f"{picture.width:,}x{picture.height:,} pixels, "
+        picture.close()
+        raise ValueError(size + TOO_MANY)
+    return picture
 
 
 def _composed(picture: Any, image: ModuleType, background: str) -> Any:

@@ -1,6 +1,8 @@
 """Splits of data sets held in memory as bytes, large ones once for all processes of a machine."""
 
 import hashlib
+import os
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -58,15 +60,29 @@ def _decoded(source: Dataset, data_dir: Path, split: str) -> Pictures:
 
 
 def _stamp(source: Dataset, data_dir: Path) -> str:
-    """Changes when the files do, so that the old pictures are not served."""
+    """Changes when any of the files does, also one that is written over with as many bytes, so that
+    the old pictures are not served."""
     if source.name in FROM_PATH:
         path = source_path(source)
-        places = [place for place, _ in walk(path)] if path.is_dir() else [path]
+        places = _all_below(path) if path.is_dir() else [str(path)]
     else:
         folder = _folder(source.name, data_dir)
-        places = [place for place in folder.glob("*") if place.is_file()] if folder else []
-    seen = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in places if p.exists()]
-    return hashlib.sha256(repr(sorted(seen)).encode()).hexdigest()[:16]
+        places = [str(place) for place in folder.glob("*") if place.is_file()] if folder else []
+    digest = hashlib.sha256()
+    for place in sorted(places):
+        with suppress(OSError):  # a link that leads nowhere
+            known = os.stat(place)
+            seen = (place, known.st_size, known.st_mtime_ns, known.st_ctime_ns)
+            digest.update(repr(seen).encode())
+    return digest.hexdigest()[:16]
+
+
+def _all_below(path: Path) -> list[str]:
+    """A folder, and all folders and files below it."""
+    found = []
+    for place, names in walk(path):
+        found += [str(place), *(os.path.join(place, name) for name in names)]
+    return found
 
 
 def _folder(name: str, data_dir: Path) -> Path | None:
