@@ -20,7 +20,7 @@ from nas.data.splits import held_out_test
 #: what the files may be, whatever they are called: pillow gives others to programs that run code
 FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 MODES = {1: "L", 3: "RGB"}
-#: a file of a few bytes may unpack to gigabytes: pixels of one picture that are decoded in any case,
+#: a few bytes may unpack to gigabytes: pixels of a picture that are decoded in any case,
 #: and where there is memory for them, with all its copies on the way
 FEW_PIXELS, MOST_PIXELS, BYTES_A_PIXEL = 2**20, 2**26, 32
 TOO_MANY = (
