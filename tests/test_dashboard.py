@@ -1,5 +1,6 @@
 """optuna-dashboard on a study, by HTTP."""
 
+import http.client
 import json
 import signal
 import socket
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from nas.report.dashboard import is_loopback
+from nas.report.own_page import is_loopback, served_names
 
 NAS = Path(sys.executable).with_name("nas")
 
@@ -77,6 +78,114 @@ def test_every_trial_has_its_note_curve_and_architecture(served: tuple[str, str]
             assert "| epoch | training loss |" in note
         assert len(trial["intermediate_values"]) == 2
         assert "stages" in json.loads(attrs["candidate"])["architecture"]
+
+
+# Requests of other pages
+
+
+def ask(url: str, method: str, path: str, **headers: str) -> tuple[int, str]:
+    """Status and text of a request with these headers, of which underscores are dashes."""
+    address = url.removeprefix("http://")
+    connection = http.client.HTTPConnection(address, timeout=30)
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    try:
+        connection.request(method, path, headers={"Host": address, **given})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:{port}",
+        "localhost.evil.example:{port}",
+        "127.0.0.1.evil.example",
+    ]
+    + ["127.0.0.1@evil.example", "localhost,evil.example", "192.0.2.1:{port}", "", "127.0.0.1:x"],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "OPTIONS"])
+def test_a_name_that_leads_here_is_refused(served: tuple[str, str], host: str, method: str) -> None:
+    """The page of a name that its owner has rebound to this machine."""
+    host = host.format(port=served[0].rpartition(":")[2])
+    for path in ("/api/studies", "/api/studies/1", "/dashboard", "/static/bundle.js"):
+        status, said = ask(served[0], method, path, Host=host, Origin=f"http://{host}")
+        assert status == 403
+        assert method == "HEAD" or said.startswith("This dashboard is not served under that name")
+
+
+@pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "127.0.0.1", "[::1]"])
+def test_the_names_of_this_machine_are_served_at_any_port(
+    served: tuple[str, str], name: str
+) -> None:
+    """`ssh -L 9999:localhost:8080` makes another one of it."""
+    for host in (name, f"{name}:9999"):
+        assert ask(served[0], "GET", "/api/studies", Host=host)[0] == 200
+
+
+FOREIGN = [
+    {"Origin": "http://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://localhost:3000"},
+    {"Origin": "http://127.0.0.1"},
+    {"Origin": "http://[broken"},
+    {"Referer": "http://evil.example/x?http://{own}/"},
+    {"Referer": "http://{own}@evil.example/"},
+    {"Sec_Fetch_Site": "cross-site"},
+    {"Sec_Fetch_Site": "same-site", "Origin": "http://{own}"},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("DELETE", "/api/studies/1"), ("POST", "/api/studies"), ("PUT", "/api/studies/1/note")],
+)
+def test_a_change_that_another_page_asks_for_is_refused(
+    served: tuple[str, str], headers: dict[str, str], method: str, path: str
+) -> None:
+    own = served[0].removeprefix("http://")
+    given = {name: value.format(own=own) for name, value in headers.items()}
+    status, said = ask(served[0], method, path, **given)
+    assert (status, said[:12]) == (403, "Another page")
+    assert study(served[0])["name"] == "tiny"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "{url}", "Sec_Fetch_Site": "same-origin"},
+        {"Referer": "{url}/dashboard/studies/1"},
+        {"Host": "localhost:9999", "Origin": "http://localhost:9999"},
+        {"Sec_Fetch_Site": "none"},
+        {},
+    ],
+    ids=str,
+)
+def test_the_page_itself_and_programs_may_change(
+    served: tuple[str, str], headers: dict[str, str]
+) -> None:
+    given = {name: value.format(url=served[0]) for name, value in headers.items()}
+    assert ask(served[0], "DELETE", "/api/studies/999", **given)[0] == 404
+
+
+def test_no_other_page_frames_it_or_takes_parts_of_it(served: tuple[str, str]) -> None:
+    with urllib.request.urlopen(f"{served[0]}/dashboard", timeout=30) as answer:
+        assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_names_of_exposed_dashboards() -> None:
+    one, every = served_names("nas.example"), served_names("0.0.0.0")
+    assert one("nas.example")
+    assert not any(map(one, ("evil.example", "localhost", "192.0.2.1", "")))
+    assert all(
+        map(every, ("192.0.2.1", "[2001:db8::1]", "localhost", socket.gethostname().lower()))
+    )
+    assert not any(map(every, ("evil.example", "")))
+    assert served_names("::1")("[::1]")
 
 
 def test_a_port_that_is_taken_is_told(searched: tuple[Path, str]) -> None:

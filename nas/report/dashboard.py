@@ -1,14 +1,13 @@
 """optuna-dashboard on a study."""
 
 import contextlib
-import ipaddress
-import socket
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from optuna import get_all_study_names
 
 from nas.common.errors import StudyError, shown
+from nas.report.own_page import OwnPageOnly, is_loopback, served_names
 from nas.search.study import load_study
 from nas.storage.handles import study_id_of
 from nas.storage.open import open_storage
@@ -37,8 +36,9 @@ def serve(storage: str, name: str | None, host: str, port: int, *, expose: bool 
     study = load_study(backend, name)
     if not is_loopback(host):
         warn(host, f"{hidden(storage)}: {', '.join(get_all_study_names(backend))}", expose=expose)
+    application = OwnPageOnly(wsgi(backend), served_names(host))
     try:
-        server = make_server(host, port, wsgi(backend), Server, Quiet)
+        server = make_server(host, port, application, Server, Quiet)
     except OSError as error:
         raise StudyError(
             f"cannot listen on {host}:{port}: {error.strerror}. Try another --port."
@@ -61,11 +61,3 @@ def warn(host: str, studies: str, *, expose: bool) -> None:
         f"Warning: the dashboard listens on {host}. It has {danger} {shown(studies)[1:-1]}",
         flush=True,
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is reached from this machine only."""
-    try:
-        return ipaddress.ip_address(socket.gethostbyname(host)).is_loopback
-    except OSError:
-        return False
