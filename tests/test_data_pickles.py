@@ -129,7 +129,7 @@ def test_a_file_larger_than_any_batch_is_not_read(tmp_path: Path) -> None:
 def test_batches_that_python_3_wrote_again_are_read(
     tmp_path: Path, protocol: int, order: str
 ) -> None:
-    pixels = np.asarray(np.arange(60, dtype=np.uint8).reshape(20, 3), order=order)  # type: ignore[call-overload]
+    pixels = np.asarray(np.arange(60, dtype=np.uint8).reshape(20, 3), order=order)
     content = {b"data": pixels, b"labels": [3, 300], b"filenames": [b"a"], b"n": [-1, 2**40]}
     (tmp_path / "batch").write_bytes(pickle.dumps(content, protocol))
     read = load_arrays(tmp_path / "batch")

@@ -65,8 +65,8 @@ def array_of(_: Any, shape: Any, numbers: Any, by_columns: Any, values: Any) -> 
     known = isinstance(shape, tuple) and len(shape) <= 4 and all(type(n) is int for n in shape)
     if not known or math.prod(shape) != len(values):
         raise UnsuitableError("it has an array of another shape than its values")
-    order = "F" if by_columns is True else "C"
-    return np.frombuffer(values, np.uint8).reshape(shape, order=order)
+    flat = np.frombuffer(values, np.uint8)
+    return flat.reshape(shape, order="F" if by_columns is True else "C")
 
 
 def load_arrays(path: Path) -> dict[bytes, Any]:
