@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import typer
 
+from nas.cli.answers import verdict
 from nas.cli.looks import check, dashboard, init, report, schema, status
 from nas.cli.options import WithRay
 from nas.cli.output import INTERRUPTED, MENDABLE
@@ -30,6 +31,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     worker: "nas worker cifar --storage postgresql://user@host/database",
     status: "nas status cifar",
     report: "nas report cifar",
+    verdict: "nas verdict cifar --json",
     dashboard: "nas dashboard cifar --port 8080",
     export: "nas export cifar --seeds 3 --output best.py",
     payoff: "nas payoff cifar_small --seeds 6 --depths 1,3,5,9",

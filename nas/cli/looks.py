@@ -110,10 +110,18 @@ def schema(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print a page of all keys to read, in its place.")
     ] = False,
+    payoff: Annotated[
+        bool, typer.Option("--payoff", help="Print that of payoff.json, in its place.")
+    ] = False,
     imports: Imports = None,
 ) -> None:
     """Print the JSON Schema of a search space, for completion in editors."""
     import_modules(imports)
+    if payoff:
+        from nas.report.payoff_schema import schema_text as payoff_schema_text
+
+        say(payoff_schema_text())
+        return
     if markdown:
         from nas.space.reference import reference_text
 

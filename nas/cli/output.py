@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: exit statuses, besides 0
 MENDABLE, ALL_FAILED, INTERRUPTED = 2, 3, 130
+#: those of an answer: none of them is that of a fault
+ANSWERS = {"pays": 0, "no difference": 10, "undecided": 11, "costs": 12}
 
 
 def say(text: str) -> None:

@@ -1,9 +1,22 @@
 """The first sentences of the verdict: what was found, in one number, and what was tested."""
 
+from collections.abc import Iterable
+
 from nas import statistics as st
 from nas.payoff.analysis import Payoff
 from nas.payoff.contrasts import Contrast
 from nas.payoff.text import called, capital, counted, interval, listed, named, signed
+
+
+def ordered(ladder: Iterable[Contrast]) -> list[Contrast]:
+    """Identity first, each arm at its own best learning rate before the shared one."""
+    arms = ("identity", "projection")
+
+    def rank(one: Contrast) -> tuple[bool, int, str, bool]:
+        arm = arms.index(one.arm) if one.arm in arms else len(arms)
+        return one.reference != "none", arm, one.order, one.role != "own"
+
+    return sorted(ladder, key=rank)
 
 
 def headlines(payoff: Payoff, main: list[Contrast]) -> list[str]:

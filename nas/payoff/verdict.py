@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from nas.payoff.analysis import Payoff
 from nas.payoff.contrasts import BESIDES, Contrast
-from nas.payoff.headline import claim_of, cost_of_depth, headlines, tested
+from nas.payoff.headline import claim_of, cost_of_depth, headlines, ordered, tested
 from nas.payoff.hurdles import hurdle_words
 from nas.payoff.text import both, called, capital, change, named, pairs_of, rate
 from nas.payoff.verdict_details import (
@@ -53,17 +53,6 @@ def verdict(payoff: Payoff) -> list[str]:
         *edge_sentences(payoff),
         *added_sentences(payoff),
     ]
-
-
-def ordered(ladder: Iterable[Contrast]) -> list[Contrast]:
-    """Identity first, each arm at its own best learning rate before the shared one."""
-    arms = ("identity", "projection")
-
-    def rank(one: Contrast) -> tuple[bool, int, str, bool]:
-        arm = arms.index(one.arm) if one.arm in arms else len(arms)
-        return one.reference != "none", arm, one.order, one.role != "own"
-
-    return sorted(ladder, key=rank)
 
 
 def preferred(contrasts: Iterable[Contrast]) -> list[Contrast]:

@@ -2,6 +2,7 @@
 out.
 """
 
+from nas.statistics.answers import Answer, answers, more_pairs, p_words
 from nas.statistics.budgets import (
     BudgetVerdict,
     budget_verdict,
@@ -28,7 +29,7 @@ from nas.statistics.observed import (
 )
 from nas.statistics.paired import Effect, decision_p, paired_effect, twin_effect
 from nas.statistics.permutation import permutation_p, sign_flip_p
-from nas.statistics.power import fewest_pairs, resolvable_effect, smallest_p
+from nas.statistics.power import fewest_pairs, pairs_needed, resolvable_effect, smallest_p
 from nas.statistics.rates import (
     Rate,
     StabilityGain,
@@ -43,6 +44,7 @@ from nas.statistics.surface import SMALLEST_R2, Surface, depth_surface
 
 __all__ = [
     "SMALLEST_R2",
+    "Answer",
     "BudgetVerdict",
     "Claim",
     "CrossoverDepth",
@@ -57,6 +59,7 @@ __all__ = [
     "StabilityGain",
     "StageEffects",
     "Surface",
+    "answers",
     "budget_verdict",
     "crossover_depth",
     "decision_p",
@@ -69,10 +72,13 @@ __all__ = [
     "holm",
     "hurdle",
     "marginal_effects",
+    "more_pairs",
     "newcombe",
     "onset_depth",
     "order_verdict",
     "paired_effect",
+    "p_words",
+    "pairs_needed",
     "permutation_p",
     "resolvable_effect",
     "restricted_mean",

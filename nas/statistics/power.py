@@ -5,6 +5,9 @@ from math import comb, inf, sqrt
 
 from scipy.special import nctdtrinc, stdtrit
 
+#: pairs beyond which nobody is told how many more it would take
+MOST_PAIRS = 1_000
+
 
 def resolvable_effect(
     pairs: int, comparisons: int = 1, *, power: float = 0.8, alpha: float = 0.05
@@ -20,6 +23,24 @@ def resolvable_effect(
     if pairs < fewest_pairs(comparisons, alpha=alpha):
         return inf
     return t_resolvable(pairs, comparisons, power, alpha)
+
+
+def pairs_needed(
+    effect: float, comparisons: int = 1, *, power: float = 0.8, alpha: float = 0.05
+) -> int | None:
+    """The fewest pairs that resolve an effect of so many standard deviations of a pair with
+    probability `power`, in the sense of `resolvable_effect`; None if a thousand are too few.
+    """
+    low, high = fewest_pairs(comparisons, alpha=alpha), MOST_PAIRS
+    if t_resolvable(high, comparisons, power, alpha) > effect:
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        if t_resolvable(middle, comparisons, power, alpha) <= effect:
+            high = middle
+        else:
+            low = middle + 1
+    return low
 
 
 def t_resolvable(pairs: int, comparisons: int, power: float, alpha: float) -> float:

@@ -10,9 +10,11 @@ from functools import lru_cache
 from typing import Any
 
 from nas.common.machine import library_version
+from nas.payoff.answers import finding
 from nas.payoff.records import OUTCOMES
 from nas.report.data import Facts
 from nas.report.observed import Observed
+from nas.report.payoff_schema import VERSION, PayoffFile, SearchBudget
 from nas.report.sections.baseline import runs_of
 from nas.report.trial_rows import Row, candidate
 from nas.statistics import Effect
@@ -23,24 +25,20 @@ ARCHITECTURE = ("activation_order", "blocks", "depths", "widths", "shortcuts", "
 
 
 def payoff_json(facts: Facts, seen: Observed) -> str:
-    """All effects and the verdict; gains are positive where the arm has the lower error."""
-    data = {
-        "study": facts.name,
-        "nas": library_version("nas"),
-        "verdict": facts.verdict,
-        "units": {name: unit for name, (_, unit) in OUTCOMES.items()},
-        "searches": [
-            {
-                "sampler": one.name,
-                "trials": one.num_trials,
-                "best": one.best,
-                "seconds": one.seconds,
-            }
-            for one in runs_of(facts)
+    """All effects, verdict and answer; gains are positive where the arm has the lower error."""
+    data = PayoffFile(
+        schema_version=VERSION,
+        study=facts.name,
+        nas=library_version("nas"),
+        verdict=facts.verdict,
+        answer=finding(facts.payoff) if facts.payoff else None,
+        units={name: unit for name, (_, unit) in OUTCOMES.items()},
+        searches=[
+            SearchBudget(one.name, one.num_trials, one.best, one.seconds) for one in runs_of(facts)
         ],
-        "twins": facts.payoff,
-        "observed": {"warning": "not evidence: sampled and pruned", **vars(seen)},
-    }
+        twins=facts.payoff,
+        observed={"warning": "not evidence: sampled and pruned", **vars(seen)},
+    )
     return json.dumps(jsonable(data), allow_nan=False) + "\n"
 
 

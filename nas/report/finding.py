@@ -1,0 +1,40 @@
+"""The answer of a study for scripts: read, and written as text or JSON."""
+
+import json
+
+import optuna
+
+from nas.common.errors import StudyError
+from nas.common.machine import library_version
+from nas.payoff.analysis import analyse
+from nas.payoff.answers import Finding, finding
+from nas.report.payoff_schema import VERSION
+from nas.report.writers.tables import jsonable
+from nas.search.study import TWINS, has_study, load_study, search_of
+from nas.storage.open import open_storage
+
+
+def find(storage: str, name: str | None) -> tuple[str, Finding]:
+    """The name of a search and the answer of its twins; StudyError if it has none."""
+    backend = open_storage(storage)
+    study = load_study(backend, name)
+    search = search_of(study.user_attrs) or study.study_name
+    if not has_study(backend, search + TWINS):
+        raise StudyError(
+            f"study {search!r} has no twins, and without twins nothing is verified: train some "
+            f"with `nas payoff {search}`."
+        )
+    twins = optuna.load_study(study_name=search + TWINS, storage=backend)
+    try:
+        return search, finding(analyse(twins))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise StudyError(
+            f"the twins of {search!r} cannot be analysed by this version of nas: {error!r:.200}. "
+            "Take the version that made them, which `nas report` names."
+        ) from error
+
+
+def finding_json(study: str, found: Finding) -> str:
+    """An answer as JSON: the object `answer` of payoff.json, with the study and the version."""
+    head = {"schema_version": VERSION, "study": study, "nas": library_version("nas")}
+    return json.dumps(head | jsonable(found), allow_nan=False, ensure_ascii=False, indent=1)
