@@ -92,6 +92,9 @@ def test_the_program_starts_at_once(arguments: list[str]) -> None:
         ["search", "tiny.yaml", "--sed", "1"],
         ["search", "tiny.yaml", "--timeout", "soon"],
         ["search", "tiny.yaml", "--timeout", "0"],
+        ["search", "tiny.yaml", "--timeout", "3"],
+        ["payoff", "--timeout", "3"],
+        ["show", "-1"],
         ["search", "tiny.yaml", "--study", "a/b"],
         ["search", "tiny.yaml", "--study", ""],
         ["search", "tiny.yaml", "--study", "my study"],
@@ -123,7 +126,7 @@ def test_what_the_user_can_mend_is_told_with_status_2(arguments: list[str], nas:
     assert not [name for name in files() if name.endswith(".pt")]
 
 
-@pytest.mark.parametrize("verb", ["status", "report", "export", "dashboard", "payoff"])
+@pytest.mark.parametrize("verb", ["status", "report", "export", "dashboard", "payoff", "list"])
 def test_before_the_first_search_there_is_no_study(verb: str, nas: Run) -> None:
     """And asking makes no files."""
     status, output, errors = nas(verb)
@@ -219,7 +222,8 @@ def test_status(nas: Run) -> None:
         status, output, _ = nas("status", *arguments)
         assert status == 0
         assert output.startswith(
-            "study tiny in sqlite:///runs/nas.db\n  3 complete\n  best: trial "
+            "study tiny in sqlite:///runs/nas.db\n"
+            "  3 trials: 3 trained to their end\n  best: trial "
         )
     status, _, errors = nas("status", "other")
     assert (status, errors) == (2, "nas: there is no study 'other'; there is tiny.\n")
@@ -407,4 +411,4 @@ def test_search_runs_random_search_beside_it_by_flag_or_by_the_space(after: Path
     assert (status, output.count("] trial ")) == (0, 0)
     status, _, errors = nas("search", "tiny.yaml", "--baseline", "tpe")
     assert status == 2
-    assert "search.baseline" in errors
+    assert "'tpe' is not one of 'random'" in errors

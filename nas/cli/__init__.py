@@ -6,20 +6,21 @@ from collections.abc import Callable
 import typer
 
 from nas.cli.answers import verdict
+from nas.cli.help import HELP, summary
 from nas.cli.looks import check, dashboard, init, report, schema, status
-from nas.cli.options import WithRay
+from nas.cli.options import Version, WithRay
 from nas.cli.output import INTERRUPTED, MENDABLE
 from nas.cli.runs import export, payoff, search, worker
+from nas.cli.studies import delete, list_studies, show
 from nas.common.errors import UserError
 from nas.common.text import printable
 
 app = typer.Typer(
     name="nas",
-    help="Search network architectures and measure where residual connections pay off.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     rich_markup_mode=None,
+    context_settings=HELP,
 )
 
 
@@ -32,14 +33,30 @@ COMMANDS: dict[Callable[..., None], str] = {
     status: "nas status cifar",
     report: "nas report cifar",
     verdict: "nas verdict cifar --json",
+    show: "nas show 12 cifar",
+    list_studies: "nas list",
+    delete: "nas delete cifar --yes",
     dashboard: "nas dashboard cifar --port 8080",
     export: "nas export cifar --seeds 3 --output best.py",
     payoff: "nas payoff cifar_small --seeds 6 --depths 1,3,5,9",
     schema: "nas schema > spaces/schema.json",
 }
 for command, example in COMMANDS.items():
-    kind = WithRay if command in (search, payoff) else None
-    app.command(cls=kind, epilog=f"\b\nExample:\n  {example}")(command)
+    app.command(
+        example.split()[1],
+        cls=WithRay if command in (search, payoff) else None,
+        short_help=summary(command),
+        epilog=f"\b\nExample:\n  {example}",
+    )(command)
+
+
+@app.callback()
+def nas(version: Version = False) -> None:
+    """Search network architectures and measure where residual connections pay off.
+
+    A search space is a YAML file. `nas search` runs its study, `nas report` says what was found,
+    `nas export` writes the best network. Start with: nas search digits
+    """
 
 
 def main() -> None:

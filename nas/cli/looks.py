@@ -17,7 +17,10 @@ def init(
         Path, typer.Argument(metavar="[DIR]", help="Where to put the folder `spaces`.")
     ] = Path(),
 ) -> None:
-    """Write the bundled search spaces to DIR/spaces for editing; files that exist are kept."""
+    """Write the bundled search spaces to DIR/spaces for editing; files that exist are kept.
+
+    A JSON Schema is put beside them, by which editors complete and check keys.
+    """
     from nas.space.json_schema import schema_text
     from nas.space.space import bundled_spaces
 
@@ -42,7 +45,11 @@ def check(
     ] = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Validate a space without training; print what is searched and how much there is."""
+    """Validate a space without training; print what is searched and how much there is.
+
+    Every fault is told with its file, line and column. With --cost a few training steps are timed
+    on this machine.
+    """
     from nas.data.survey import survey_lines
     from nas.space.errors import placed
 
@@ -73,7 +80,10 @@ def check(
 
 
 def status(study: StudyName = None, storage: Storage = STORAGE) -> None:
-    """Say how far a study is, and what is best so far."""
+    """Say how far a study is, and what is best so far.
+
+    The counts are those of the report, those of its random search and its twins among them.
+    """
     from nas.report.status import status_lines
 
     for line in status_lines(storage, study):
@@ -83,7 +93,11 @@ def status(study: StudyName = None, storage: Storage = STORAGE) -> None:
 def report(
     study: StudyName = None, imports: Imports = None, storage: Storage = STORAGE, out: Out = OUT
 ) -> None:
-    """Write the report of a study as a web page, a table and Markdown."""
+    """Write the report of a study as a web page, a table and Markdown.
+
+    The files are report.html, report.md, trials.csv and payoff.json, in a folder of the study's
+    name; the figures go into the dashboard too. A study that is not finished has a report as well.
+    """
     import_modules(imports)
     from nas.report.build import write_report
 
@@ -94,13 +108,20 @@ def report(
 def dashboard(
     study: StudyName = None,
     storage: Storage = STORAGE,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8080,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, metavar="N", help="Port to listen on.")
+    ] = 8080,
     expose: Annotated[
         bool, typer.Option("--expose", help="Let others reach it: it has no password.")
     ] = False,
 ) -> None:
-    """Open optuna-dashboard on a study."""
+    """Open optuna-dashboard on a study.
+
+    It runs until Ctrl-C, and answers on this machine alone unless --expose is given.
+    """
     from nas.report.dashboard import serve
 
     serve(storage, study, host, port, expose=expose)
@@ -115,7 +136,10 @@ def schema(
     ] = False,
     imports: Imports = None,
 ) -> None:
-    """Print the JSON Schema of a search space, for completion in editors."""
+    """Print the JSON Schema of a search space, for completion in editors.
+
+    With --import the parts that a module registers are in it too.
+    """
     import_modules(imports)
     if payoff:
         from nas.report.payoff_schema import schema_text as payoff_schema_text

@@ -1,6 +1,8 @@
 """The options of the commands, each said once, and what is read from them."""
 
 import re
+from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,11 +12,57 @@ from nas.common.errors import SpaceError
 from nas.common.text import seconds_of as parse_seconds
 from nas.search.options import RayCluster
 
+
+class BaselineKind(StrEnum):
+    """What a search can be compared with."""
+
+    RANDOM = "random"
+
+
+class Varied(StrEnum):
+    """What twins can differ in."""
+
+    SHORTCUT = "shortcut"
+    TRANSITION = "transition"
+    ACTIVATION_ORDER = "activation_order"
+    BLOCK = "block"
+
+
+def say_version(wanted: bool) -> None:
+    """Print the version and end, for --version."""
+    if wanted:
+        typer.echo(f"nas {version('nas')}")
+        raise typer.Exit
+
+
+def spaces_that_begin(incomplete: str) -> list[str]:
+    """Bundled spaces, folders and YAML files, for completion in a shell."""
+    from nas.space.yaml import bundled_spaces
+
+    here = Path(incomplete).parent if "/" in incomplete else Path()
+    found = [f"{path}/" for path in here.glob("*/")]
+    found += [str(path) for path in here.glob("*.y*ml")]
+    return [name for name in [*bundled_spaces(), *sorted(found)] if name.startswith(incomplete)]
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", callback=say_version, is_eager=True, help="Print the version."),
+]
 Space = Annotated[
-    str, typer.Argument(metavar="SPACE", help="A YAML file, or the name of a bundled space.")
+    str,
+    typer.Argument(
+        metavar="SPACE",
+        help="A YAML file, or the name of a bundled space, as digits or cifar.",
+        autocompletion=spaces_that_begin,
+    ),
 ]
 StudyName = Annotated[
-    str | None, typer.Argument(metavar="[STUDY]", help="A study; the newest one if left out.")
+    str | None,
+    typer.Argument(
+        metavar="[STUDY]",
+        help="The name of a study, as `nas list` has it; the newest one if left out.",
+    ),
 ]
 Imports = Annotated[
     list[str] | None,
@@ -40,12 +88,17 @@ DataDir = Annotated[
 ]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Where weights and reports go.")]
 Timeout = Annotated[
-    str | None, typer.Option(metavar="TIME", help="Stop after this time: 90s, 20m, 2h.")
+    str | None,
+    typer.Option(
+        metavar="TIME", help="Stop after this time, with its unit: 90s, 20m, 2h. Resume later."
+    ),
 ]
 Workers = Annotated[
     int | None,
     typer.Option(
-        min=0, help="Worker processes of this machine; default: one for each GPU, else each core."
+        min=0,
+        metavar="N",
+        help="Worker processes of this machine; default: one for each GPU, else each core.",
     ),
 ]
 WorkersPerGPU = Annotated[
@@ -70,14 +123,20 @@ Trust = Annotated[
     bool,
     typer.Option("--trust", help="Run the class_path of a study that was made elsewhere."),
 ]
-NumTrials = Annotated[int | None, typer.Option(min=1, help="Number of trials in the study.")]
-NewStudyName = Annotated[
-    str | None, typer.Option(help="Name of the study; default: the name of the space.")
+NumTrials = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Trials of the study in all: those it has count."),
 ]
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed of sampler, weights and batches.")]
-Baseline = Annotated[
+NewStudyName = Annotated[
     str | None,
-    typer.Option(help="random: run random search with as many trials, to compare."),
+    typer.Option(metavar="NAME", help="Name of the study; default: the name of the space."),
+]
+Seed = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Seed of sampler, weights and batches.")
+]
+Baseline = Annotated[
+    BaselineKind | None,
+    typer.Option(help="Run random search with as many trials beside it, to compare."),
 ]
 Extend = Annotated[
     bool,
@@ -85,10 +144,17 @@ Extend = Annotated[
         "--extend", help="Where the space has changed, go on with the trials that still fit."
     ),
 ]
-Top = Annotated[int | None, typer.Option(min=0, help="Best candidates to take.")]
-NumPairs = Annotated[int | None, typer.Option(min=1, help="Pairs of each comparison.")]
+Top = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="N", help="Best candidates to take; default: those of the space."),
+]
+NumPairs = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Pairs of each comparison, one a seed.")
+]
 Depths = Annotated[str | None, typer.Option(metavar="N,N,…", help="Blocks in every stage.")]
-Vary = Annotated[str | None, typer.Option(help="shortcut, transition, activation_order or block.")]
+Vary = Annotated[
+    Varied | None, typer.Option(help="The choice twins differ in; default: that of the space.")
+]
 
 
 class WithRay(typer.core.TyperCommand):
@@ -112,7 +178,9 @@ def cluster_of(
 
 
 def seconds_of(text: str | None) -> float | None:
-    """The seconds of a --timeout, if there is one."""
+    """The seconds of a --timeout, if there is one; a number needs its unit."""
+    if text is not None and re.fullmatch(r"[0-9]+(\.[0-9]*)?", text):
+        raise SpaceError(f"--timeout {text}: add the unit: {text}s, {text}m or {text}h.")
     try:
         return None if text is None else parse_seconds(text)
     except ValueError as error:

@@ -63,8 +63,13 @@ def search(
     out: Out = OUT,
     trust: Trust = False,
 ) -> None:
-    """Run the study of a space, or resume it where it stands."""
-    given = {"search.seed": seed, "search.baseline": baseline}
+    """Run the study of a space, or resume it where it stands.
+
+    Candidates are drawn, trained by worker processes and kept in the storage; then come random
+    search (--baseline) and the twins, if the space has a `payoff:` section, and the report. Ctrl-C
+    ends it and loses nothing that finished: the same line resumes it.
+    """
+    given = {"search.seed": seed, "search.baseline": baseline and baseline.value}
     changes = [f"{key}={value}" for key, value in given.items() if value is not None]
     loaded = load_space(space, [*(settings or []), *changes], imports)
     options = WorkerOptions(
@@ -76,7 +81,8 @@ def search(
         out=out,
         trust=trust,
     )
-    name, seconds = check_study_name(study), seconds_of(timeout or loaded.search.timeout)
+    name = check_study_name(study)
+    seconds = seconds_of(timeout) or loaded.timeout
     outcome = _search_and_beside(loaded, options, trials, seconds, name, extend)
     end(outcome, storage, out)
 
@@ -126,7 +132,11 @@ def worker(
     out: Out = OUT,
     trust: Trust = False,
 ) -> None:
-    """Join a study that was started elsewhere, and leave when it has no trials left to run."""
+    """Join a study that was started elsewhere, and leave when it has no trials left to run.
+
+    Any number of machines may join, given the same storage; the process that started the study may
+    be gone. Trials of a worker that dies are run again by another one.
+    """
     import_modules(imports)
     from nas.search.attach import attach
 
@@ -161,7 +171,12 @@ def payoff(
     out: Out = OUT,
     trust: Trust = False,
 ) -> None:
-    """Train twins that differ in one choice, or resume them, and say where shortcuts pay off."""
+    """Train twins that differ in one choice, or resume them, and say where shortcuts pay off.
+
+    Twins have the same initial weights and see the same batches; they are compared seed by seed.
+    What is left out stands in the `payoff:` section of the space. What is asked for after the first
+    twin has finished is trained too, and shown apart.
+    """
     from nas.payoff.run import payoff as run
     from nas.payoff.run import settings_of
     from nas.search.allow_code import allow_plugins
@@ -171,7 +186,9 @@ def payoff(
     import_modules(imports)
     opened = load_study(open_storage(storage), study)
     allow_plugins(opened, trust, say)
-    settings = settings_of(opened, {"top": top, "seeds": seeds, "depths": depths, "vary": vary})
+    settings = settings_of(
+        opened, {"top": top, "seeds": seeds, "depths": depths, "vary": vary and vary.value}
+    )
     options = WorkerOptions(
         storage=storage,
         workers=workers,
@@ -188,9 +205,11 @@ def payoff(
 def export(
     study: StudyName = None,
     trial: Annotated[
-        int | None, typer.Option(min=0, help="A trial; default: the best one.")
+        int | None, typer.Option(min=0, metavar="N", help="A trial; default: the best one.")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings the accuracy is measured over.")] = 3,
+    seeds: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Trainings the accuracy is measured over.")
+    ] = 3,
     no_train: Annotated[
         bool, typer.Option("--no-train", help="Take the weights the search found.")
     ] = False,
@@ -203,7 +222,11 @@ def export(
     out: Out = OUT,
     trust: Trust = False,
 ) -> None:
-    """Train the best architecture on training and validation split, and write it as a module."""
+    """Train the best architecture on training and validation split, and write it as a module.
+
+    Each seed is trained from new weights and tested once. The module needs nothing but torch; its
+    weights, those of the first seed, are written beside it as .pt.
+    """
     from nas.export.retrain import export as run
     from nas.search.study import load_study
     from nas.storage.open import open_storage

@@ -1,47 +1,49 @@
 """A study in a few lines of text."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.common.paths import STORAGE
+from nas.report.counts import ended
+from nas.report.trial_rows import read_rows
 from nas.search.best_trials import best_trials
 from nas.search.coordinator import Outcome
 from nas.search.progress import described
-from nas.search.study import load_study, objectives_of, search_of
+from nas.search.study import BASELINE, TWINS, has_study, load_study, objectives_of, search_of
 from nas.search.trial_attributes import (
     CAUSE,
     PAUSED,
     REJECTED,
+    REUSED_FROM,
     cause_of_failure,
     counted,
-    is_paused,
 )
 from nas.storage.bulk_read import trials_of
 from nas.storage.open import open_storage
 from nas.storage.url import hidden
 
 #: the attributes of trials that a summary needs
-TOLD = ("candidate", CAUSE, "pruned", REJECTED, PAUSED)
+TOLD = ("candidate", CAUSE, "pruned", REJECTED, PAUSED, REUSED_FROM)
+#: what the studies beside a search are called
+BESIDE = {BASELINE: "random search", TWINS: "twins"}
 
 
 def status_lines(storage: str, name: str | None) -> list[str]:
     """How far a study is and what is best so far."""
-    study = load_study(open_storage(storage), name)
+    backend = open_storage(storage)
+    study = load_study(backend, name)
     every = trials_of(study, only=TOLD)
-    trials = counted(every)
-    states = Counter(state_word(trial) for trial in trials)
-    rejected = len(every) - len(trials)
-    lines = [f"study {study.study_name} in {hidden(storage)}"]
-    numbers = ", ".join(f"{count} {word}" for word, count in states.items())
-    lines.append(f"  {numbers or 'no trials yet'}")
-    causes = Counter(cause_of_failure(trial) for trial in trials if trial.state == TrialState.FAIL)
-    lines += [f"  {count} failed of: {reason}" for reason, count in causes.most_common()]
-    if rejected:
-        lines.append(f"  {rejected} candidates rejected by the constraints before training")
+    lines = [f"study {study.study_name} in {hidden(storage)}", *counts_lines(every)]
+    for ending, what in BESIDE.items():
+        if has_study(backend, study.study_name + ending):
+            beside = load_study(backend, study.study_name + ending)
+            first, *others = counts_lines(trials_of(beside, only=TOLD))
+            lines += [f"  {what}: {first.strip()}", *others]
     objectives = objectives_of(study)
-    for trial in best_trials(study, every):
+    for trial in best_trials(study, every) if has_best(study) else ():
         values = ", ".join(
             f"{name} {value:.4g}" for name, value in zip(objectives, trial.values, strict=True)
         )
@@ -49,12 +51,16 @@ def status_lines(storage: str, name: str | None) -> list[str]:
     return lines
 
 
-def state_word(trial: FrozenTrial) -> str:
-    """A trial's state as people say it."""
-    if is_paused(trial):
-        return "paused"
-    state = trial.state.name
-    return {"WAITING": "due", "FAIL": "failed"}.get(state, state.lower())
+def counts_lines(trials: Sequence[FrozenTrial]) -> list[str]:
+    """How the trials of a study stand, counted as in the report, and why some failed."""
+    causes = Counter(cause_of_failure(trial) for trial in trials if trial.state == TrialState.FAIL)
+    failed = [f"  {count} failed of: {reason}" for reason, count in causes.most_common()]
+    return [f"  {ended(read_rows(trials))}", *failed]
+
+
+def has_best(study: Study) -> bool:
+    """Whether a study looks for the best candidate; twins are compared, and none of them is."""
+    return "twins_of" not in study.user_attrs
 
 
 def finished(outcome: Outcome, storage: str, resume: str) -> list[str]:

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.model.architecture import Architecture
+from nas.search.trial_attributes import is_paused
 from nas.training.candidate import Candidate
 from nas.training.metrics.run import in_steps_made, trains
 
 #: how a trial can end or stand, in the order of tables
-OUTCOMES = ("trained", "pruned", "repeated", "rejected", "failed", "running", "due")
+OUTCOMES = ("trained", "pruned", "repeated", "rejected", "failed", "running", "paused", "due")
 MIXED = "mixed"
 DECODER = json.JSONDecoder()
 
@@ -159,7 +160,9 @@ def outcome(trial: FrozenTrial) -> str:
     """How a trial ended or stands; one of OUTCOMES."""
     attrs = trial.user_attrs
     if not trial.state.is_finished():
-        return "running" if trial.state == TrialState.RUNNING else "due"
+        if trial.state == TrialState.RUNNING:
+            return "running"
+        return "paused" if is_paused(trial) else "due"
     if trial.state == TrialState.FAIL:
         return "failed"
     if "rejected" in attrs:

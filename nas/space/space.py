@@ -188,6 +188,12 @@ class SearchSpace:
         return seconds_of(limit) if limit else None
 
     @property
+    def timeout(self) -> float | None:
+        """Seconds the search may take."""
+        limit = self.search.timeout
+        return seconds_of(limit) if limit else None
+
+    @property
     def hash(self) -> str:
         """Equal for spaces from which the same candidates can be drawn."""
         return hashlib.sha256(json.dumps(self.drawn, sort_keys=True).encode()).hexdigest()[:16]

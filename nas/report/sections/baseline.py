@@ -34,7 +34,8 @@ def runs_of(facts: Facts) -> list[Run]:
 
 def run(name: str, rows: list[Row], maximise: bool) -> Run:
     """One search."""
-    counted_rows = [row for row in rows if row.outcome not in ("rejected", "running", "due")]
+    not_ended = ("rejected", "running", "paused", "due")
+    counted_rows = [row for row in rows if row.outcome not in not_ended]
     return Run(
         name,
         len(counted_rows),

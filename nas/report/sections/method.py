@@ -7,26 +7,17 @@ from nas.data.catalog import FROM_CODE, FROM_PATH, Dataset, split_sizes
 from nas.data.facts import FACTS
 from nas.payoff.analysis import Payoff
 from nas.payoff.records import OUTCOMES as OUTCOMES_OF_TWINS
+from nas.report.counts import ended
 from nas.report.data import Facts
 from nas.report.depth_sweep import Twins
 from nas.report.document import Items, Section
 from nas.report.sections.search_figures import scale, spent_on
 from nas.report.style import counted
-from nas.report.trial_rows import OUTCOMES, Row
+from nas.report.trial_rows import Row
 from nas.search.pruners.asha import Asha
 from nas.search.pruners.registry import pruner_of
 from nas.space.space import SearchSpace
 from nas.training.candidate import Candidate, Training
-
-WORDS = {
-    "trained": "trained to their end",
-    "pruned": "pruned",
-    "repeated": "repeating an earlier candidate with its numbers",
-    "rejected": "rejected untrained by the constraints",
-    "failed": "failed with an error",
-    "running": "still in training",
-    "due": "still due",
-}
 
 
 def method_section(facts: Facts) -> Section:
@@ -127,13 +118,6 @@ def beside(facts: Facts) -> str:
         f" Beside it random search of the same space with the same pruner and another seed: "
         f"{ended(facts.baseline)}."
     )
-
-
-def ended(rows: Sequence[Row]) -> str:
-    """How many trials there are, and how they ended."""
-    counts = Counter(row.outcome for row in rows)
-    how = ", ".join(f"{counts[name]} {WORDS[name]}" for name in OUTCOMES if counts[name])
-    return f"{counted(len(rows), 'trial')}: {how}"
 
 
 def training(candidates: Sequence[Candidate], rows: Iterable[Row]) -> str:
