@@ -12,11 +12,14 @@ from nas.model.blocks import (
     STEMS,
     Activation,
     Conv,
+    Join,
     Layer,
     Norm,
     Order,
     conv,
 )
+from nas.model.join_layers import RandomStream
+from nas.model.joins import JOINS
 from nas.space.methods import PRUNERS, SAMPLERS
 from nas.training.candidate import OPTIMIZERS, SCHEDULES
 from nas.training.result import OBJECTIVES
@@ -49,6 +52,32 @@ def norm_last() -> Order:
 def blurred(in_channels, out_channels, stride):
     """A 3x3 convolution of x."""
     return Conv(in_channels, out_channels, 3, stride), Norm(out_channels)
+
+
+class Damped(nn.Module):
+    """The branch times a number that is learned, for a part of the pictures."""
+
+    def __init__(self, factor, rate):
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(factor))
+        self.rate = rate
+        self.stream = RandomStream()
+
+    def forward(self, shortcut, branch):
+        if not self.training:
+            return shortcut + (1 - self.rate) * self.factor * branch
+        kept = self.stream.uniform(len(branch), 1, 1, 1).to(branch.device) >= self.rate
+        return shortcut + kept * self.factor * branch
+
+
+@JOINS.register("damped")
+def damped(place, *, factor: float = -1.0, rate: float = 0.25):
+    """The branch times a learned number, and left out at random, the more the deeper.
+
+    factor: that number at the start.
+    rate: how often the last branch is left out.
+    """
+    return Join(Damped, (factor, rate * (place.block + 1) / place.num_blocks), parameters=1)
 
 
 @STEMS.register("conv5x5")

@@ -35,7 +35,7 @@ LIGHT = {
 }
 HEAVY = {"torch", "lightning", "optuna", "optuna_dashboard", "plotly", "sklearn", "scipy", "numpy"}
 #: modules that need torch alone among the libraries, as what is exported is made of them
-TORCH_ALONE = ("model.network", "training.metrics")
+TORCH_ALONE = ("model.network", "model.join_layers", "training.metrics")
 
 
 def module_name(path: Path) -> str:
@@ -150,6 +150,7 @@ def test_what_must_start_at_once_loads_nothing_heavy(name: str) -> None:
     [
         "model.architecture",
         "model.blocks",
+        "model.joins",
         "model.layout",
         "model.cost",
         "common.registry",

@@ -28,6 +28,7 @@ architecture:
   depth: 2
   shortcut: [blurred, none]
   transition: blurred
+  join: {damped: {factor: [0.5, 1.0]}}
   stages: [{width: 4}, {width: 8, stride: 2}]
 training: {epochs: 1, batch_size: 32, optimizer: {rmsprop: {lr: 0.01}}, schedule: root}
 search:
@@ -41,7 +42,8 @@ search:
 payoff: {top: 0, seeds: 1, depths: [1, 2], lr_factors: [1.0], stages: false}
 """
 #: what a candidate of the space is made of
-OWN = {"conv5x5", "norm_last", "squared_relu", "pairs", "funnel", "blurred", "rmsprop", "root"}
+OWN = {"conv5x5", "norm_last", "squared_relu", "pairs", "funnel", "blurred", "damped"}
+OWN |= {"rmsprop", "root"}
 
 
 class Here:
@@ -109,7 +111,7 @@ def test_every_trial_is_made_of_own_parts(here: Here) -> None:
     assert [trial.state.name for trial in trials] == ["COMPLETE"] * 6
     for trial in trials:
         missing = OWN - names_in(json.loads(trial.user_attrs["candidate"]))
-        assert missing <= {"blurred"}
+        assert missing <= {"blurred", "damped"}
         assert trial.user_attrs["provenance"]["plugins"].startswith("own_parts ")
     assert here.study().user_attrs["objectives"] == ["val_accuracy", "gap"]
 
@@ -144,11 +146,15 @@ def test_figures_draw_an_own_shortcut_in_one_colour(here: Here) -> None:
 
 def test_the_exported_module_holds_own_parts_and_needs_torch_alone(here: Here) -> None:
     """Equal to the trained network to the bit, as `nas export` itself holds."""
-    run = here.nas("export", "--seeds", "1", "--import", "own_parts")
+    joined = next(t for t in here.study().trials if "damped" in t.user_attrs["candidate"])
+    asked = ("--trial", str(joined.number), "--seeds", "1", "--import", "own_parts")
+    run = here.nas("export", *asked)
     assert run.returncode == 0, run.stdout + run.stderr
     source = (here.folder / "best.py").read_text(encoding="utf-8")
     for part in (
         "class SquaredReLU(nn.Module):",
+        "class Damped(nn.Module):",
+        "class RandomStream(nn.Module):",
         "def narrowed(channels, ratio):",
         "def norm_last(",
     ):
@@ -263,9 +269,10 @@ def test_a_plugin_that_cannot_be_one_is_told_with_its_place(
 
 def test_the_guide_works_word_by_word(tmp_path: Path) -> None:
     guide = Path(__file__).parents[1].joinpath("docs", "add-a-block.md").read_text(encoding="utf-8")
-    blocks = dict(re.findall(r"^```(\w+)\n(.*?)^```$", guide, flags=re.DOTALL | re.MULTILINE))
-    place = Here(tmp_path)
-    (tmp_path / "my_parts.py").write_text(blocks["python"])
+    found = re.findall(r"^```(\w+)\n(.*?)^```$", guide, flags=re.DOTALL | re.MULTILINE)
+    blocks, place = dict(found), Here(tmp_path)
+    python = [text for language, text in found if language == "python"]
+    (tmp_path / "my_parts.py").write_text("\n\n".join(python))
     (tmp_path / "mine.yaml").write_text(blocks["yaml"])
     for line in blocks["bash"].splitlines():
         command = shlex.split(line, comments=True)

@@ -94,6 +94,10 @@ class Registry(Generic[T]):
         """Option name -> its parameter (annotation and default)."""
         return options_of(self[name])
 
+    def defaults(self, name: str) -> dict[str, Any]:
+        """Option name -> its default."""
+        return {key: option.default for key, option in self.options(name).items()}
+
     def description(self, name: str) -> str:
         """What a part is, on one line: its docstring without the lines about options."""
         return described(self.function(name))[0]

@@ -16,6 +16,7 @@ from typing import Any
 
 from nas.export.formatting import Source, fitted, free_name
 from nas.model.blocks import Conv
+from nas.model.join_layers import RandomStream
 
 #: what every exported module has by these names
 PRESENT = {"nn": "torch.nn", "torch": "torch"}
@@ -66,7 +67,7 @@ class Copier:
             return
         if isinstance(value, FunctionType) and home == module and value.__name__ == word:
             yield from self.function(word, value, {})
-        elif isinstance(value, type) and home == module and value.__name__ == word:
+        elif is_class(value, word) and (home == module or value is RandomStream):
             yield from self.kind(value)
         elif isinstance(value, int | float | str | tuple) and literal(value):
             yield word, f"{word} = {value!r}"
@@ -99,6 +100,11 @@ def global_names(source: str) -> set[str]:
         found |= {one.get_name() for one in table.get_symbols() if one.is_global()}
         tables += table.get_children()
     return found
+
+
+def is_class(value: Any, name: str) -> bool:
+    """Whether the value is a class of that name."""
+    return isinstance(value, type) and value.__name__ == name
 
 
 def literal(value: Any) -> bool:

@@ -69,8 +69,8 @@ def fitted(opening: str, items: list[str], closing: str, indent: int = 0) -> str
 
 def options(block_type: Named) -> dict[str, Source]:
     """Every option of a block type, also those left at their defaults."""
-    defaults = {name: option.default for name, option in BLOCKS.options(block_type.name).items()}
-    return {name: literal(value) for name, value in (defaults | block_type.arguments).items()}
+    given = BLOCKS.defaults(block_type.name) | block_type.arguments
+    return {name: literal(value) for name, value in given.items()}
 
 
 def has_weights(shortcut: Ops | None) -> bool:
@@ -81,5 +81,7 @@ def has_weights(shortcut: Ops | None) -> bool:
 def without(source: str, part: str) -> str:
     """The source of a block class without an optional part: its argument, attribute and calls."""
     lines = rf"^ .* = (?:self\.)?{part}\b.*\n|, where x is {part}\(input\)|, {part}=None"
-    calls = rf"\b(?:self\.)?{part}\(((?:[^()]|\([^()]*\))+)\)"
+    flat = r"[^()]"
+    nested = rf"(?:{flat}|\((?:{flat}|\({flat}*\))*\))+"
+    calls = rf"\b(?:self\.)?{part}\(({nested})\)"
     return re.sub(calls, r"\1", re.sub(lines, "", source, flags=re.MULTILINE))

@@ -32,6 +32,7 @@ from nas.model.blocks import (
     SHORTCUTS,
     Activation,
     Conv,
+    Join,
     Layer,
     MaxPool,
     Norm,
@@ -83,6 +84,8 @@ def {name}(convs):
     for layer in convs:
         layers += [{cycle}]
     return layers'''
+#: the join that is written as a sum
+ADDITION = Join("Add")
 #: the functions that make blocks: those with "plain" in their names have no shortcut
 BLOCK_FUNCTIONS = {
     "block": "A branch of these convolutions with a shortcut around it.",
@@ -158,6 +161,8 @@ class Writer:
         self.order = ORDERS[architecture.activation_order]()
         self.cycle = [n for n in self.order.cycle if n != "norm" or self.groups is not None]
         self.lead = self.cycle.index("conv")
+        self.joins = [b.join for b in self.layout.blocks if b.shortcut is not None]
+        self.joined = any(join != ADDITION for join in self.joins)
         self.options = {s.block.name: options(s.block) for s in reversed(architecture.stages)}
 
     def parts(self) -> Iterator[tuple[str, str]]:
@@ -167,6 +172,8 @@ class Writer:
             yield from self.copier.function(name, BLOCKS.function(name), self.options[name])
         if isinstance(self.activation.kind, type):
             yield from self.copier.kind(self.activation.kind)
+        for kind in dict.fromkeys(join.kind for join in self.joins if self.joined):
+            yield from self.copier.kind(network.join_class(kind))
         yield self.architecture.activation_order, self.interleave()
         for name, layout in {r.shortcut: b.shortcut for r, b in self.blocks}.items():
             if any(isinstance(op, ZeroPad) for op in layout or ()):
@@ -219,6 +226,9 @@ class Writer:
         for name in ("before", "after"):
             if not any(getattr(block, name) for block in self.layout.blocks):
                 source = without(source, name)
+        if not self.joined:
+            source = without(source, "join").replace("shortcut(x), ", "shortcut(x) + ")
+        source = source.replace("join=None", "join").replace("join or Add()", "join")
         if "before" in source:
             return source
         return source.replace("after=None", "after").replace("after or nn.Identity()", "after")
@@ -233,7 +243,7 @@ class Writer:
         """The function of that name, which fills a block class."""
         start = 0 if name in ("block", "plain_block") else self.lead
         cut = len(self.layout.blocks[0].after)
-        shortcut = ["shortcut"] if part == "Residual" else []
+        shortcut = ["shortcut", "join"][: 1 + self.joined] if part == "Residual" else []
         arguments = [self.layers(start, -cut), *shortcut]
         if name == "shared_block":
             arguments.append(f"before={self.layers(0, start)}")
@@ -285,6 +295,8 @@ class Writer:
             items.append(f"{record.shortcut}({shape})")
         elif block.shortcut is not None:
             items += [self.op(op) for op in block.shortcut] or ["nn.Identity()"]
+        if self.joined and block.shortcut is not None:
+            items.append(self.op(block.join))
         return fitted(f"{self.block_function(block)}(", items, "),", 16)
 
     def sequential(self, opening: str, layout: Ops, indent: int) -> str:
@@ -307,6 +319,8 @@ class Writer:
                 return "nn.MaxPool2d(3, 2, 1)"
             case ZeroPad(inputs, outputs, stride):
                 return f"ZeroPad({numbers(inputs, outputs, stride)})"
+            case Join(kind, arguments):
+                return f"{network.join_class(kind).__name__}({numbers(*arguments)})"
 
 
 def layer_call(layer: Layer) -> str:

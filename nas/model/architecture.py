@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple, TypeVar
 
 from nas.common.errors import shown
+from nas.common.later_keys import without_later
 
 Scalar = int | float | bool | str
 T = TypeVar("T", bound=Any)
@@ -15,6 +16,8 @@ T = TypeVar("T", bound=Any)
 MAX_BLOCKS, MAX_CHANNELS, MAX_CLASSES, MAX_SIDE = 2_000, 100_000, 1_000_000, 4_096
 #: the largest number among the options of a part
 MAX_OPTION = 1_000_000
+#: keys of a stage that came later, with their defaults
+LATER_STAGE_KEYS: dict[str, Any] = {"join": "add"}
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,10 @@ class Named:
         return f"{self.name}({options})" if options else self.name
 
 
+#: the usual join, which JSON leaves out
+ADD = Named("add")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stage:
     """Blocks of equal width; the first one may stride."""
@@ -66,10 +73,23 @@ class Stage:
     block: Named = Named("basic")
     shortcut: str = "identity"
     transition: str = "projection"
+    join: Named = ADD
+
+    def written(self) -> dict[str, Any]:
+        """As plain data, without what came later and stands at its default."""
+        parts = {"block": self.block.written(), "join": self.join.written()}
+        return without_later(asdict(self) | parts, LATER_STAGE_KEYS)
+
+    @classmethod
+    def parse(cls, data: dict[str, Any]) -> "Stage":
+        """From its written form."""
+        parts = {"block": Named.parse(data["block"])}
+        parts["join"] = Named.parse(data.get("join", "add"))
+        return cls(**data | parts)
 
 
 class BlockRecord(NamedTuple):
-    """One block: its type, its shape and the kind of its shortcut."""
+    """One block: its type, its shape, the kind of its shortcut and how that joins the branch."""
 
     stage: int
     type: Named
@@ -77,6 +97,7 @@ class BlockRecord(NamedTuple):
     out_channels: int
     stride: int
     shortcut: str
+    join: Named = ADD
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +120,9 @@ class Architecture:
             for number in range(stage.depth):
                 stride = stage.stride if number == 0 else 1
                 kind = shortcut_kind(stage, changes_shape(stride, in_channels, stage.width))
+                join = ADD if kind == "none" else stage.join
                 records.append(
-                    BlockRecord(index, stage.block, in_channels, stage.width, stride, kind)
+                    BlockRecord(index, stage.block, in_channels, stage.width, stride, kind, join)
                 )
                 in_channels = stage.width
         return records
@@ -108,7 +130,7 @@ class Architecture:
     def to_json(self) -> str:
         """Canonical JSON: equal architectures give equal text."""
         data = asdict(self) | {"stem": self.stem.written(), "norm": self.norm.written()}
-        data["stages"] = [asdict(stage) | {"block": stage.block.written()} for stage in self.stages]
+        data["stages"] = [stage.written() for stage in self.stages]
         return json.dumps(data, sort_keys=True)
 
     @classmethod
@@ -140,10 +162,7 @@ class Architecture:
 
     @classmethod
     def _from_data(cls, data: dict[str, Any]) -> "Architecture":
-        stages = tuple(
-            checked(Stage(**stage | {"block": Named.parse(stage["block"])}))
-            for stage in data["stages"]
-        )
+        stages = tuple(checked(Stage.parse(stage)) for stage in data["stages"])
         channels, height, width = map(operator.index, data["image_shape"])
         return checked(
             cls(

@@ -48,7 +48,24 @@ class ZeroPad:
     stride: int
 
 
-Op = Conv | Norm | Activation | MaxPool | ZeroPad
+@dataclass(frozen=True)
+class Join:
+    """Where shortcut and branch meet: a module, by its class and the arguments it is made with.
+
+    The class is a name in nas/model/join_layers.py, or an nn.Module of one's own. parameters: the
+    numbers it learns; those of convolutions start as in the branch, but for their bias, and all
+    others from constants. multiply_adds and kept: of each pixel, and the numbers kept for the
+    gradient.
+    """
+
+    kind: str | type
+    arguments: tuple[int | float | bool, ...] = ()
+    parameters: int = 0
+    multiply_adds: int = 0
+    kept: int = 0
+
+
+Op = Conv | Norm | Activation | MaxPool | ZeroPad | Join
 Ops = tuple[Op, ...]
 conv = Conv
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from nas.model.architecture import Architecture
-from nas.model.blocks import Activation, Conv, MaxPool, Norm
+from nas.model.blocks import Activation, Conv, Join, MaxPool, Norm
 from nas.model.layout import activation_layer, iterate_operations, lay_out, norm_groups
 
 
@@ -11,8 +11,8 @@ class Cost(NamedTuple):
     """Sizes of one network.
 
     depth: weighted layers from input to output, convolutions of the branches and the classifier
-    (He et al. 2015: 6n + 2). parameters: learnable numbers. multiply_adds: of convolutions and
-    classifier, for one picture. memory: bytes of a training step at the given batch size.
+    (He et al. 2015: 6n + 2). parameters: learnable numbers. multiply_adds: of convolutions, joins
+    and classifier, for one picture. memory: bytes of a training step at the given batch size.
     """
 
     depth: int
@@ -49,5 +49,9 @@ def cost(architecture: Architecture, *, batch_size: int = 128, state_bytes: int 
             kept += 3 * channels * pixels_out
         elif isinstance(op, Activation):
             parameters += activation.parameters
+        elif isinstance(op, Join):
+            parameters += op.parameters
+            multiply_adds += op.multiply_adds * pixels_out
+            kept += op.kept * pixels_out
     memory = parameters * (PARAMETER_BYTES + state_bytes) + 4 * batch_size * kept
     return Cost(depth, parameters, multiply_adds, memory)

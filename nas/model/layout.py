@@ -14,6 +14,7 @@ from nas.model.blocks import (
     STEMS,
     Activation,
     Conv,
+    Join,
     Layer,
     MaxPool,
     Norm,
@@ -22,16 +23,20 @@ from nas.model.blocks import (
     Order,
     ZeroPad,
 )
+from nas.model.joins import JOINS, Place
 
 
 @dataclass(frozen=True)
 class Block:
-    """after(shortcut(before(x)) + branch(before(x))); a shortcut of None adds nothing."""
+    """after(join(shortcut(before(x)), branch(before(x)))); where the shortcut is None, it is
+    after(branch(x)).
+    """
 
     before: Ops
     branch: Ops
     shortcut: Ops | None
     after: Ops
+    join: Join
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,10 @@ def lay_out(architecture: Architecture) -> Layout:
     stem = STEMS[architecture.stem.name](architecture.image_shape[0], **architecture.stem.arguments)
     features = records[-1].out_channels
     final = leading_operations(order, features) if num_leading(order) else ()
-    blocks = tuple(block(record, order, first=number == 0) for number, record in enumerate(records))
+    blocks = tuple(
+        block(record, order, Place(record.out_channels, number, len(records)))
+        for number, record in enumerate(records)
+    )
     layout = Layout(stem, blocks, final, features)
     if norm_groups(architecture) is None:
         layout = strip_norms(layout)
@@ -78,13 +86,14 @@ def strip_norms(layout: Layout) -> Layout:
             without_norm(block.branch),
             None if block.shortcut is None else without_norm(block.shortcut),
             without_norm(block.after),
+            block.join,
         )
         for block in layout.blocks
     )
     return Layout(without_norm(layout.stem), blocks, without_norm(layout.final), layout.features)
 
 
-def block(record: BlockRecord, order: Order, *, first: bool) -> Block:
+def block(record: BlockRecord, order: Order, place: Place) -> Block:
     """One block. First-unit rule: the stem has already activated the first block's input.
 
     A projection reads the activated signal, identity and zero_pad the raw one, as in the
@@ -97,13 +106,14 @@ def block(record: BlockRecord, order: Order, *, first: bool) -> Block:
     before: Ops = ()
     num_lead = num_leading(order)
     shortcut = SHORTCUTS[record.shortcut](record.in_channels, record.out_channels, record.stride)
-    if first:
+    if place.block == 0:
         branch = branch[num_lead:]
     elif shortcut and isinstance(shortcut[0], Conv):
         before, branch = branch[:num_lead], branch[num_lead:]
     if shortcut and not ends_normalised(branch):
         shortcut = without_norm(shortcut)
-    return Block(before, branch, shortcut, after)
+    join = JOINS[record.join.name](place, **record.join.arguments)
+    return Block(before, branch, shortcut, after, join)
 
 
 def ends_normalised(branch: Ops) -> bool:
@@ -159,7 +169,8 @@ def iterate_operations(
     for number, block in enumerate(layout.blocks):
         if block.shortcut is not None:
             parts.append((f"shortcut {number}", block.shortcut))
-        parts.append((f"block {number}", block.before + block.branch + block.after))
+        join = () if block.shortcut is None else (block.join,)
+        parts.append((f"block {number}", block.before + block.branch + join + block.after))
     parts.append(("final", layout.final))
     for part, ops in parts:
         here = size

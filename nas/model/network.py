@@ -11,23 +11,26 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from nas.model import blocks as ops
+from nas.model import join_layers
 from nas.model.architecture import Architecture
+from nas.model.join_layers import Add, RandomStream
 from nas.model.layout import Block, activation_layer, lay_out, norm_groups
 
 
 class Residual(nn.Module):
-    """A block with a shortcut: after(shortcut(x) + branch(x)), where x is before(input)."""
+    """A block with a shortcut: after(join(shortcut(x), branch(x))), where x is before(input)."""
 
-    def __init__(self, branch, shortcut, before=None, after=None):
+    def __init__(self, branch, shortcut, join=None, before=None, after=None):
         super().__init__()
         self.before = before or nn.Identity()
         self.branch = branch
         self.shortcut = shortcut
+        self.join = join or Add()
         self.after = after or nn.Identity()
 
     def forward(self, x):
         x = self.before(x)
-        return self.after(self.shortcut(x) + self.branch(x))
+        return self.after(self.join(self.shortcut(x), self.branch(x)))
 
 
 class Plain(nn.Module):
@@ -113,7 +116,8 @@ def build_block(architecture: Architecture, block: Block) -> nn.Module:
         return Plain(make(block.branch), after)
     before = make(block.before) if block.before else None
     shortcut = make(block.shortcut) if block.shortcut else nn.Identity()
-    return Residual(make(block.branch), shortcut, before, after)
+    join = build_op(architecture, block.join, first=False)
+    return Residual(make(block.branch), shortcut, join, before, after)
 
 
 def sequence(architecture: Architecture, layout: ops.Ops) -> nn.Sequential:
@@ -145,6 +149,14 @@ def build_op(architecture: Architecture, op: ops.Op, *, first: bool) -> nn.Modul
             return nn.MaxPool2d(3, 2, 1)
         case ops.ZeroPad(inputs, outputs, stride):
             return ZeroPad(inputs, outputs, stride)
+        case ops.Join(kind, arguments):
+            return join_class(kind)(*arguments)
+
+
+def join_class(kind: str | type) -> type[nn.Module]:
+    """The class of a join."""
+    found: type[nn.Module] = getattr(join_layers, kind) if isinstance(kind, str) else kind
+    return found
 
 
 def conv_class(kernel_size: int, stride: int) -> type[nn.Conv2d]:
@@ -162,12 +174,19 @@ def activation(layer: ops.Layer, *, overwrite: bool) -> nn.Module:
 
 
 def initialise(network: Network, seed: int) -> None:
-    """He initialisation, fan-out (He et al. 2015, ICCV), each layer from its own random stream."""
+    """He initialisation, fan-out (He et al. 2015, ICCV), each layer from its own random stream.
+
+    The bias of a convolution in a join stays as it was made.
+    """
     for index, block in enumerate(network.blocks()):
         for number, conv in enumerate(branch_convolutions(block)):
             initialise_layer(conv, seed, f"branch {index} {number}")
         for number, conv in enumerate(convolutions(getattr(block, "shortcut", None))):
             initialise_layer(conv, seed, f"shortcut {index} {number}")
+        for number, conv in enumerate(convolutions(getattr(block, "join", None))):
+            initialise_layer(conv, seed, f"join {index} {number}", keep_bias=True)
+        for number, stream in enumerate(random_streams(block)):
+            stream.seed = derived_seed(seed, f"stream {index} {number}")
     for number, conv in enumerate(convolutions(network.stem)):
         initialise_layer(conv, seed, f"stem {number}")
     initialise_layer(network.head, seed, "head")
@@ -180,22 +199,34 @@ def convolutions(module: nn.Module | None) -> list[nn.Conv2d]:
 
 
 def branch_convolutions(block: nn.Module) -> list[nn.Conv2d]:
-    """The convolutions of a block outside its shortcut."""
-    shortcut = {id(conv) for conv in convolutions(getattr(block, "shortcut", None))}
-    return [conv for conv in convolutions(block) if id(conv) not in shortcut]
+    """The convolutions of a block outside its shortcut and its join."""
+    parts = [getattr(block, name, None) for name in ("shortcut", "join")]
+    others = {id(conv) for part in parts for conv in convolutions(part)}
+    return [conv for conv in convolutions(block) if id(conv) not in others]
 
 
-def initialise_layer(layer: nn.Conv2d | nn.Linear, seed: int, place: str) -> None:
+def random_streams(block: nn.Module) -> list[RandomStream]:
+    """The streams of random numbers that a block draws from, in order."""
+    return [module for module in block.modules() if isinstance(module, RandomStream)]
+
+
+def derived_seed(seed: int, place: str) -> int:
+    """The seed of one part of a network."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {place}".encode()).digest()[:7], "big")
+
+
+def initialise_layer(
+    layer: nn.Conv2d | nn.Linear, seed: int, place: str, *, keep_bias: bool = False
+) -> None:
     """Normal weights of variance 2 / fan-out (fan-in for the classifier), zero bias."""
-    digest = hashlib.sha256(f"{seed} {place}".encode()).digest()
-    generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+    generator = torch.Generator().manual_seed(derived_seed(seed, place))
     nn.init.kaiming_normal_(
         layer.weight,
         mode="fan_out" if isinstance(layer, nn.Conv2d) else "fan_in",
         nonlinearity="relu",
         generator=generator,
     )
-    if layer.bias is not None:
+    if layer.bias is not None and not keep_bias:
         nn.init.zeros_(layer.bias)
 
 
@@ -209,10 +240,28 @@ def channels_last(network: Network) -> Network:
 
 def recomputed(block: nn.Module, x: Tensor) -> Tensor:
     """The block's output, without keeping what is inside (Chen et al. 2016, sublinear memory)."""
+    streams = [(stream, stream.drawn) for stream in random_streams(block)]
     output: Tensor = checkpoint(
-        block, x, use_reentrant=False, context_fn=lambda: (nullcontext(), frozen_statistics(block))
+        block,
+        x,
+        use_reentrant=False,
+        context_fn=lambda: (nullcontext(), computed_again(block, streams)),
     )
     return output
+
+
+@contextmanager
+def computed_again(block: nn.Module, streams: list[tuple[RandomStream, int]]) -> Iterator[None]:
+    """Streams of random numbers stand where they stood before the first pass, and again where they
+    stood after it; running statistics are counted in the first pass only.
+    """
+    after = [stream.drawn for stream, _ in streams]
+    for stream, before in streams:
+        stream.drawn = before
+    with frozen_statistics(block):
+        yield
+    for (stream, _), drawn in zip(streams, after, strict=True):
+        stream.drawn = drawn
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 from optuna.study import Study
 
 from nas.common.errors import StudyError
-from nas.payoff.variants import MOST_STAGES, stage_arms, twins, wanted
+from nas.payoff.variants import MOST_STAGES, NAMED_ARMS, stage_arms, twins, wanted
 from nas.space.schema import PayoffSection, current
 from nas.statistics import resolvable_effect
 from nas.training.candidate import Candidate
@@ -157,7 +157,7 @@ def make_plan(asked: PayoffSection, candidates: Sequence[Candidate], rules: int 
     decided: dict[str, Any] = {
         "depths": sorted(asked.depths or default_depths(base)),
         "activation_orders": orders,
-        "arms": asked.arms or (list(twins(base, "shortcut")) if asked.vary == "shortcut" else None),
+        "arms": asked.arms or (list(twins(base, asked.vary)) if asked.vary in NAMED_ARMS else None),
     }
     plan = Plan(asked.model_copy(update=decided), tuple(candidates), rules)
     seeds = asked.seeds or default_pairs(len(plan.comparisons))

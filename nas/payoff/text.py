@@ -83,7 +83,7 @@ def called(vary: str, arm: str) -> str:
     if vary == "transition":
         how = "no shortcut" if arm == "none" else arm
         return f"networks with {how} where the shape changes"
-    return f"{arm} networks"
+    return f"networks joined by {arm}" if vary == "join" else f"{arm} networks"
 
 
 def rate(one: Contrast) -> str:

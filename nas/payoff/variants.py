@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 
-from nas.model.architecture import Architecture, Named, Stage, takes_transition
+from nas.model.architecture import ADD, Architecture, Named, Stage, takes_transition
 from nas.model.blocks import BLOCKS, ORDERS, same_shape, transitions
 from nas.model.cost import cost
+from nas.model.joins import JOINS
 from nas.model.layout import lay_out, norm_groups
 from nas.space.schema import PayoffSection
 from nas.training.candidate import Candidate
@@ -15,6 +16,8 @@ from nas.training.candidate import Candidate
 CONTROL = "none, wider"
 #: the arm that is a candidate of the search, as it is
 AS_FOUND = "as found"
+#: choices of which `arms` can name some
+NAMED_ARMS = ("shortcut", "join")
 #: stages up to which every combination of stages with and without shortcuts is trained
 MOST_STAGES = 4
 #: (activation order, depth, arm) -> the candidate
@@ -70,7 +73,8 @@ def ladder(base: Candidate, settings: PayoffSection, depths: list[int]) -> Arms:
 
 def wanted(settings: PayoffSection, arm: str) -> bool:
     """Whether an arm is asked for; without a word all are."""
-    return settings.vary != "shortcut" or settings.arms is None or arm in settings.arms
+    chosen = settings.arms if settings.vary in NAMED_ARMS else None
+    return chosen is None or arm in chosen
 
 
 def twins(
@@ -93,6 +97,9 @@ def twins(
     elif vary == "transition":
         shortcut = None if own_shortcuts else "identity"
         arms = {kind: shortcuts(architecture, shortcut, kind) for kind in transitions()}
+    elif vary == "join":
+        joined = architecture if has_shortcuts(architecture) else with_identity(architecture)
+        arms = {name: with_join(joined, name) for name in JOINS}
     elif vary == "activation_order":
         arms = {order: replace(architecture, activation_order=order) for order in ORDERS}
     else:
@@ -117,6 +124,16 @@ def shortcuts(architecture: Architecture, shortcut: str | None, transition: str)
     )
 
 
+def has_shortcuts(architecture: Architecture) -> bool:
+    """Whether any block has a shortcut."""
+    return any(stage.shortcut != "none" for stage in architecture.stages)
+
+
+def with_identity(architecture: Architecture) -> Architecture:
+    """The architecture with identity shortcuts, and zero_pad where the shape changes."""
+    return shortcuts(architecture, "identity", "zero_pad")
+
+
 def plain(architecture: Architecture) -> Architecture:
     """The architecture without shortcuts; it is the same function under every activation order."""
     ordered = replace(architecture, activation_order="post_activation")
@@ -125,14 +142,20 @@ def plain(architecture: Architecture) -> Architecture:
 
 def with_block(architecture: Architecture, name: str) -> Architecture:
     """The architecture with one block type in all stages; where it is new, with its defaults."""
-    defaults = {key: option.default for key, option in BLOCKS.options(name).items()}
+    block = Named.of(name, **BLOCKS.defaults(name))
+    return restaged(
+        architecture,
+        lambda stage: stage if stage.block.name == name else replace(stage, block=block),
+    )
 
-    def change(stage: Stage) -> Stage:
-        return (
-            stage if stage.block.name == name else replace(stage, block=Named.of(name, **defaults))
-        )
 
-    return restaged(architecture, change)
+def with_join(architecture: Architecture, name: str) -> Architecture:
+    """The architecture with one join in all stages; where it is new, with its defaults."""
+    join = Named.of(name, **JOINS.defaults(name))
+    return restaged(
+        architecture,
+        lambda stage: stage if stage.join.name == name else replace(stage, join=join),
+    )
 
 
 def deepened(architecture: Architecture, depth: int) -> Architecture:
@@ -145,8 +168,9 @@ def restaged(architecture: Architecture, change: Callable[[Stage], Stage]) -> Ar
     in_channels, stages = architecture.stem.arguments["width"], []
     for old in architecture.stages:
         stage = change(old)
-        takes = takes_transition(stage, in_channels)
-        stages.append(stage if takes else replace(stage, transition="none"))
+        if not takes_transition(stage, in_channels):
+            stage = replace(stage, transition="none")
+        stages.append(replace(stage, join=ADD) if stage.shortcut == "none" else stage)
         in_channels = stage.width
     return replace(architecture, stages=tuple(stages))
 

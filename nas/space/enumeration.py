@@ -183,7 +183,7 @@ def shape_values(name: str, values: Values) -> Sequence[tuple[Any, float]]:
     key = name.rpartition(".")[2]
     if key == "depth" and values.size > 1 and 1 in values.items:
         return [(1, 1), (next(item for item in values.items if item != 1), values.size - 1)]
-    if key in ("shortcut", "transition", "stride", "width", "block", "stem", "norm"):
+    if key in ("shortcut", "transition", "stride", "width", "block", "stem", "norm", "join"):
         return all_values(name, values)
     return [(values.items[0], values.size)]
 

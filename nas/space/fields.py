@@ -299,10 +299,13 @@ def option_model(registry: Registry[Any], key: str, *, searched: bool) -> Any:
 
 
 def option_type(parameter: inspect.Parameter, *, searched: bool) -> Any:
-    """Numbers may be searched in ranges, words and yes or no in choices."""
+    """Numbers may be searched in ranges, words and yes or no in choices; a number may be negative
+    where its default is.
+    """
     kind: Any = parameter.annotation
     if kind in (int, float):
-        bounded: Any = Annotated[kind, Field(ge=0, le=MAX_OPTION)]
-        return number_type(kind, 0, MAX_OPTION) if searched else bounded
+        low = -MAX_OPTION if parameter.default < 0 else 0
+        bounded: Any = Annotated[kind, Field(ge=low, le=MAX_OPTION)]
+        return number_type(kind, low, MAX_OPTION) if searched else bounded
     words: Any = get_args(kind) if kind is not bool else (True, False)
     return name_type(words) if searched else Literal[words]

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from nas.common.registry import Registry
 from nas.model.architecture import Architecture, Named, Stage, takes_transition
 from nas.model.blocks import BLOCKS, NORMS, STEMS
+from nas.model.joins import JOINS
 from nas.space.fields import Options, Range, component_name
 from nas.space.schema import ArchitectureSection, StageSection, TrainingSection
 from nas.training.candidate import OPTIMIZERS, Training
@@ -49,10 +50,9 @@ def draw_component(trial: Trial, name: str, value: Any, registry: Registry[Any])
     one = draw(trial, name, value)
     chosen = component_name(one)
     given = {} if isinstance(one, str) else dict(getattr(one, chosen) or {})
-    defaults = {key: option.default for key, option in registry.options(chosen).items()}
     options = {
         key: draw(trial, f"{name}.{chosen}.{key}", value)
-        for key, value in (defaults | given).items()
+        for key, value in (registry.defaults(chosen) | given).items()
     }
     return Named.of(chosen, **options)
 
@@ -87,7 +87,7 @@ def draw_architecture(
     trial: Trial, section: ArchitectureSection, image_shape: tuple[int, int, int], num_classes: int
 ) -> Architecture:
     """One architecture. What would change nothing is not drawn: a transition where no shape
-    changes or nothing is added, an activation order where no block has a shortcut."""
+    changes or nothing is added, a join and an activation order where no block has a shortcut."""
     stem = draw_component(trial, "stem", section.stem, STEMS)
     norm = draw_component(trial, "norm", section.norm, NORMS)
     activation = draw(trial, "activation", section.activation)
@@ -117,12 +117,16 @@ def draw_stage(
     def value(name: str, given: Any) -> Any:
         return draw(trial, name, given)
 
-    def component(name: str, given: Any) -> Named:
-        return draw_component(trial, name, given, BLOCKS)
+    def component(key: str, registry: Registry[Any]) -> Named:
+        def one(name: str, given: Any) -> Named:
+            return draw_component(trial, name, given, registry)
+
+        chosen: Named = shared.draw(stage, index, key, one)
+        return chosen
 
     width = shared.draw(stage, index, "width", value)
     stride = shared.draw(stage, index, "stride", value)
-    block = shared.draw(stage, index, "block", component)
+    block = component("block", BLOCKS)
     depth = shared.draw(stage, index, "depth", value)
     shortcut = shared.draw(stage, index, "shortcut", value)
     drawn = Stage(
@@ -133,12 +137,14 @@ def draw_stage(
         shortcut=shortcut,
         transition="none",
     )
-    if not takes_transition(drawn, in_channels or width):
+    if takes_transition(drawn, in_channels or width):
+        transition = shared.draw(stage, index, "transition", value)
+        if depth == 1:
+            shortcut = "none" if transition == "none" else "identity"
+        drawn = replace(drawn, shortcut=shortcut, transition=transition)
+    if drawn.shortcut == "none":
         return drawn
-    transition = shared.draw(stage, index, "transition", value)
-    if depth == 1:
-        shortcut = "none" if transition == "none" else "identity"
-    return replace(drawn, shortcut=shortcut, transition=transition)
+    return replace(drawn, join=component("join", JOINS))
 
 
 def draw_order(trial: Trial, section: ArchitectureSection, stages: list[Stage]) -> str:

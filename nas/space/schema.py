@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, Field, model_validator
 
 from nas.common.plugins import MODULE
-from nas.common.registry import Registry
+from nas.common.registry import Registry, unknown
 from nas.common.text import PATTERN, seconds_of
 from nas.data.catalog import AUGMENTATIONS, CLASS_PATH, COLOUR, NAMES
 from nas.model.architecture import MAX_BLOCKS, MAX_CHANNELS, MAX_CLASSES
@@ -20,6 +20,7 @@ from nas.model.blocks import (
     same_shape,
     transitions,
 )
+from nas.model.joins import JOINS
 from nas.space.fields import (
     MAX_OPTION,
     Section,
@@ -45,7 +46,7 @@ Stride = Annotated[Any, number(int, 1, 64)]
 Block = Annotated[Any, component(BLOCKS)]
 #: tables from which the schema is built
 REGISTRIES: tuple[Registry[Any], ...] = (
-    *(BLOCKS, ORDERS, SHORTCUTS, STEMS, ACTIVATIONS, NORMS),
+    *(BLOCKS, ORDERS, SHORTCUTS, JOINS, STEMS, ACTIVATIONS, NORMS),
     *(OPTIMIZERS, SCHEDULES, OBJECTIVES, SAMPLERS, PRUNERS),
 )
 
@@ -65,6 +66,8 @@ class StageSection(Section):
     """What x becomes on its way past the branch, in blocks that keep its shape."""
     transition: Annotated[Any, name(SHORTCUTS, transitions)] | None = None
     """The same in the block that changes its shape, the first one of the stage."""
+    join: Annotated[Any, component(JOINS)] | None = None
+    """How shortcut and branch meet."""
 
 
 class ArchitectureSection(Section):
@@ -90,6 +93,8 @@ class ArchitectureSection(Section):
     """What x becomes on its way past the branch, in blocks that keep its shape; none: in all."""
     transition: Annotated[Any, name(SHORTCUTS, transitions)] = "projection"
     """The same in blocks that change its shape."""
+    join: Annotated[Any, component(JOINS)] = "add"
+    """How shortcut and branch meet."""
     stages: Annotated[list[StageSection], Field(min_length=1, max_length=64)]
     """The stages from input to output; a key in one of them is its own."""
 
@@ -216,6 +221,11 @@ class SearchSection(Section):
     """Whether the largest eigenvalue of the Hessian is measured as well, which takes long."""
 
 
+def every_arm() -> list[str]:
+    """What the arms of a comparison can be called."""
+    return [*same_shape(), *JOINS]
+
+
 class PayoffSection(Section):
     """Which twins are trained after the search. What is left out here is decided, and all of it
     written down, before the first twin is trained.
@@ -226,13 +236,12 @@ class PayoffSection(Section):
     seeds: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Pairs of each comparison. Left out: the fewest that resolve an effect of two standard
     deviations of a pair with 80% probability, given the number of primary comparisons."""
-    vary: Literal["shortcut", "transition", "activation_order", "block"] = "shortcut"
+    vary: Literal["shortcut", "transition", "join", "activation_order", "block"] = "shortcut"
     """The one choice in which twins differ."""
     arms: (
-        Annotated[list[Annotated[str, one_of(SHORTCUTS, same_shape)]], AfterValidator(distinct)]
-        | None
+        Annotated[list[Annotated[str, one_of((), every_arm)]], AfterValidator(distinct)] | None
     ) = None
-    """Kinds of shortcuts that are compared; left out, all of them."""
+    """Kinds of shortcuts, or with `vary: join` joins, that are compared; left out, all of them."""
     depths: Annotated[list[Blocks], AfterValidator(distinct)] | None = None
     """The ladder: blocks in every stage; left out, up to twice those of the best candidate."""
     activation_orders: (
@@ -263,6 +272,14 @@ class PayoffSection(Section):
     """Whether every combination of stages with and without shortcuts is trained."""
     smallest_effect: Annotated[float, Field(ge=0, le=100)] = 2.0
     """The smallest gain of interest, in points of training error."""
+
+    @model_validator(mode="after")
+    def _arms_of_what_varies(self) -> "PayoffSection":
+        kind, names = ("join", list(JOINS)) if self.vary == "join" else ("shortcut", same_shape())
+        for arm in self.arms or []:
+            if arm not in names:
+                raise ValueError(f"arms: {unknown(kind, arm, names)}")
+        return self
 
 
 class SpaceSection(Section):

@@ -21,7 +21,7 @@ from nas.data.catalog import (
     known_train_size,
     shape,
 )
-from nas.model.architecture import Architecture, Named, check_blocks
+from nas.model.architecture import LATER_STAGE_KEYS, Architecture, Named, check_blocks
 from nas.model.cost import Cost, cost
 from nas.model.layout import lay_out
 from nas.space.enumeration import (
@@ -206,7 +206,10 @@ class SearchSpace:
         )
         drawn["dataset"] = without_later(drawn["dataset"], LATER_DATASET_KEYS)
         drawn["training"] = without_later(drawn["training"], LATER_TRAINING_KEYS)
-        return drawn
+        network = without_later(drawn["architecture"], LATER_STAGE_KEYS)
+        left_out = dict.fromkeys(LATER_STAGE_KEYS)
+        network["stages"] = [without_later(stage, left_out) for stage in network["stages"]]
+        return drawn | {"architecture": network}
 
     def _read_dataset(self) -> Dataset:
         given = self.section.dataset.model_dump()
