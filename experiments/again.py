@@ -16,9 +16,11 @@ from nas.payoff.records import Twin
 from nas.payoff.verdict import verdict
 from nas.report.depth_sweep import Twins
 from nas.report.document import Section
-from nas.report.sections.check_tables import budgets, speed, tuning
+from nas.report.sections.checks import budget_table, speed_table, tuning_table
+from nas.report.sections.design_space import map_section
+from nas.report.sections.gain import gain_section
+from nas.report.sections.stages import stage_section
 from nas.report.sections.trains import trains_section
-from nas.report.sections.twin_sections import gain_section, map_section, stage_section
 from nas.report.writers.html import page
 from nas.report.writers.markdown import markdown
 from nas.training.metrics.run import WINDOW
@@ -46,7 +48,9 @@ def twin(row: dict[str, Any]) -> Twin:
 def sections(payoff: Payoff) -> list[Section]:
     """Gains, maps and stages, and what else could explain them."""
     twins = Twins(payoff, {})
-    checks = [table(payoff) for table in (budgets, tuning)] + [speed(payoff.ladder)]
+    checks = [table(payoff) for table in (budget_table, tuning_table)] + [
+        speed_table(payoff.ladder)
+    ]
     checked = Section("checks", "What else could explain the gains?", checks)
     makers = (gain_section, trains_section, map_section, stage_section)
     found = [*(make(twins) for make in makers), checked]

@@ -13,8 +13,8 @@ from nas.common.errors import SpaceError
 from nas.data.catalog import Dataset
 from nas.data.module import ImageData, open_data
 from nas.export.retrain import export
-from nas.report.sections.method import data, settings_of
-from nas.report.sections.search_figures import scale
+from nas.report.scales import scale
+from nas.report.sections.method import data_sets, settings_of
 from nas.space.space import SearchSpace
 from nas.training.candidate import Candidate
 
@@ -48,7 +48,7 @@ def test_a_search_and_an_export_by_balanced_accuracy(
     weights = {candidate.training.class_weights for candidate in candidates}
     assert weights == {"none", "balanced"}
     assert any("class weights" in settings_of(one.training) for one in candidates)
-    assert data(candidates) == (
+    assert data_sets(candidates) == (
         "npz; not augmented; the data set's own validation split, else a stratified split, seed 0."
     )
     best = study.best_trial

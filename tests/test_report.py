@@ -22,8 +22,8 @@ from nas.common.errors import StudyError
 from nas.report import data as facts
 from nas.report.build import write_report
 from nas.report.data import pareto_front
-from nas.report.observed import importance, kinds_built
-from nas.report.sections.run_figures import log_ticks
+from nas.report.observational import importance, kinds_built
+from nas.report.sections.gradients import log_ticks
 from nas.report.style import COLOURS, signed
 from nas.report.trial_rows import read_rows
 from nas.report.writers import dashboard

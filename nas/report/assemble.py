@@ -1,18 +1,25 @@
-"""Facts -> sections -> the files of the report."""
+"""From the data of a study to sections, and from these to the files of the report."""
 
 from collections import Counter
 from collections.abc import Sequence
 
-from nas.report.data import Facts, pareto_front
+from nas.report.data import StudyData, pareto_front
 from nas.report.depth_sweep import Twins
 from nas.report.document import Section
-from nas.report.observed import observe
+from nas.report.observational import observe
+from nas.report.scales import scale
 from nas.report.sections.best import best_section, objective_cell
+from nas.report.sections.checks import check_section
+from nas.report.sections.curves import curve_section
+from nas.report.sections.design_space import map_section
+from nas.report.sections.gain import gain_section
+from nas.report.sections.gradients import gradient_section
 from nas.report.sections.method import method_section
-from nas.report.sections.observed_sections import observed_section, surface_section
-from nas.report.sections.search_figures import scale
-from nas.report.sections.search_sections import search_section
-from nas.report.sections.twin_sections import check_section, twin_sections
+from nas.report.sections.observed import observed_section
+from nas.report.sections.search import search_section
+from nas.report.sections.stages import stage_section
+from nas.report.sections.surface import surface_section
+from nas.report.sections.trains import trains_section
 from nas.report.style import counted
 from nas.report.trial_rows import Row
 from nas.report.writers.html import page
@@ -21,58 +28,65 @@ from nas.report.writers.tables import payoff_json, trials_csv
 
 #: candidates trained to their end from which on the search is looked at as data
 FEWEST = 4
+#: the sections on the twins in their order, but for the checks
+OF_TWINS = (
+    gain_section,
+    trains_section,
+    map_section,
+    stage_section,
+    curve_section,
+    gradient_section,
+)
 
 
-def assemble(facts: Facts) -> tuple[dict[str, str], list[Section]]:
+def assemble(data: StudyData) -> tuple[dict[str, str], list[Section]]:
     """The text of every file by name, and the sections of the page."""
-    seen = observe(facts.rows)
-    front = pareto_front(facts.rows, facts.maximise)
-    twins = (
-        Twins(facts.payoff, facts.twins) if facts.payoff is not None and facts.has_twins else None
-    )
-    sections = twin_sections(twins) if twins else []
-    sections.append(search_section(facts, front))
+    seen = observe(data.rows)
+    front = pareto_front(data.rows, data.maximise)
+    twins = Twins(data.payoff, data.twins) if data.payoff is not None and data.has_twins else None
+    sections = [make(twins) for make in OF_TWINS] if twins else []
+    sections.append(search_section(data, front))
     if seen.n >= FEWEST:
-        sections += [observed_section(facts, seen), surface_section(facts.rows)]
+        sections += [observed_section(data, seen), surface_section(data.rows)]
     if twins:
         sections.append(check_section(twins))
-    sections += [best_section(facts, front), method_section(facts)]
+    sections += [best_section(data, front), method_section(data)]
     sections = [section for section in sections if section.parts]
-    command = "" if facts.has_twins else facts.command
+    command = "" if data.has_twins else data.command
     shown = (
-        f"Where shortcuts pay off: {facts.name}",
-        lead(facts, front),
-        facts.verdict,
+        f"Where shortcuts pay off: {data.name}",
+        _lead(data, front),
+        data.verdict,
         command,
         sections,
     )
     files = {
         "report.html": page(*shown),
         "report.md": markdown(*shown),
-        "payoff.json": payoff_json(facts, seen),
-        "trials.csv": trials_csv(facts.rows, facts.objectives),
+        "payoff.json": payoff_json(data, seen),
+        "trials.csv": trials_csv(data.rows, data.objectives),
     }
     return files, sections
 
 
-def lead(facts: Facts, front: Sequence[Row]) -> list[str]:
+def _lead(data: StudyData, front: Sequence[Row]) -> list[str]:
     """Data, trials, the best one, twins and date in a few words."""
-    counts = Counter(row.outcome for row in facts.rows)
-    runs = [*facts.rows, *facts.twins.values()]
-    data = next((row.candidate.dataset.name for row in runs if row.candidate), "")
-    trained = f"{counted(len(facts.rows), 'trial')}, {counts['trained']:,} trained to their end"
-    finished = {twin.trial for twin in facts.payoff.twins} if facts.payoff else set()
+    counts = Counter(row.outcome for row in data.rows)
+    runs = [*data.rows, *data.twins.values()]
+    dataset = next((row.candidate.dataset.name for row in runs if row.candidate), "")
+    trained = f"{counted(len(data.rows), 'trial')}, {counts['trained']:,} trained to their end"
+    finished = {twin.trial for twin in data.payoff.twins} if data.payoff else set()
     twins = counted(len(finished), "twin") if finished else "no twins"
     ended = [row.trial.datetime_complete for row in runs if row.trial.datetime_complete]
     date = f"{max(ended):%d %B %Y}".lstrip("0") if ended else ""
-    return [part for part in (data, trained, best_words(facts, front), twins, date) if part]
+    return [part for part in (dataset, trained, _best_words(data, front), twins, date) if part]
 
 
-def best_words(facts: Facts, front: Sequence[Row]) -> str:
+def _best_words(data: StudyData, front: Sequence[Row]) -> str:
     """The best trial by the first objective."""
     if not front:
         return ""
-    best, objective = front[0], facts.objectives[0]
+    best, objective = front[0], data.objectives[0]
     title, _, unit = scale(objective).title.partition(" (")
     sign = "%" if unit.startswith("%") else ""
     return f"best trial {best.number}, {title} {objective_cell(best, 0, objective)}{sign}"

@@ -22,19 +22,19 @@ def write_report(storage: str, study_name: str | None, out: str | Path = OUT) ->
     from nas.report.document import drawings
     from nas.report.writers.dashboard import try_to_publish
 
-    with uncollected():
-        facts = gather(storage, study_name)
-        files, sections = assemble(facts)
-        folder = study_folder(out, facts.name)
+    with _uncollected():
+        data = gather(storage, study_name)
+        files, sections = assemble(data)
+        folder = study_folder(out, data.name)
         folder.mkdir(parents=True, exist_ok=True)
         written = [write(folder / name, text) for name, text in files.items()]
         shown = [one for one in drawings(sections) if one.published]
-        try_to_publish(facts.study, shown, facts.verdict)
+        try_to_publish(data.study, shown, data.verdict)
     return written
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def _uncollected() -> Iterator[None]:
     """Python looks for no garbage: all that is read stays until the end, and every look at it
     would go over all of it.
     """

@@ -48,7 +48,7 @@ BRIEF_OF_TWINS = {"result": shortened}
 
 
 @dataclass(frozen=True)
-class Facts:
+class StudyData:
     """A study with its twins, if any: `twins` are their rows by number, `payoff` what they say.
 
     `baseline` are the trials of random search beside it.
@@ -79,7 +79,7 @@ class Facts:
         return f"nas payoff {shlex.quote(self.name)}{where}"
 
 
-def gather(storage: str, name: str | None) -> Facts:
+def gather(storage: str, name: str | None) -> StudyData:
     """Read a study and its twins. StudyError where there is no such study."""
     backend = open_storage(storage)
     study = load_study(backend, name)
@@ -87,10 +87,10 @@ def gather(storage: str, name: str | None) -> Facts:
     if beside := search_of(attrs):
         study = load_study(backend, beside)
         attrs = study.user_attrs
-    warn_of_missing_plugins(study)
+    _warn_of_missing_plugins(study)
     rows = read_rows(trials_of(study, UNSEEN, BRIEF))
-    twins, payoff, verdict = read_twins(backend, study.study_name)
-    return Facts(
+    twins, payoff, verdict = _read_twins(backend, study.study_name)
+    return StudyData(
         study=study,
         storage=storage,
         name=study.study_name,
@@ -98,15 +98,15 @@ def gather(storage: str, name: str | None) -> Facts:
         maximise=[direction == StudyDirection.MAXIMIZE for direction in study.directions],
         rows=rows,
         attrs=attrs,
-        space=readable_space(study),
-        baseline=read_baseline(backend, study.study_name),
+        space=_readable_space(study),
+        baseline=_read_baseline(backend, study.study_name),
         twins=twins,
         payoff=payoff,
-        verdict=verdict or without_twins(),
+        verdict=verdict or _without_twins(),
     )
 
 
-def warn_of_missing_plugins(study: Study) -> None:
+def _warn_of_missing_plugins(study: Study) -> None:
     """Name the plugins of a study that the user did not import: a look runs no code of others."""
     if missing := missing_plugins(study):
         options = " ".join(f"--import {name}" for name in missing)
@@ -117,7 +117,7 @@ def warn_of_missing_plugins(study: Study) -> None:
         )
 
 
-def read_baseline(backend: BaseStorage, name: str) -> list[Row]:
+def _read_baseline(backend: BaseStorage, name: str) -> list[Row]:
     """The trials of random search beside a study; none where it was not run."""
     if not has_study(backend, name + BASELINE):
         return []
@@ -125,7 +125,7 @@ def read_baseline(backend: BaseStorage, name: str) -> list[Row]:
     return read_rows(trials_of(beside, UNSEEN, BRIEF))
 
 
-def read_twins(backend: BaseStorage, name: str) -> tuple[dict[int, Row], Payoff | None, list[str]]:
+def _read_twins(backend: BaseStorage, name: str) -> tuple[dict[int, Row], Payoff | None, list[str]]:
     """Rows, analysis and verdict of the twins; nothing where there are none."""
     if not has_study(backend, name + TWINS):
         return {}, None, []
@@ -135,11 +135,11 @@ def read_twins(backend: BaseStorage, name: str) -> tuple[dict[int, Row], Payoff 
     try:
         payoff = analyse(study, trials)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        return rows, None, [unreadable(error), *without_twins()[1:]]
+        return rows, None, [unreadable(error), *_without_twins()[1:]]
     from nas.payoff.verdict import verdict
 
     sentences = verdict(payoff)
-    return rows, payoff, sentences if payoff.twins else [*sentences, *without_twins()[1:]]
+    return rows, payoff, sentences if payoff.twins else [*sentences, *_without_twins()[1:]]
 
 
 def unreadable(error: Exception) -> str:
@@ -148,7 +148,7 @@ def unreadable(error: Exception) -> str:
     return f"The twins of this study cannot be analysed by this version of nas ({reason[:200]})."
 
 
-def without_twins() -> list[str]:
+def _without_twins() -> list[str]:
     """What can be said of shortcuts without twins: that nothing is verified."""
     return [
         "No twins have been trained yet, so nothing is verified about where shortcuts pay off.",
@@ -157,7 +157,7 @@ def without_twins() -> list[str]:
     ]
 
 
-def readable_space(study: Study) -> SearchSpace | None:
+def _readable_space(study: Study) -> SearchSpace | None:
     """The space of the study; None where another version wrote it otherwise."""
     try:
         return space_of(study)
@@ -168,12 +168,12 @@ def readable_space(study: Study) -> SearchSpace | None:
 def pareto_front(rows: Sequence[Row], maximise: Sequence[bool]) -> list[Row]:
     """The best trial of those trained to their end, or with several objectives the Pareto front."""
     signs = [1 if up else -1 for up in maximise]
-    trained = [row for row in rows if row.outcome in ("trained", "repeated") and is_whole(row)]
+    trained = [row for row in rows if row.outcome in ("trained", "repeated") and _is_whole(row)]
     front = front_of([row.trial for row in trained], signs)
     by_number = {row.number: row for row in trained}
     return [by_number[trial.number] for trial in front]
 
 
-def is_whole(row: Row) -> bool:
+def _is_whole(row: Row) -> bool:
     """Whether a trial ended with its values and was not pruned."""
     return bool(row.trial.values) and not row.trial.user_attrs.get("pruned")

@@ -6,12 +6,17 @@ from functools import cached_property
 from typing import NamedTuple
 
 from nas.payoff.analysis import Payoff
+from nas.payoff.contrasts import Contrast
 from nas.payoff.records import Twin
+from nas.payoff.variants import CONTROL
 from nas.report.style import COLOURS, MOST_SINGLE
 from nas.report.trial_rows import Row
 
+#: how the learning rate of a comparison is told
+ROLES = {"shared": "shared rate", "own": "own best rate"}
 
-class Place(NamedTuple):
+
+class DepthPoint(NamedTuple):
     """A place of the ladder: activation order, blocks in every stage, and layers."""
 
     order: str
@@ -34,30 +39,30 @@ class Twins:
         return [twin for twin in ladder if twin.budget == first]
 
     @cached_property
-    def places(self) -> list[Place]:
+    def places(self) -> list[DepthPoint]:
         """Where arms can be compared, shallow ones first."""
-        arms: dict[Place, set[str]] = {}
+        arms: dict[DepthPoint, set[str]] = {}
         for twin in sorted(self.ladder, key=lambda twin: (twin.order, twin.depth, twin.seed)):
-            place = Place(twin.order, twin.depth, twin.layers)
+            place = DepthPoint(twin.order, twin.depth, twin.layers)
             known = next((one for one in arms if one[:2] == place[:2]), place)
             arms.setdefault(known, set()).add(twin.arm)
         return [place for place, names in arms.items() if len(names) > 1]
 
-    def deepest(self) -> list[Place]:
+    def deepest(self) -> list[DepthPoint]:
         """The deepest place of each order."""
         return list({place.order: place for place in self.places}.values())
 
-    def ends(self) -> list[Place]:
+    def ends(self) -> list[DepthPoint]:
         """The shallowest place of the first order, and the deepest of each."""
         return list(dict.fromkeys([*self.places[:1], *self.deepest()]))
 
-    def at(self, place: Place) -> dict[str, list[Row]]:
+    def at(self, place: DepthPoint) -> dict[str, list[Row]]:
         """Arm -> its runs at one place, by seed."""
         arms: dict[str, list[Row]] = {}
         for twin in sorted(self.ladder, key=lambda twin: twin.seed):
             if (twin.order, twin.depth) == place[:2] and twin.trial in self.rows:
                 arms.setdefault(twin.arm, []).append(self.rows[twin.trial])
-        return {arm: arms[arm] for arm in sorted(arms, key=rank)}
+        return {arm: arms[arm] for arm in sorted(arms, key=_rank)}
 
     def lines(self, average: str) -> str:
         """What thin and thick lines are."""
@@ -98,7 +103,18 @@ class Twins:
         return ", ".join(sorted(names)) or "no method, as there is one pair only"
 
 
-def rank(arm: str) -> tuple[int, str]:
+def main_contrasts(payoff: Payoff) -> list[Contrast]:
+    """The arms of the ladder against the plain network (or the first arm), at the first budget."""
+    budgets = [one.budget for one in payoff.ladder]
+    wanted = [
+        one for one in payoff.ladder if one.budget == min(budgets) and one.reference != CONTROL
+    ]
+    references = [one.reference for one in wanted]
+    reference = "none" if "none" in references else references[0] if references else ""
+    return [one for one in wanted if one.reference == reference]
+
+
+def _rank(arm: str) -> tuple[int, str]:
     """Shortcut kinds in the order of their colours, then other arms by name."""
     return (list(COLOURS).index(arm) if arm in COLOURS else len(COLOURS)), arm
 

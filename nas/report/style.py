@@ -63,13 +63,13 @@ def figure(x_title: str, y_title: str, *, height: int = 330, **layout: Any) -> g
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "title": {"text": ""}},
         dragmode=False,
         hovermode="closest",
-        xaxis=axis(x_title),
-        yaxis=axis(y_title),
+        xaxis=_axis(x_title),
+        yaxis=_axis(y_title),
     )
     return drawn.update_layout(**layout)
 
 
-def axis(title: str) -> dict[str, Any]:
+def _axis(title: str) -> dict[str, Any]:
     """A quiet axis."""
     return {
         "title": {"text": plain(title), "standoff": 8},
@@ -83,7 +83,7 @@ def axis(title: str) -> dict[str, Any]:
     }
 
 
-def own_index(kind: str) -> int:
+def _own_index(kind: str) -> int:
     """The place of a shortcut kind of a user's own among the other colours and symbols: by order of
     registration; where its plugin was not imported by its name, the same in every figure.
     """
@@ -94,7 +94,7 @@ def own_index(kind: str) -> int:
 
 def kind_colour(kind: str) -> str:
     """The colour of a shortcut kind, the same in every figure."""
-    return COLOURS.get(kind) or OTHERS[1 + own_index(kind)]
+    return COLOURS.get(kind) or OTHERS[1 + _own_index(kind)]
 
 
 def is_kind(name: str) -> bool:
@@ -115,7 +115,7 @@ def colours(names: Iterable[str]) -> dict[str, str]:
 
 def symbol(name: str, *, is_filled: bool = True) -> str:
     """The marker of a shortcut kind, open where something is not resolved or was cut short."""
-    own = OTHER_SYMBOLS[own_index(name)] if name in SHORTCUTS else "circle"
+    own = OTHER_SYMBOLS[_own_index(name)] if name in SHORTCUTS else "circle"
     return SYMBOLS.get(name, own) + ("" if is_filled else "-open")
 
 

@@ -60,7 +60,7 @@ class Row:
     @property
     def curve(self) -> list[dict[str, Any]]:
         """One record for each epoch of a twin."""
-        return curve_in(self.result)
+        return _curve_in(self.result)
 
     @property
     def measures(self) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class Row:
     @cached_property
     def shortcut(self) -> str | None:
         """The kind of shortcut of all stages, or `mixed`."""
-        return None if self.architecture is None else kind_of(self.architecture)
+        return None if self.architecture is None else _kind_of(self.architecture)
 
     @property
     def trains(self) -> bool:
@@ -125,14 +125,14 @@ class Brief(NamedTuple):
 
 def brief(text: Any) -> Brief:
     """A stored result in brief."""
-    found = member(text, "measures")
+    found = _member(text, "measures")
     measures = found if isinstance(found, dict) else {}
-    if member(text, "steps") is None:
+    if _member(text, "steps") is None:
         measures = in_steps_made(measures)
-    return Brief(measures, len(curve_in({"curve": member(text, "curve")})))
+    return Brief(measures, len(_curve_in({"curve": _member(text, "curve")})))
 
 
-def member(text: Any, key: str) -> Any:
+def _member(text: Any, key: str) -> Any:
     """A value of a stored JSON object, found without reading the others, which take most of the
     time; None where it cannot be read.
     """
@@ -143,7 +143,7 @@ def member(text: Any, key: str) -> Any:
         return None
 
 
-def curve_in(result: dict[str, Any]) -> list[dict[str, Any]]:
+def _curve_in(result: dict[str, Any]) -> list[dict[str, Any]]:
     """The records of the epochs; none where they cannot be read."""
     curve = result.get("curve")
     return (
@@ -181,7 +181,7 @@ def candidate(text: str) -> Candidate | None:
         return None
 
 
-def kind_of(architecture: Architecture) -> str:
+def _kind_of(architecture: Architecture) -> str:
     """The kind of shortcut that all stages have, or `mixed`."""
     kinds = {stage.shortcut for stage in architecture.stages}
     return kinds.pop() if len(kinds) == 1 else MIXED

@@ -4,34 +4,35 @@ from collections.abc import Sequence
 from itertools import groupby
 from statistics import mean, stdev
 
-from nas.report.data import Facts
+from nas.report.data import StudyData
 from nas.report.document import Items, Kind, Part, Section, Table, Text, code
-from nas.report.sections.search_figures import scale, spoken
+from nas.report.scales import scale
 from nas.report.style import number
+from nas.report.trial_markers import trial_text
 from nas.report.trial_rows import Row
 
 MOST_FRONT = 15
 
 
-def best_section(facts: Facts, front: Sequence[Row]) -> Section:
+def best_section(data: StudyData, front: Sequence[Row]) -> Section:
     """The best candidate as a table with its shortcuts, after the Pareto front if there is one."""
     if not front:
         return Section("best", "What is the best architecture?")
-    parts: list[Part] = [front_table(facts, front)] if len(facts.objectives) > 1 else []
+    parts: list[Part] = [_front_table(data, front)] if len(data.objectives) > 1 else []
     best = front[0]
-    parts.append(Items(key_facts(facts, best)))
+    parts.append(Items(_key_facts(data, best)))
     if best.architecture is not None:
-        parts.append(block_table(best))
+        parts.append(_block_table(best))
     parts.append(
-        Text(f"As a Python module that needs only torch: {code(f'nas export {facts.name}')}")
+        Text(f"As a Python module that needs only torch: {code(f'nas export {data.name}')}")
     )
     return Section("best", "What is the best architecture?", parts)
 
 
-def key_facts(facts: Facts, best: Row) -> list[tuple[str, str]]:
+def _key_facts(data: StudyData, best: Row) -> list[tuple[str, str]]:
     """What is known of the best candidate."""
     found = [("trial", str(best.number))]
-    for index, name in enumerate(facts.objectives):
+    for index, name in enumerate(data.objectives):
         found.append((scale(name).title, objective_cell(best, index, name)))
     if best.train_error is not None:
         found.append(("training error (points)", f"{best.train_error:.2f}"))
@@ -48,12 +49,12 @@ def key_facts(facts: Facts, best: Row) -> list[tuple[str, str]]:
         found.append(
             ("norm, activation", f"{best.architecture.norm}, {best.architecture.activation}")
         )
-    return [*found, ("test accuracy", tested(facts, best))]
+    return [*found, ("test accuracy", _tested(data, best))]
 
 
-def tested(facts: Facts, best: Row) -> str:
+def _tested(data: StudyData, best: Row) -> str:
     """The test accuracy, which only an export measures."""
-    exported = facts.attrs.get("exported")
+    exported = data.attrs.get("exported")
     if (
         not isinstance(exported, dict)
         or exported.get("trial") != best.number
@@ -67,14 +68,14 @@ def tested(facts: Facts, best: Row) -> str:
     )
 
 
-def front_table(facts: Facts, front: Sequence[Row]) -> Table:
+def _front_table(data: StudyData, front: Sequence[Row]) -> Table:
     """The Pareto front."""
-    head = ("trial", *(scale(name).title for name in facts.objectives), "candidate")
+    head = ("trial", *(scale(name).title for name in data.objectives), "candidate")
     rows = [
         (
             str(row.number),
-            *(objective_cell(row, index, name) for index, name in enumerate(facts.objectives)),
-            spoken(row).partition(": ")[2],
+            *(objective_cell(row, index, name) for index, name in enumerate(data.objectives)),
+            trial_text(row).partition(": ")[2],
         )
         for row in front[:MOST_FRONT]
     ]
@@ -90,7 +91,7 @@ def objective_cell(row: Row, index: int, name: str) -> str:
     return f"{factor * value:.2f}" if factor == 100 else number(factor * value, 4)
 
 
-def block_table(row: Row) -> Table:
+def _block_table(row: Row) -> Table:
     """Runs of equal blocks, each with its shortcut."""
     assert row.architecture is not None
     rows = []

@@ -8,10 +8,11 @@ from nas.data.facts import FACTS
 from nas.payoff.analysis import Payoff
 from nas.payoff.records import OUTCOMES as OUTCOMES_OF_TWINS
 from nas.report.counts import ended
-from nas.report.data import Facts
+from nas.report.data import StudyData
 from nas.report.depth_sweep import Twins
 from nas.report.document import Items, Section
-from nas.report.sections.search_figures import scale, spent_on
+from nas.report.incumbents import training_seconds
+from nas.report.scales import scale
 from nas.report.style import counted
 from nas.report.trial_rows import Row
 from nas.search.pruners.asha import Asha
@@ -20,21 +21,21 @@ from nas.space.space import SearchSpace
 from nas.training.candidate import Candidate, Training
 
 
-def method_section(facts: Facts) -> Section:
+def method_section(data: StudyData) -> Section:
     """Data, search, training, twins, statistics, cost and versions."""
-    runs = [*facts.rows, *facts.twins.values()]
+    runs = [*data.rows, *data.twins.values()]
     candidates = list({row.candidate: None for row in runs if row.candidate is not None})
     items = [
-        ("Data", data(candidates)),
-        ("Search", search(facts)),
+        ("Data", data_sets(candidates)),
+        ("Search", search(data)),
         ("Training", training(candidates, runs)),
     ]
-    if facts.payoff is not None:
+    if data.payoff is not None:
         items += [
-            ("Twins", twins(facts)),
-            ("Statistics", statistics(Twins(facts.payoff, facts.twins))),
+            ("Twins", twins(data)),
+            ("Statistics", _statistics(Twins(data.payoff, data.twins))),
         ]
-    items += [("Measures", MEASURES), ("Cost", cost(facts)), ("Versions", versions(runs))]
+    items += [("Measures", MEASURES), ("Cost", _cost(data)), ("Versions", versions(runs))]
     return Section(
         "method", "Method, as it was carried out", [Items([item for item in items if item[1]])]
     )
@@ -48,13 +49,13 @@ MEASURES = (
 )
 
 
-def data(candidates: Iterable[Candidate]) -> str:
+def data_sets(candidates: Iterable[Candidate]) -> str:
     """Data sets with the sizes of their splits, as far as they are known without the pictures."""
     datasets = dict.fromkeys(candidate.dataset for candidate in candidates)
-    return " ".join(f"{'; '.join(data_set(one))}." for one in datasets)
+    return " ".join(f"{'; '.join(_data_set(one))}." for one in datasets)
 
 
-def data_set(one: Dataset) -> Iterator[str]:
+def _data_set(one: Dataset) -> Iterator[str]:
     """What is known of one data set, in parts of a sentence."""
     if one.name in FROM_CODE:
         source = one.class_path or "pictures handed over by a Python program"
@@ -81,19 +82,19 @@ def data_set(one: Dataset) -> Iterator[str]:
     yield f"{own}stratified split, seed {one.split_seed}"
 
 
-def search(facts: Facts) -> str:
+def search(data: StudyData) -> str:
     """Sampler, pruner, objectives, and how the trials ended."""
     goals = ", ".join(
         f"{scale(name).title.partition(' (')[0]} ({'maximised' if up else 'minimised'})"
-        for name, up in zip(facts.objectives, facts.maximise, strict=True)
+        for name, up in zip(data.objectives, data.maximise, strict=True)
     )
-    how = f"{ended(facts.rows)}." if facts.rows else "No trials yet."
-    if facts.space is None:
+    how = f"{ended(data.rows)}." if data.rows else "No trials yet."
+    if data.space is None:
         return f"{how} Objectives: {goals}."
-    space = facts.space
+    space = data.space
     return (
         f"Optuna, sampler {space.sampler}, pruner {space.pruner}, seed {space.search.seed}. "
-        f"Objectives: {goals}. {how}{rests(space)}{beside(facts)}"
+        f"Objectives: {goals}. {how}{rests(space)}{beside(data)}"
     )
 
 
@@ -110,13 +111,13 @@ def rests(space: SearchSpace) -> str:
     )
 
 
-def beside(facts: Facts) -> str:
+def beside(data: StudyData) -> str:
     """How random search beside it ended."""
-    if not facts.baseline:
+    if not data.baseline:
         return ""
     return (
         f" Beside it random search of the same space with the same pruner and another seed: "
-        f"{ended(facts.baseline)}."
+        f"{ended(data.baseline)}."
     )
 
 
@@ -126,7 +127,7 @@ def training(candidates: Sequence[Candidate], rows: Iterable[Row]) -> str:
     for one in candidates:
         for key, value in settings_of(one.training).items():
             values.setdefault(key, {})[value] = None
-    told = "; ".join(f"{key} {listed(list(found))}" for key, found in values.items())
+    told = "; ".join(f"{key} {_listed(list(found))}" for key, found in values.items())
     seeds = sorted(
         {
             row.trial.user_attrs["seed"]
@@ -134,7 +135,7 @@ def training(candidates: Sequence[Candidate], rows: Iterable[Row]) -> str:
             if isinstance(row.trial.user_attrs.get("seed"), int)
         }
     )
-    return f"{told}; seeds {listed([str(seed) for seed in seeds])}." if told else ""
+    return f"{told}; seeds {_listed([str(seed) for seed in seeds])}." if told else ""
 
 
 def settings_of(training: Training) -> dict[str, str]:
@@ -153,16 +154,16 @@ def settings_of(training: Training) -> dict[str, str]:
     return found
 
 
-def listed(words: list[str], most: int = 12) -> str:
+def _listed(words: list[str], most: int = 12) -> str:
     """`a, b and c`, shortened where there are many."""
     if len(words) > most:
         return f"{', '.join(words[: most - 1])} and {len(words) - most + 1} others"
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""
 
 
-def twins(facts: Facts) -> str:
+def twins(data: StudyData) -> str:
     """What was compared, over which seeds, and what is missing."""
-    payoff = facts.payoff
+    payoff = data.payoff
     assert payoff is not None
     if not payoff.twins:
         return "Laid down, but none has finished yet."
@@ -172,17 +173,17 @@ def twins(facts: Facts) -> str:
     pairs = {twin.seed for twin in payoff.twins if twin.role != "tune"}
     text = (
         f"{counted(len(done), 'run')} varying the {payoff.vary.replace('_', ' ')}, each with its "
-        f"full budget and never pruned; {counted(len(pairs), 'pair')}, {seeds_of(payoff)}; "
+        f"full budget and never pruned; {counted(len(pairs), 'pair')}, {_seeds_of(payoff)}; "
     )
     if depths:
-        text += f"ladder of {listed([str(depth) for depth in depths])} layers; "
-    text += f"budgets {listed(budgets(payoff))}. {same_start(payoff)}{own_rates(payoff)}"
+        text += f"ladder of {_listed([str(depth) for depth in depths])} layers; "
+    text += f"budgets {_listed(budgets(payoff))}. {_same_start(payoff)}{own_rates(payoff)}"
     missing = [f"{payoff.waiting} still to be trained"] * bool(payoff.waiting)
     missing += [f"{payoff.failures} failed and missing from the pairs"] * bool(payoff.failures)
-    return f"{text} Missing: {listed(missing)}." if missing else text
+    return f"{text} Missing: {_listed(missing)}." if missing else text
 
 
-def seeds_of(payoff: Payoff) -> str:
+def _seeds_of(payoff: Payoff) -> str:
     """Whether the twins have seeds of their own."""
     if payoff.primary.get("rules", 1) > 1:
         return "on seeds that neither the search nor the tuning has"
@@ -195,7 +196,7 @@ def own_rates(payoff: Payoff) -> str:
     if not grids:
         return ""
     outcome = OUTCOMES_OF_TWINS[payoff.primary.get("tuned_by", "val_error")][0]
-    tried = listed([f"{rate:g}" for rate in sorted({lr for one in grids for lr in one.errors})])
+    tried = _listed([f"{rate:g}" for rate in sorted({lr for one in grids for lr in one.errors})])
     seeds = counted(max(one.seeds for one in grids), "run")
     edges = sum(one.edge is not None for one in grids)
     return (
@@ -210,7 +211,7 @@ def budgets(payoff: Payoff) -> list[str]:
     return [f"{number} epochs ({budget} ×)" for budget, number in epochs]
 
 
-def same_start(payoff: Payoff) -> str:
+def _same_start(payoff: Payoff) -> str:
     """Whether twins started from the same weights."""
     arms = [one for one in payoff.ladder if "wider" not in one.reference]
     if arms and all(one.same_start for one in arms):
@@ -227,7 +228,7 @@ HOW_FAR = (
 )
 
 
-def statistics(twins: Twins) -> str:
+def _statistics(twins: Twins) -> str:
     """How intervals and p values came about."""
     fixed = twins.payoff.primary
     depths = fixed.get("depths", [])
@@ -241,12 +242,12 @@ def statistics(twins: Twins) -> str:
         "the paired t-test, but never below what an exact test gives (the unpaired permutation of "
         "both arms or the sign-flip test, whichever has the smaller p). A "
         "primary comparison is resolved where the corrected p is at most 0.05 and the interval "
-        f"leaves zero out. Everything else is exploratory. {planned_pairs(twins.payoff)} Smallest "
+        f"leaves zero out. Everything else is exploratory. {_planned_pairs(twins.payoff)} Smallest "
         f"effect of interest: {twins.payoff.smallest_effect:g} points."
     )
 
 
-def planned_pairs(payoff: Payoff) -> str:
+def _planned_pairs(payoff: Payoff) -> str:
     """How many pairs were planned, and that others do not count."""
     fixed = payoff.primary
     if fixed.get("rules", 1) < 2:
@@ -263,18 +264,18 @@ def planned_pairs(payoff: Payoff) -> str:
     )
 
 
-def cost(facts: Facts) -> str:
+def _cost(data: StudyData) -> str:
     """Training seconds of the search and of the twins."""
-    searched = sum(map(spent_on, facts.rows))
-    random = sum(map(spent_on, facts.baseline))
-    paired = sum(map(spent_on, facts.twins.values()))
-    cut = sum(spent_on(row) for row in facts.rows if row.outcome == "pruned")
+    searched = sum(map(training_seconds, data.rows))
+    random = sum(map(training_seconds, data.baseline))
+    paired = sum(map(training_seconds, data.twins.values()))
+    cut = sum(training_seconds(row) for row in data.rows if row.outcome == "pruned")
     text = (
         f"Training time, summed over workers: {searched:,.0f} s for the search (of these "
         f"{cut:,.0f} s in pruned trials)"
     )
-    text += f", {random:,.0f} s for random search" if facts.baseline else ""
-    return f"{text} and {paired:,.0f} s for the twins." if facts.twins else f"{text}."
+    text += f", {random:,.0f} s for random search" if data.baseline else ""
+    return f"{text} and {paired:,.0f} s for the twins." if data.twins else f"{text}."
 
 
 def versions(rows: Iterable[Row]) -> str:

@@ -4,10 +4,9 @@ import plotly.graph_objects as go
 
 from nas import statistics as st
 from nas.payoff.contrasts import Contrast
-from nas.report.depth_sweep import Twins, slug
+from nas.report.depth_sweep import ROLES, Twins, main_contrasts, slug
 from nas.report.document import Drawing, Kind, Part, Section, Table, Text
-from nas.report.sections.twin_figures import ROLES, main_contrasts
-from nas.report.sections.twin_tables import effect_cell, rate_cell
+from nas.report.effects import effect_cell, rate_cell
 from nas.report.style import TEXT, colours, counted, figure, plain, room, symbol
 
 #: arm -> depth in layers -> how many of its runs fail to train
@@ -29,21 +28,23 @@ def trains_section(twins: Twins) -> Section:
     )
     places = dict.fromkeys((one.order, one.role) for one in shown)
     parts = [Text(key, role="note")]
-    parts += [drawing([one for one in shown if place == (one.order, one.role)]) for place in places]
-    return Section("trains", "Do the networks train at all?", [*parts, table(shown)])
+    parts += [
+        _drawing([one for one in shown if place == (one.order, one.role)]) for place in places
+    ]
+    return Section("trains", "Do the networks train at all?", [*parts, _table(shown)])
 
 
-def drawing(contrasts: list[Contrast]) -> Drawing:
+def _drawing(contrasts: list[Contrast]) -> Drawing:
     """One figure for an activation order at one kind of learning rate."""
     one = contrasts[0]
     return Drawing(
         name=slug(f"trains-{one.order}-{one.role}"),
         title=f"Runs that train, {one.order}, {ROLES.get(one.role, one.role)}",
-        figure=by_depth(failures(contrasts)),
+        figure=_by_depth(_failures(contrasts)),
     )
 
 
-def failures(contrasts: list[Contrast]) -> Failures:
+def _failures(contrasts: list[Contrast]) -> Failures:
     """Every arm of the contrasts, the reference first."""
     found: Failures = {contrasts[0].reference: {}}
     for one in contrasts:
@@ -52,7 +53,7 @@ def failures(contrasts: list[Contrast]) -> Failures:
     return found
 
 
-def by_depth(arms: Failures) -> go.Figure:
+def _by_depth(arms: Failures) -> go.Figure:
     """The share of runs that train against depth."""
     drawn = figure("depth (weighted layers)", "runs that train (%)")
     colour = colours(arms)
@@ -84,12 +85,12 @@ def line(arm: str, row: dict[int, st.Rate], colour: str, shift: float) -> go.Sca
             "width": 4,
             "color": colour,
         },
-        text=[share_cell(rate) for rate in rates],
+        text=[_share_cell(rate) for rate in rates],
         hovertemplate="%{text}<extra>" + plain(arm) + "</extra>",
     )
 
 
-def table(contrasts: list[Contrast]) -> Table:
+def _table(contrasts: list[Contrast]) -> Table:
     """Every contrast and depth."""
     return Table(
         title="Runs that train, and the gain of the pairs that both do",
@@ -104,7 +105,7 @@ def table(contrasts: list[Contrast]) -> Table:
             "difference (points of 100 runs)",
             "gain in training error of pairs that both train (points)",
         ),
-        rows=[row_of(one, layers) for one in contrasts for layers in one.hurdle],
+        rows=[_table_row(one, layers) for one in contrasts for layers in one.hurdle],
         note=(
             "Intervals of shares: Wilson; of their difference: Newcombe, paired. If no run of the "
             "reference trains, the gain over all pairs is a ceiling: what guessing loses."
@@ -113,7 +114,7 @@ def table(contrasts: list[Contrast]) -> Table:
     )
 
 
-def row_of(one: Contrast, layers: int) -> tuple[str, ...]:
+def _table_row(one: Contrast, layers: int) -> tuple[str, ...]:
     """One contrast at one depth."""
     found = one.hurdle[layers]
     gained = found.trains
@@ -124,14 +125,14 @@ def row_of(one: Contrast, layers: int) -> tuple[str, ...]:
         one.order,
         rate_cell(one, layers),
         str(layers),
-        share_cell(gained.residual),
-        share_cell(gained.plain),
+        _share_cell(gained.residual),
+        _share_cell(gained.plain),
         f"{100 * gained.gain:+.0f} [{low:+.0f}, {high:+.0f}]".replace("-", "\N{MINUS SIGN}"),
         "none: the reference never trains" if found.is_ceiling else effect_cell(found.gain),
     )
 
 
-def share_cell(failed: st.Rate) -> str:
+def _share_cell(failed: st.Rate) -> str:
     """`5 of 6 (44 to 97%)`: those that did not fail."""
     low, high = (100 * (1 - end) for end in (failed.high, failed.low))
     return f"{failed.n - failed.count} of {failed.n} ({low:.0f} to {high:.0f}%)"

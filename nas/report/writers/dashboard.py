@@ -23,7 +23,7 @@ def try_to_publish(study: Study, drawings: Sequence[Drawing], verdict: Sequence[
     """Show figures and verdict, which is the study's note, in the Optuna dashboard; say so if the
     storage cannot be written to."""
     try:
-        figures = {drawing.name: titled(drawing) for drawing in drawings}
+        figures = {drawing.name: _titled(drawing) for drawing in drawings}
         publish(study, figures, note(study.study_name, verdict))
     except (StorageInternalError, StudyError, IntegrityError) as error:  # the last: another report
         logging.getLogger("nas").warning(
@@ -31,7 +31,7 @@ def try_to_publish(study: Study, drawings: Sequence[Drawing], verdict: Sequence[
         )
 
 
-def titled(drawing: Drawing) -> str:
+def _titled(drawing: Drawing) -> str:
     """A figure with its title, as JSON."""
     title = {"text": html.escape(drawing.title), "font": {"size": 14}}
     figure = go.Figure(drawing.figure)

@@ -45,9 +45,9 @@ def page(
             others=rest[MOST_SENTENCES:],
             command=command,
             sections=sections,
-            policy=Markup(policy(scripts)),
-            styles=Markup(styles()),
-            figures=Markup(figures_json(sections)),
+            policy=Markup(_policy(scripts)),
+            styles=Markup(_styles()),
+            figures=Markup(_figures_json(sections)),
             scripts=map(Markup, scripts),
         )
     )
@@ -62,11 +62,11 @@ def templates() -> Environment:
     known.globals |= {"UNSURE": UNSURE, "counted": counted}
     known.filters |= {
         "text": text,
-        "slug": slug,
+        "slug": _slug,
         "runs": runs,
         "is_a": lambda part, name: type(part).__name__ == name,
         "is_kind": lambda cell: isinstance(cell, Kind),
-        "is_number": is_number,
+        "is_number": _is_number,
     }
     return known
 
@@ -76,13 +76,13 @@ def runs(parts: Sequence[Part]) -> Iterator[tuple[bool, Iterator[Part]]]:
     return groupby(parts, key=lambda part: isinstance(part, Drawing) and not part.wide)
 
 
-def is_number(cell: str) -> bool:
+def _is_number(cell: str) -> bool:
     """Whether a cell is a number, perhaps with its interval behind it."""
     found = re.match(r"^[+\N{MINUS SIGN}–]?[\d.,]*%?( |$)", cell)
     return bool(found) and len(cell) < 60
 
 
-def policy(scripts: Sequence[str]) -> str:
+def _policy(scripts: Sequence[str]) -> str:
     """Nothing may be loaded, and no other script may run than those of this page."""
     digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
     hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
@@ -91,16 +91,16 @@ def policy(scripts: Sequence[str]) -> str:
     )
 
 
-def styles() -> str:
+def _styles() -> str:
     """The style sheet, with the colours of the shortcut kinds."""
     kinds = "".join(
-        f".kind-{slug(name)}::before {{ background: {kind_colour(name)}; }}\n"
+        f".kind-{_slug(name)}::before {{ background: {kind_colour(name)}; }}\n"
         for name in dict.fromkeys((*COLOURS, *SHORTCUTS))
     )
     return (HERE / "page.css").read_text(encoding="utf-8") + kinds
 
 
-def slug(name: str) -> str:
+def _slug(name: str) -> str:
     """A name as part of a class."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
@@ -110,7 +110,7 @@ def text(value: object) -> Markup:
     return Markup(re.sub(f"{CODE}(.*?){END}", r"<code>\1</code>", html.escape(str(value))))
 
 
-def figures_json(sections: Sequence[Section]) -> str:
+def _figures_json(sections: Sequence[Section]) -> str:
     """All figures as JSON that cannot end the script it stands in."""
     figures = (f"{json.dumps(one.name)}:{one.figure.to_json()}" for one in drawings(sections))
     encoded = f"{{{','.join(figures)}}}"

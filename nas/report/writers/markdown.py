@@ -17,10 +17,12 @@ LEFT_OUT = ("curves", "gradients", "surface")
 def escaped(value: object) -> str:
     """Text in which nothing is Markdown or HTML, but for what is marked as code."""
     words = re.split(f"{CODE}(.*?){END}", re.sub(r"\s+", " ", str(value)))
-    return "".join(quoted(word) if index % 2 else literal(word) for index, word in enumerate(words))
+    return "".join(
+        quoted(word) if index % 2 else _literal(word) for index, word in enumerate(words)
+    )
 
 
-def literal(text: str) -> str:
+def _literal(text: str) -> str:
     """Every sign that Markdown or HTML would read, made harmless."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_{}\[\]|~#!])", r"\\\1", text)
@@ -39,18 +41,18 @@ def markdown(
     sections: Sequence[Section],
 ) -> str:
     """The whole text."""
-    lines = [f"# {escaped(title)}", " · ".join(map(escaped, lead)), *verdict_text(verdict)]
+    lines = [f"# {escaped(title)}", " · ".join(map(escaped, lead)), *_verdict_text(verdict)]
     if command:
         lines.append(f"To train twins: {quoted(command)}")
     for section in sections:
         if section.name not in LEFT_OUT:
-            parts = [part_text(part) for part in section.parts if not isinstance(part, Drawing)]
+            parts = [_part_text(part) for part in section.parts if not isinstance(part, Drawing)]
             lines += [f"## {escaped(section.title)}", *parts] if parts else []
     lines.append("Figures: `report.html`; every number: `payoff.json` and `trials.csv`.")
     return "\n\n".join(lines) + "\n"
 
 
-def verdict_text(verdict: Sequence[str]) -> list[str]:
+def _verdict_text(verdict: Sequence[str]) -> list[str]:
     """The headline and what else was found, long lists folded."""
     head, rest = verdict[0], verdict[1:]
     lines = [f"**{escaped(head)}**", *listing(rest[:MOST_SENTENCES])]
@@ -65,17 +67,17 @@ def listing(sentences: Sequence[str]) -> list[str]:
     return ["\n".join(f"- {escaped(sentence)}" for sentence in sentences)] if sentences else []
 
 
-def part_text(part: Part) -> str:
+def _part_text(part: Part) -> str:
     """One part."""
     if isinstance(part, Text):
         return ("> " if part.role == "warning" else "") + escaped(part.text)
     if isinstance(part, Items):
         return "\n".join(f"- **{escaped(term)}**: {escaped(said)}" for term, said in part.items)
     assert isinstance(part, Table)
-    return table_text(part)
+    return _table_text(part)
 
 
-def table_text(table: Table) -> str:
+def _table_text(table: Table) -> str:
     """A table, long ones folded and cut."""
     shown = table.rows[:MOST_ROWS]
     rows = [

@@ -12,10 +12,10 @@ from typing import Any
 from nas.common.machine import library_version
 from nas.payoff.answers import finding
 from nas.payoff.records import OUTCOMES
-from nas.report.data import Facts
-from nas.report.observed import Observed
+from nas.report.data import StudyData
+from nas.report.incumbents import searches
+from nas.report.observational import Observed
 from nas.report.payoff_schema import VERSION, PayoffFile, SearchBudget
-from nas.report.sections.baseline import runs_of
 from nas.report.trial_rows import Row, candidate
 from nas.statistics import Effect
 from nas.training.metrics import PROBE_MEASURES, RUN_MEASURES
@@ -24,22 +24,22 @@ from nas.training.metrics import PROBE_MEASURES, RUN_MEASURES
 ARCHITECTURE = ("activation_order", "blocks", "depths", "widths", "shortcuts", "transitions")
 
 
-def payoff_json(facts: Facts, seen: Observed) -> str:
+def payoff_json(data: StudyData, seen: Observed) -> str:
     """All effects, verdict and answer; gains are positive where the arm has the lower error."""
-    data = PayoffFile(
+    content = PayoffFile(
         schema_version=VERSION,
-        study=facts.name,
+        study=data.name,
         nas=library_version("nas"),
-        verdict=facts.verdict,
-        answer=finding(facts.payoff) if facts.payoff else None,
+        verdict=data.verdict,
+        answer=finding(data.payoff) if data.payoff else None,
         units={name: unit for name, (_, unit) in OUTCOMES.items()},
         searches=[
-            SearchBudget(one.name, one.num_trials, one.best, one.seconds) for one in runs_of(facts)
+            SearchBudget(one.name, one.num_trials, one.best, one.seconds) for one in searches(data)
         ],
-        twins=facts.payoff,
+        twins=data.payoff,
         observed={"warning": "not evidence: sampled and pruned", **vars(seen)},
     )
-    return json.dumps(jsonable(data), allow_nan=False) + "\n"
+    return json.dumps(jsonable(content), allow_nan=False) + "\n"
 
 
 def jsonable(value: Any) -> Any:

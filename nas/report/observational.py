@@ -40,12 +40,12 @@ def observe(rows: Sequence[Row]) -> Observed:
     evaluated = [row for row in rows if row.was_evaluated and row.val_error is not None]
     trained = [row for row in evaluated if row.outcome == "trained"]
     errors = [row.val_error or 0.0 for row in trained]
-    choices = choices_of(evaluated)
+    choices = _choices_of(evaluated)
     ended = [row.outcome == "trained" for row in evaluated]
     own = {
         name: [v for v, keep in zip(c, ended, strict=True) if keep] for name, c in choices.items()
     }
-    best, trains = best_quarter(evaluated), [row.trains for row in evaluated]
+    best, trains = _best_quarter(evaluated), [row.trains for row in evaluated]
     return Observed(
         effects=st.marginal_effects(own, errors) if len(trained) > 3 else [],
         importance=importance(trained),
@@ -57,47 +57,47 @@ def observe(rows: Sequence[Row]) -> Observed:
     )
 
 
-def best_quarter(rows: Sequence[Row]) -> list[bool]:
+def _best_quarter(rows: Sequence[Row]) -> list[bool]:
     """Whether each row was trained to its end with an error among the lowest quarter of all."""
     errors = sorted(row.val_error or 0.0 for row in rows)
     bar = errors[(len(errors) - 1) // 4] if errors else 0.0
     return [row.outcome == "trained" and (row.val_error or 0.0) <= bar for row in rows]
 
 
-def choices_of(rows: Sequence[Row], without: Sequence[str] = ()) -> Choices:
+def _choices_of(rows: Sequence[Row], without: Sequence[str] = ()) -> Choices:
     """Every searched parameter with the option of each row, None where it was not active; less
     those with one of the words in their names.
     """
     known = sorted({name for row in rows for name in row.trial.params})
     names = [name for name in known if not any(word in name for word in without)]
-    columns = {name: column(name, rows) for name in names}
+    columns = {name: _column(name, rows) for name in names}
     return {name: one for name, one in columns.items() if len(set(one) - {None}) > 1}
 
 
-def column(name: str, rows: Sequence[Row]) -> list[str | None]:
+def _column(name: str, rows: Sequence[Row]) -> list[str | None]:
     """The options of one parameter: shortcuts as built, numbers of many values in thirds."""
     if re.fullmatch(r"(stages\.\d+\.)?shortcut", name):
-        return [built(name, row) for row in rows]
+        return [_built(name, row) for row in rows]
     values = [row.trial.params.get(name) for row in rows]
     numbers = {value for value in values if isinstance(value, int | float)}
     if len(numbers) > MOST_OPTIONS:
-        return thirds(values)
+        return _thirds(values)
     return [None if value is None else str(value) for value in values]
 
 
-def built(name: str, row: Row) -> str | None:
+def _built(name: str, row: Row) -> str | None:
     """The shortcut a choice led to. Where all blocks of a stage change shape the transition stands
     in its place, whatever was chosen, so it is an option of its own.
     """
     if name not in row.trial.params:
         return None
     match = re.match(r"stages\.(\d+)", name)
-    kinds = kinds_written(row.text).get(int(match[1]) if match else None)
+    kinds = _kinds_written(row.text).get(int(match[1]) if match else None)
     return " and ".join(kinds) if kinds else None
 
 
 @lru_cache(maxsize=65536)
-def kinds_written(text: str) -> dict[int | None, list[str]]:
+def _kinds_written(text: str) -> dict[int | None, list[str]]:
     """The same for every stage of a stored candidate that can be read, and for all of them (None):
     a text tells quickly whether it was asked before, an architecture does not.
     """
@@ -120,7 +120,7 @@ def kinds_built(architecture: Architecture) -> dict[int | None, list[str]]:
     return {stage: sorted(kinds) for stage, kinds in (only | kept).items()}
 
 
-def thirds(values: Sequence[Any]) -> list[str | None]:
+def _thirds(values: Sequence[Any]) -> list[str | None]:
     """Numbers as low, middle or high third, with the ends of the third."""
     known = [value for value in values if value is not None]
     low, high = quantiles(known, n=3)
@@ -146,13 +146,13 @@ def importance(rows: Sequence[Row]) -> dict[str, float]:
     if len(rows) < 10 or len(set(errors)) < 2:
         return {}
     study = create_study()
-    study.add_trials([as_trial(row, error) for row, error in zip(rows, errors, strict=True)])
+    study.add_trials([_as_trial(row, error) for row, error in zip(rows, errors, strict=True)])
     found = PedAnovaImportanceEvaluator().evaluate(study)
     total = sum(found.values())
     return {name: value / total for name, value in found.items()} if total else {}
 
 
-def as_trial(row: Row, error: float) -> FrozenTrial:
+def _as_trial(row: Row, error: float) -> FrozenTrial:
     """The choices of a row, with its error as their value."""
     trial = row.trial
     return create_trial(value=error, params=trial.params, distributions=trial.distributions)
@@ -171,7 +171,7 @@ def plain_and_residual(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     )
 
 
-def separated(first: Sequence[Row], second: Sequence[Row]) -> st.Separation | None:
+def compare_distributions(first: Sequence[Row], second: Sequence[Row]) -> st.Separation | None:
     """How far apart the errors of two groups are, at equal parameters where these are known."""
     if min(len(first), len(second)) < 5:
         return None
@@ -202,7 +202,7 @@ def surface(rows: Sequence[Row]) -> st.Surface | None:
         binned([int(row.value("layers") or 0) for row in known]),
         [str(row.shortcut) for row in known],
         [row.val_error or 0.0 for row in known],
-        others=choices_of(known, without=("shortcut", "depth")),
+        others=_choices_of(known, without=("shortcut", "depth")),
     )
 
 

@@ -12,8 +12,17 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from nas.report.sections.search_figures import scale, thinned
-from nas.report.style import COLOURS, TEXT, faded, figure, number, plain, separated
+from nas.report.scales import scale
+from nas.report.style import (
+    COLOURS,
+    TEXT,
+    faded,
+    figure,
+    number,
+    plain,
+    separated,
+)
+from nas.report.trial_markers import subsample
 from nas.report.trial_rows import Row
 
 MOST_LINES, MOST_BEST = 250, 50
@@ -21,28 +30,28 @@ MOST_LINES, MOST_BEST = 250, 50
 BEST_SHARE = 0.1
 
 
-class Axis(NamedTuple):
+class _Axis(NamedTuple):
     """One row: its label, and the labels along it with their places from 0 to 1."""
 
     label: str
     ticks: list[tuple[float, str]]
 
 
-def parallel(
+def parallel_coordinates(
     rows: Sequence[Row], labels: dict[str, str], objective: str, maximise: bool
 ) -> go.Figure:
     """The searched values of the trials, under the labels of their names; the objective last."""
     rows = [row for row in rows if row.outcome == "trained" and row.objective(0) is not None]
     ranked = sorted(rows, key=lambda row: row.objective(0) or 0.0, reverse=maximise)
     best = {row.number for row in ranked[: max(1, round(BEST_SHARE * len(rows)))]}
-    searched = searched_in(rows)
-    axes = [axis_of(labels.get(name, name), dist) for name, dist in searched.items()]
+    searched = searched_parameters(rows)
+    axes = [_axis_of(labels.get(name, name), dist) for name, dist in searched.items()]
     low, high = ends([row.objective(0) or 0.0 for row in rows])
-    axes.append(objective_axis(objective, low, high))
+    axes.append(_objective_axis(objective, low, high))
     drawn = figure("", "", height=60 + 58 * len(axes))
     for name, group, colour in groups(rows, best):
-        lines = [heights(row, searched, low, high) for row in group]
-        drawn.add_trace(bundle(name, lines, group, colour))
+        lines = [_heights(row, searched, low, high) for row in group]
+        drawn.add_trace(_bundle(name, lines, group, colour))
     drawn.update_xaxes(visible=False, range=[-0.04, 1.04])
     drawn.update_yaxes(
         tickvals=[-index for index in range(len(axes))],
@@ -50,7 +59,7 @@ def parallel(
         range=[-len(axes) + 0.45, 0.5],
         ticks="",
     )
-    return drawn.update_layout(annotations=notes(axes))
+    return drawn.update_layout(annotations=_notes(axes))
 
 
 def groups(rows: Sequence[Row], best: set[int]) -> list[tuple[str, list[Row], str]]:
@@ -59,12 +68,12 @@ def groups(rows: Sequence[Row], best: set[int]) -> list[tuple[str, list[Row], st
     front = [row for row in rows if row.number in best]
     opacity = min(0.5, max(0.15, 12 / max(1, len(others))))
     return [
-        ("other trials", thinned(others, MOST_LINES, set()), faded("#7F7F7F", opacity)),
-        ("best tenth", thinned(front, MOST_BEST, set()), faded(COLOURS["identity"], 0.75)),
+        ("other trials", subsample(others, MOST_LINES, set()), faded("#7F7F7F", opacity)),
+        ("best tenth", subsample(front, MOST_BEST, set()), faded(COLOURS["identity"], 0.75)),
     ]
 
 
-def searched_in(rows: Sequence[Row]) -> dict[str, BaseDistribution]:
+def searched_parameters(rows: Sequence[Row]) -> dict[str, BaseDistribution]:
     """Every parameter with its values, in alphabetical order; those with one value are left out."""
     found: dict[str, BaseDistribution] = {}
     for row in rows:
@@ -72,26 +81,26 @@ def searched_in(rows: Sequence[Row]) -> dict[str, BaseDistribution]:
     return {name: found[name] for name in sorted(found) if not found[name].single()}
 
 
-def axis_of(label: str, distribution: BaseDistribution) -> Axis:
+def _axis_of(label: str, distribution: BaseDistribution) -> _Axis:
     """Every option of a choice, the ends of a range."""
     if isinstance(distribution, CategoricalDistribution):
         options = distribution.choices
         last = max(1, len(options) - 1)
-        return Axis(label, [(index / last, str(option)) for index, option in enumerate(options)])
-    low, high, _ = span(distribution)
-    return Axis(label, [(0.0, number(low)), (1.0, number(high))])
+        return _Axis(label, [(index / last, str(option)) for index, option in enumerate(options)])
+    low, high, _ = _span(distribution)
+    return _Axis(label, [(0.0, number(low)), (1.0, number(high))])
 
 
-def span(distribution: BaseDistribution) -> tuple[float, float, bool]:
+def _span(distribution: BaseDistribution) -> tuple[float, float, bool]:
     """The ends of a range, and whether it is logarithmic."""
     assert isinstance(distribution, IntDistribution | FloatDistribution)
     return float(distribution.low), float(distribution.high), distribution.log
 
 
-def objective_axis(objective: str, low: float, high: float) -> Axis:
+def _objective_axis(objective: str, low: float, high: float) -> _Axis:
     """The objective with its least and its greatest value."""
     shown = scale(objective)
-    return Axis(
+    return _Axis(
         shown.title, [(0.0, number(shown.factor * low)), (1.0, number(shown.factor * high))]
     )
 
@@ -101,7 +110,7 @@ def ends(values: Sequence[float]) -> tuple[float, float]:
     return (min(values), max(values)) if values else (0.0, 1.0)
 
 
-def heights(
+def _heights(
     row: Row, searched: dict[str, BaseDistribution], low: float, high: float
 ) -> list[float | None]:
     """Where a trial crosses each row; None where a parameter did not exist for it."""
@@ -119,13 +128,13 @@ def place(row: Row, name: str, distribution: BaseDistribution) -> float | None:
     value = own.to_internal_repr(row.trial.params[name])
     if isinstance(distribution, CategoricalDistribution):
         return value / max(1, len(distribution.choices) - 1)
-    low, high, is_log = span(distribution)
+    low, high, is_log = _span(distribution)
     if is_log:
         low, high, value = math.log(low), math.log(high), math.log(value)
     return (value - low) / ((high - low) or 1.0)
 
 
-def bundle(
+def _bundle(
     name: str, lines: list[list[float | None]], rows: Sequence[Row], colour: str
 ) -> go.Scatter:
     """Many trials as one trace."""
@@ -143,7 +152,7 @@ def bundle(
     )
 
 
-def notes(axes: Sequence[Axis]) -> list[dict[str, object]]:
+def _notes(axes: Sequence[_Axis]) -> list[dict[str, object]]:
     """The name of each row above it, and the values along it below."""
     names = [
         note(0.0, -index, f"<b>{plain(one.label)}</b>", shift=10, anchor="left")
