@@ -22,6 +22,7 @@ search
 payoff
 export
 report
+tables
 cli
 __main__
 """

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import typer
 
-from nas.cli.answers import verdict
+from nas.cli.answers import analyse, verdict
 from nas.cli.help import HELP, summary
 from nas.cli.looks import check, dashboard, init, report, schema, status
 from nas.cli.options import Version, WithRay
@@ -39,6 +39,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     dashboard: "nas dashboard cifar --port 8080",
     export: "nas export cifar --seeds 3 --output best.py",
     payoff: "nas payoff cifar_small --seeds 6 --depths 1,3,5,9",
+    analyse: "nas analyse results.csv --vary shortcut --value accuracy --seed seed",
     schema: "nas schema > spaces/schema.json",
 }
 for command, example in COMMANDS.items():

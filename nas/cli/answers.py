@@ -1,12 +1,12 @@
-"""The commands that answer for people and for scripts: verdict."""
+"""The commands that answer for people and for scripts: verdict, analyse."""
 
 from typing import Annotated
 
 import typer
 
-from nas.cli.options import Storage, StudyName
+from nas.cli.options import Out, Storage, StudyName
 from nas.cli.output import ANSWERS, say
-from nas.common.paths import STORAGE
+from nas.common.paths import OUT, STORAGE
 
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
@@ -22,3 +22,78 @@ def verdict(study: StudyName = None, storage: Storage = STORAGE, as_json: AsJSON
     name, found = find(storage, study)
     say(finding_json(name, found) if as_json else found.sentence)
     raise typer.Exit(ANSWERS[found.answer])
+
+
+def column(text: str) -> typer.models.OptionInfo:
+    """An option that takes the name of a column."""
+    option: typer.models.OptionInfo = typer.Option(metavar="COLUMN", help=text)
+    return option
+
+
+def analyse(
+    table: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE",
+            help="CSV (.gz, .xz, .bz2), Parquet, or the URL of a storage with Optuna studies.",
+        ),
+    ],
+    vary: Annotated[str, column("What is compared: two values or a few.")],
+    value: Annotated[str, column("What it is compared in: numbers.")],
+    match: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COL,COL,…",
+            help="What both rows of a pair agree in; default: all columns without another part.",
+        ),
+    ] = None,
+    seed: Annotated[str | None, column("Repetitions: rows of one seed are paired.")] = None,
+    cluster: Annotated[
+        str | None, column("What belongs together: means of clusters are the units.")
+    ] = None,
+    by: Annotated[str | None, column("Compare within each of its values.")] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VALUE",
+            help="What the others stand against; default: none, false or 0, else the first.",
+        ),
+    ] = None,
+    smallest_effect: Annotated[
+        float, typer.Option(min=0, help="The smallest difference of interest.")
+    ] = 0.0,
+    trains_above: Annotated[
+        float | None, typer.Option(help="A run trains if its value is above this.")
+    ] = None,
+    trains_below: Annotated[
+        float | None, typer.Option(help="A run trains if its value is below this.")
+    ] = None,
+    study: Annotated[str | None, typer.Option(help="The study of a storage.")] = None,
+    out: Out = OUT,
+) -> None:
+    """Compare matched pairs in anybody's table, and write a report."""
+    from nas.tables.analysis import analyse as analyse_table
+    from nas.tables.pairs import Question
+    from nas.tables.read import read_table
+    from nas.tables.report import write_analysis
+    from nas.tables.text import verdict as sentences
+
+    asked = Question(
+        vary=vary,
+        value=value,
+        match=None if match is None else tuple(filter(None, map(str.strip, match.split(",")))),
+        seed=seed,
+        cluster=cluster,
+        by=by,
+        reference=reference,
+        smallest_effect=smallest_effect,
+        trains_above=trains_above,
+        trains_below=trains_below,
+    )
+    read = read_table(table, study)
+    found = analyse_table(read, asked)
+    for line in sentences(found):
+        say(line)
+    for path in write_analysis(found, read.name, out):
+        if path.suffix == ".html":
+            say(f"Report: {path}")

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
-from math import comb
+from math import comb, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from nas.statistics.resampling import Array
 
@@ -13,6 +14,8 @@ from nas.statistics.resampling import Array
 ENUMERATED_TO = 20
 #: ways to split two groups up to which each is counted: 10 and 10 are 184,756
 MOST_SPLITS = 200_000
+#: values beyond which sums are as good as normal, and none is drawn
+MOST_DRAWN = 2_000
 
 
 def finite(values: Iterable[float]) -> Array:
@@ -32,9 +35,11 @@ def sign_flip_p(differences: Iterable[float], *, resamples: int = 10_000, seed: 
     """Two-sided share of sign patterns with a sum at least as far from zero (Fisher, 1935).
 
     Exact up to 20 pairs; beyond, (1 + hits) / (1 + resamples) of random patterns (Phipson & Smyth,
-    2010).
+    2010); beyond 2,000 by the normal limit of such sums (Hoeffding, 1951).
     """
     pairs = finite(differences)
+    if len(pairs) > MOST_DRAWN:
+        return normal_p(pairs.sum(), float((pairs**2).sum()))
     bar = abs(pairs.sum()) - 1e-9 * np.abs(pairs).sum()
     if len(pairs) > ENUMERATED_TO:
         signs = signs_drawn(len(pairs), resamples, seed)
@@ -65,11 +70,19 @@ def permutation_p(
     one, other = finite(first), finite(second)
     together = np.concatenate([one, other])
     together = together - together.mean()  # then the means differ by a multiple of one sum
+    if len(together) > MOST_DRAWN:
+        share = len(one) * len(other) / len(together) / (len(together) - 1)
+        return normal_p(together[: len(one)].sum(), float((together**2).sum()) * share)
     bar = abs(together[: len(one)].sum()) - 1e-9 * np.abs(together).sum()
     if comb(len(together), len(one)) <= MOST_SPLITS:
         return float((np.abs(subset_sums(together, len(one))) >= bar).mean())
     sums = splits_drawn(len(together), len(one), resamples, seed) @ together
     return float((1 + (np.abs(sums) >= bar).sum()) / (1 + resamples))
+
+
+def normal_p(total: float, variance: float) -> float:
+    """Two-sided p of a sum that is normal around zero; 1 if it cannot vary."""
+    return float(2 * ndtr(-abs(total) / sqrt(variance))) if variance else 1.0
 
 
 @lru_cache(maxsize=4)

@@ -39,8 +39,9 @@ def markdown(
     verdict: Sequence[str],
     command: str,
     sections: Sequence[Section],
+    numbers: Sequence[str] = ("payoff.json", "trials.csv"),
 ) -> str:
-    """The whole text."""
+    """The whole text; `numbers` are the files that hold all of them."""
     lines = [f"# {escaped(title)}", " · ".join(map(escaped, lead)), *_verdict_text(verdict)]
     if command:
         lines.append(f"To train twins: {quoted(command)}")
@@ -48,7 +49,8 @@ def markdown(
         if section.name not in LEFT_OUT:
             parts = [_part_text(part) for part in section.parts if not isinstance(part, Drawing)]
             lines += [f"## {escaped(section.title)}", *parts] if parts else []
-    lines.append("Figures: `report.html`; every number: `payoff.json` and `trials.csv`.")
+    files = " and ".join([", ".join(map(quoted, numbers[:-1])), quoted(numbers[-1])])
+    lines.append(f"Figures: `report.html`; every number: {files}.")
     return "\n\n".join(lines) + "\n"
 
 

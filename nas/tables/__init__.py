@@ -1,0 +1,1 @@
+"""Matched pairs in anybody's table: the same statistics and report as for twins."""
