@@ -37,7 +37,7 @@ from nas.space.space import SearchSpace
 from nas.storage.handles import engine_of
 from nas.storage.open import open_storage
 from nas.storage.retry import with_retry
-from nas.storage.retry_storage import stop_retrying
+from nas.storage.retry_storage import retried, stop_retrying
 from nas.storage.url import hidden
 
 Make = Callable[..., SearchSpace]
@@ -130,6 +130,57 @@ def test_at_the_end_nobody_waits(backend: Any) -> None:
     backend.inner = AwayStorage(10**6)
     with pytest.raises(StudyError, match="does not answer: the server closed"):
         backend.get_trial(0)
+
+
+def test_a_locked_database_is_asked_again_with_a_pause_until_the_time_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SQLite answers at once, and not after a wait, where two processes wait for each other."""
+    monkeypatch.setattr(nas.storage.retry, "FIRST_PAUSE", 0.05)
+    locked = storage_error("database is locked")
+    call, start = Away(10**6, locked), time.monotonic()
+    with pytest.raises(StudyError, match="does not answer: database is locked"):
+        with_retry(call, timeout=0.5, lock_timeout=0.0)()
+    assert 0.45 < time.monotonic() - start < 5
+    assert 10**6 - call.left <= 12, "asked without a pause"
+    with pytest.raises(StudyError):
+        with_retry(Away(1, locked), timeout=0.0, lock_timeout=0.0)()
+    assert with_retry(Away(1, locked), timeout=0.0)() == "here", "readers wait for locks too"
+
+
+def test_what_must_not_be_done_twice_is_not_waited_for_longer(
+    backend: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nas.storage.retry, "FIRST_PAUSE", 0.05)
+    locked = Away(2, storage_error("database is locked"))
+    backend.inner.create_new_trial = locked
+    assert backend.create_new_trial(0) == "here"
+    backend.inner.create_new_trial = Away(10**6, storage_error("database is locked"))
+    backend.timeout, backend.lock_timeout = 0.3, 0.0
+    start = time.monotonic()
+    with pytest.raises(StudyError, match="does not answer: database is locked"):
+        backend.create_new_trial(0)
+    with pytest.raises(StudyError, match="does not answer: database is locked"):
+        retried(backend, backend.inner.create_new_trial)(0)
+    assert time.monotonic() - start < 10
+    backend.inner.create_new_trial = Away(1, storage_error("server closed"))
+    with pytest.raises(StorageInternalError):
+        backend.create_new_trial(0)
+
+
+def test_a_call_needs_no_thread_to_say_that_it_waits(
+    backend: Any, space: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where processes are limited, as in containers, there may be none left."""
+
+    def start(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    study = create_study(backend, "x", space())
+    assert refill_of(study, space(), 1, 1)(study.get_trials(deepcopy=False)) is False
+    assert acquire(backend, study) is not None
+    assert open_storage(str(engine_of(backend).url)).get_all_studies()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Waiting that says so: after two seconds, what for and how to stop."""
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -52,7 +53,8 @@ class Waiting:
         if self.log is not no_log:
             self._timer = threading.Timer(SILENT_SECONDS, self._tell)
             self._timer.daemon = True
-            self._timer.start()
+            with contextlib.suppress(RuntimeError):  # no thread left: it waits in silence
+                self._timer.start()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -14,7 +14,7 @@ from nas.common.processes import this_worker
 from nas.search.trial_attributes import PAUSED, WORKER
 from nas.storage.handles import trial_id_of
 from nas.storage.locks import file_locked, locked
-from nas.storage.retry import with_retry
+from nas.storage.retry_storage import retried
 
 #: the trials of a study that a worker may take, in order of preference
 Pending = Callable[[Study], list[FrozenTrial]]
@@ -62,7 +62,7 @@ def requeue(storage: BaseStorage, trial_id: int, worker: Any) -> bool:
 
     False if the worker does not hold it any more.
     """
-    return with_retry(_requeue_once)(storage, trial_id, worker)
+    return retried(storage, _requeue_once)(storage, trial_id, worker)
 
 
 def _requeue_once(storage: BaseStorage, trial_id: int, worker: Any) -> bool:

@@ -21,7 +21,7 @@ from nas.space.methods import SAMPLERS
 from nas.space.space import SearchSpace
 from nas.storage.handles import storage_of, trial_id_of
 from nas.storage.locks import locked
-from nas.storage.retry import with_retry
+from nas.storage.retry_storage import retried
 
 #: rejected candidates for each one trained, before the constraints are taken to leave nothing
 MOST_REJECTED = 50
@@ -57,7 +57,7 @@ class TrialQueue:
         """Add trials if too few wait; True if there were none left to add to the given ones."""
         remaining = self._source.remaining(trials)
         if self._missing(trials):
-            with_retry(self._add_missing)()
+            retried(storage_of(self._study), self._add_missing)()
         return remaining == 0
 
     def _missing(self, trials: Sequence[FrozenTrial]) -> int:

@@ -10,14 +10,15 @@ from sqlalchemy import Connection, Engine, Table, delete, insert, select
 
 from nas.storage.dashboard import trial_note
 from nas.storage.handles import storage_of, study_id_of
-from nas.storage.retry import with_retry
+from nas.storage.retry_storage import log_of, retried
 from nas.storage.tables import STUDY_NOTES, TRIAL_ATTRS, TRIALS, known_tables
 
 
 def write(study: Study, trial_id: int, attributes: Mapping[str, Any], note: str) -> None:
     """Set user attributes and dashboard note of a trial that runs, whatever the length of its
     study: UpdateFinishedTrialError if it has ended."""
-    with_retry(write_once)(study, trial_id, attributes, note)
+    storage = storage_of(study)
+    retried(storage, write_once, log_of(storage))(study, trial_id, attributes, note)
 
 
 def write_once(study: Study, trial_id: int, attributes: Mapping[str, Any], note: str) -> None:

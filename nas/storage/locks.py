@@ -11,8 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from nas.common.waiting import Log, Waiting, WaitingLock, log_warning
 from nas.storage.handles import engine_of
-from nas.storage.retry import with_retry
-from nas.storage.retry_storage import log_of
+from nas.storage.retry_storage import log_of, retried
 
 #: how to connect: SQLite waits for locks, not longer than Ctrl-C may wait, and is asked again;
 #: PostgreSQL sees within a minute that a peer is dead
@@ -38,7 +37,7 @@ def locked(storage: BaseStorage) -> Iterator[Callable[[], object]]:
     """
     engine = engine_of(storage)
     if engine is not None and engine.url.get_backend_name() == "postgresql":
-        with server_lock(engine, log_of(storage)) as hold:
+        with server_lock(storage, engine) as hold:
             yield hold
     else:
         with file_locked(storage):
@@ -68,9 +67,9 @@ def lock_engine(url: URL) -> Engine:
 
 
 @contextlib.contextmanager
-def server_lock(engine: Engine, log: Log = log_warning) -> Iterator[Callable[[], object]]:
+def server_lock(storage: BaseStorage, engine: Engine) -> Iterator[Callable[[], object]]:
     """A lock of the server, held until its connection is given back."""
-    connection = with_retry(take_lock)(engine, log)
+    connection = retried(storage, take_lock)(engine, log_of(storage))
     try:
         yield lambda: connection.execute(text("SELECT 1"))
     finally:

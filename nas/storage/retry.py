@@ -20,9 +20,9 @@ T = TypeVar("T")
 
 #: seconds a database may be away before what needs it gives up
 RETRY_TIMEOUT = 900.0
-#: seconds another process may have locked it
+#: seconds another process may have locked it, also where nobody waits for a database that is away
 LOCK_TIMEOUT = 120.0
-#: seconds between two tries, at first and at most
+#: seconds between two tries, at first and at most; of a locked one always the first
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 NO_ANSWER = "The storage does not answer, or another process has locked it; waiting for it."
 KEPT = "Nothing that finished is lost; run the same command again when it does."
@@ -33,10 +33,11 @@ def with_retry(
     log: Log = no_log,
     timeout: float = RETRY_TIMEOUT,
     is_passing: Callable[[BaseException], bool] = is_away,
+    lock_timeout: float = LOCK_TIMEOUT,
 ) -> Callable[P, T]:
     """The call, made again while the database is away; StudyError after so many seconds, or after
-    LOCK_TIMEOUT if that is more and another process has locked it. Errors that are not `is_passing`
-    come through.
+    `lock_timeout` if that is more and another process has locked it. Errors that are not
+    `is_passing` come through.
     """
 
     @wraps(call)
@@ -50,12 +51,13 @@ def with_retry(
                     if not is_passing(error):
                         raise
                     why, is_final, busy = reason(error), is_read_only(error), is_locked(error)
-                limit = max(timeout, LOCK_TIMEOUT) if busy else timeout
-                if is_final or time.monotonic() - start >= limit:
+                limit = max(timeout, lock_timeout) if busy else timeout
+                left = limit - (time.monotonic() - start)
+                if is_final or left <= 0:
                     raise StudyError(f"the storage does not answer: {why}. {KEPT}")
                 waiting.text = f"The storage does not answer ({why}); waiting for it."
-                if not busy:  # SQLite has waited
-                    time.sleep(pause)
-                    pause = min(2 * pause, LONGEST_PAUSE)
+                # SQLite has waited for a lock, but not where two processes wait for each other
+                time.sleep(min(left, FIRST_PAUSE if busy else pause))
+                pause = pause if busy else min(2 * pause, LONGEST_PAUSE)
 
     return again

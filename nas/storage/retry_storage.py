@@ -8,14 +8,16 @@ from optuna.storages import BaseStorage, RDBStorage, get_storage
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.common.errors import StudyError
-from nas.common.waiting import Log, log_warning
+from nas.common.waiting import Log, log_warning, no_log
 from nas.storage.delegate import DelegatingStorage
 from nas.storage.readable import DAMAGE, ReadableTrials
-from nas.storage.reasons import is_locked
-from nas.storage.retry import RETRY_TIMEOUT, with_retry
+from nas.storage.reasons import is_away, is_locked
+from nas.storage.retry import LOCK_TIMEOUT, RETRY_TIMEOUT, with_retry
 
 P = ParamSpec("P")
 T = TypeVar("T")
+#: seconds a lock is waited for when nobody waits any more
+LAST_LOCK_TIMEOUT = 10.0
 #: calls that look for something that need not be there
 LOOK_UPS = ("get_study_id_from_name", "get_trial_id_from_study_id_trial_number")
 
@@ -37,7 +39,7 @@ class RetryStorage(DelegatingStorage):
     def __init__(self, database: RDBStorage, log: Log | None) -> None:
         super().__init__(get_storage(database))
         self.log = log or log_warning
-        self.timeout = RETRY_TIMEOUT if log else 0.0
+        self.timeout, self.lock_timeout = RETRY_TIMEOUT if log else 0.0, LOCK_TIMEOUT
         self.readable = ReadableTrials()
 
     def get_all_trials(
@@ -82,11 +84,20 @@ class RetryStorage(DelegatingStorage):
 
     def call_once(self, method: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Make a call that must not be made twice, again only if it did nothing."""
-        return self.tried(with_retry(method, self.log, is_passing=is_locked), *arguments, **options)
+        return self.tried(self.again(method, is_passing=is_locked), *arguments, **options)
 
     def call(self, method: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Make a call, again while the database is away."""
-        return self.tried(with_retry(method, self.log, self.timeout), *arguments, **options)
+        return self.tried(self.again(method), *arguments, **options)
+
+    def again(
+        self,
+        method: Callable[P, T],
+        log: Log | None = None,
+        is_passing: Callable[[BaseException], bool] = is_away,
+    ) -> Callable[P, T]:
+        """A call that is made again for as long as this storage is waited for."""
+        return with_retry(method, log or self.log, self.timeout, is_passing, self.lock_timeout)
 
     def tried(self, method: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Make a call; if what it is about is gone, say so."""
@@ -101,7 +112,15 @@ class RetryStorage(DelegatingStorage):
 def stop_retrying(storage: BaseStorage) -> None:
     """Wait for a storage no more, as nobody waits for what is done with it now."""
     if isinstance(storage, RetryStorage):
-        storage.timeout = 0.0
+        storage.timeout, storage.lock_timeout = 0.0, LAST_LOCK_TIMEOUT
+
+
+def retried(storage: BaseStorage, call: Callable[P, T], log: Log | None = None) -> Callable[P, T]:
+    """A call that is made of others of a storage, made again as those are. Without `log` it is
+    silent, as they tell what is waited for."""
+    if isinstance(storage, RetryStorage):
+        return storage.again(call, log or no_log)
+    return with_retry(call)
 
 
 def log_of(storage: BaseStorage) -> Log:
