@@ -1,5 +1,7 @@
 """How many workers a machine has room for, and on which GPUs they run."""
 
+from pathlib import Path
+
 import pytest
 
 from nas.common import machine as environment
@@ -20,6 +22,46 @@ def test_gpus_are_named_as_cuda_reads_the_variable(
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", variable)
     assert visible_gpus() == names
+
+
+@pytest.fixture
+def windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where `nvidia-smi` of the Windows Subsystem for Linux would be; /proc lists no GPUs."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(environment, "DRIVER", tmp_path / "gpus")
+    monkeypatch.setattr(environment, "WINDOWS", str(tmp_path / "lib"))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    return tmp_path
+
+
+def put_program(folder: Path, script: str) -> None:
+    folder.mkdir()
+    (folder / "nvidia-smi").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "nvidia-smi").chmod(0o755)
+
+
+def test_gpus_that_the_driver_lists(windows: Path) -> None:
+    assert visible_gpus() == ()
+    (windows / "gpus" / "0000:01:00.0").mkdir(parents=True)
+    put_program(windows / "bin", "exit 9")
+    assert visible_gpus() == ("0",)
+
+
+@pytest.mark.parametrize("folder", ["bin", "lib"], ids=["in the path", "of Windows"])
+@pytest.mark.parametrize(
+    ("script", "gpus"),
+    [
+        ("echo 'GPU 0: A (UUID: GPU-1)'; echo '  MIG 1g'; echo 'GPU 1: B'", ("0", "1")),
+        ("echo 'GPU access blocked by the operating system'; exit 255", ()),
+        ("echo 'No devices found.'", ()),
+    ],
+    ids=["two", "blocked", "none"],
+)
+def test_where_proc_lists_no_gpus_the_drivers_program_does(
+    folder: str, script: str, gpus: tuple[str, ...], windows: Path
+) -> None:
+    put_program(windows / folder, script)
+    assert visible_gpus() == gpus
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The command line."""
 
+import errno
 import os
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from nas.cli.output import INTERRUPTED, MENDABLE
 from nas.cli.runs import export, payoff, search, worker
 from nas.cli.studies import delete, list_studies, show
 from nas.common.errors import UserError
+from nas.common.streams import open_closed_streams
 from nas.common.text import printable
 
 app = typer.Typer(
@@ -42,6 +44,16 @@ COMMANDS: dict[Callable[..., None], str] = {
     analyse: "nas analyse results.csv --vary shortcut --value accuracy --seed seed",
     schema: "nas schema > spaces/schema.json",
 }
+#: limits of the machine that errors without a file's name tell of
+LIMITS = {
+    errno.EAGAIN: "no more processes or threads can be started here",
+    errno.ENOMEM: "memory has run out",
+    errno.EMFILE: "no more files can be opened by this program",
+    errno.ENFILE: "no more files can be opened on this machine",
+    errno.ENOSPC: "a disk is full",
+    errno.EDQUOT: "a disk has no more room for this user",
+    errno.EFBIG: "a file would be larger than it may be here",
+}
 for command, example in COMMANDS.items():
     app.command(
         example.split()[1],
@@ -62,6 +74,7 @@ def nas(version: Version = False) -> None:
 
 def main() -> None:
     """Run the command line; faults the user can mend are sentences and exit status 2."""
+    open_closed_streams()
     try:
         app()
     except KeyboardInterrupt:
@@ -73,7 +86,8 @@ def main() -> None:
         typer.echo(printable(f"nas: {error}"), err=True)
         raise SystemExit(MENDABLE) from None
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in LIMITS:
             raise
-        typer.echo(printable(f"nas: {error.filename}: {error.strerror}."), err=True)
+        what = error.filename or LIMITS[error.errno or 0]
+        typer.echo(printable(f"nas: {what}: {error.strerror}."), err=True)
         raise SystemExit(MENDABLE) from None

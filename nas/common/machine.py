@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import subprocess
+import warnings
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from itertools import takewhile
@@ -18,6 +19,8 @@ from nas.common.plugins import imported_plugins
 
 #: bytes a worker should find free: its libraries, the pictures and a small network in training
 WORKER_MEMORY = 2**30
+#: a folder for each GPU; and where Windows puts its programs, which services do not have in PATH
+DRIVER, WINDOWS = Path("/proc/driver/nvidia/gpus"), "/usr/lib/wsl/lib"
 LIBRARIES = ("nas", "torch", "lightning", "optuna", "numpy", "scikit-learn")
 
 
@@ -90,10 +93,11 @@ def visible_gpus() -> tuple[str, ...]:
 def _num_gpus() -> int:
     """The NVIDIA GPUs of this machine, by its driver; where /proc has none, as in the Windows
     Subsystem for Linux, by what `nvidia-smi -L` lists."""
-    folders = list(Path("/proc/driver/nvidia/gpus").glob("*"))
-    if folders or shutil.which("nvidia-smi") is None:
+    folders = list(DRIVER.glob("*"))
+    program = shutil.which("nvidia-smi") or shutil.which("nvidia-smi", path=WINDOWS)
+    if folders or program is None:
         return len(folders)
-    return sum(line.startswith("GPU ") for line in _output("nvidia-smi", "-L").splitlines())
+    return sum(line.startswith("GPU ") for line in _output(program, "-L").splitlines())
 
 
 def memory_share(workers: int) -> int:
@@ -106,6 +110,12 @@ def use_huge_pages() -> None:
     """Have glibc ask for huge pages in processes started from now on: a tenth of a step is spent on
     looking up small ones. What the user has set stays."""
     os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
+
+
+def quiet_joblib() -> None:
+    """Have scikit-learn not tell that it works with one process, as it does here anyway, where
+    there is no usable /dev/shm."""
+    warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode")
 
 
 def return_memory() -> None:

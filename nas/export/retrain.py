@@ -1,12 +1,8 @@
 """The best architecture, trained again on training and validation split, as a Python module."""
 
 import json
-import multiprocessing
 import runpy
-import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -24,9 +20,9 @@ from nas.common.files import replacing, write_text
 from nas.common.machine import git_commit, library_version, memory_share, num_cores
 from nas.common.main_guard import leave_if_importing_main
 from nas.common.paths import DATA_DIR, OUT, study_folder
-from nas.common.plugins import import_plugins, imported_plugins
 from nas.data.given import given_module
 from nas.export.prediction import Inputs, inputs_of, inputs_of_search
+from nas.export.processes import in_processes
 from nas.export.source import module_source
 from nas.model.network import Network
 from nas.search.allow_code import allow_plugins, code_in_storage, refuse_other_code
@@ -143,8 +139,6 @@ def retrained(
 ) -> Iterator[Run]:
     """One run for each seed, in order; as many at a time as there are cores, each on one thread."""
     size = min(seeds, num_cores())
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["nas.export.retrain"])
     train_one = partial(
         retrain,
         candidate,
@@ -153,31 +147,7 @@ def retrained(
         memory=memory_share(size),
         given=given,
     )
-    plugins = tuple(imported_plugins())
-    pool = ProcessPoolExecutor(
-        size, mp_context=context, initializer=become_worker, initargs=(plugins,)
-    )
-    try:
-        yield from pool.map(train_one, range(first_seed, first_seed + seeds))
-    except BrokenProcessPool as error:
-        raise ExportError(
-            "a training was killed, as when memory runs out; or a script without the main guard, "
-            'if __name__ == "__main__":, started it. Run the same command again: seeds that are '
-            "done are kept."
-        ) from error
-    except BaseException:  # Ctrl-C among them: nobody waits for trainings that run
-        for process in multiprocessing.active_children():
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def become_worker(plugins: tuple[str, ...]) -> None:
-    """One thread, the plugins imported, and Ctrl-C left to the process that waits."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
-    import_plugins(plugins)
+    yield from in_processes(train_one, range(first_seed, first_seed + seeds), size)
 
 
 def retrain(

@@ -1,5 +1,6 @@
 """What a running search shows: a live table in a terminal, plain lines elsewhere."""
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -48,8 +49,8 @@ class LastingStream:
     """A stream whose writes never fail: the terminal may be closed, the disk full, the reader of a
     pipe gone. A search of days is worth more than its lines."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
+    def __init__(self, stream: TextIO | None) -> None:
+        self.stream = stream or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
     def write(self, text: str) -> int:
         """Write what can be written."""

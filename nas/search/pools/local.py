@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -88,6 +89,7 @@ class LocalPool:
         """Start all workers; libraries are loaded once, for all of them."""
         if self._size:
             refuse_standard_input()
+            temporary_folder()
         self._context.set_forkserver_preload(PRELOAD)
         use_huge_pages()
         resource_tracker.ensure_running()  # before, as it lets Ctrl-C through when it starts
@@ -116,6 +118,17 @@ class LocalPool:
                     self._failed_starts.ready()
                 else:
                     self._log(message)
+
+
+def temporary_folder() -> str:
+    """Where sockets and the like are made; StudyError if there is no such place."""
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:
+        raise StudyError(
+            "there is no folder for temporary files that can be written, which worker processes "
+            "need: name one in the variable TMPDIR."
+        ) from None
 
 
 def start_process(process: Any) -> None:
