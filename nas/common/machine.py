@@ -6,7 +6,6 @@ import os
 import platform
 import shutil
 import subprocess
-import warnings
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from itertools import takewhile
@@ -110,12 +109,6 @@ def use_huge_pages() -> None:
     """Have glibc ask for huge pages in processes started from now on: a tenth of a step is spent on
     looking up small ones. What the user has set stays."""
     os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
-
-
-def quiet_joblib() -> None:
-    """Have scikit-learn not tell that it works with one process, as it does here anyway, where
-    there is no usable /dev/shm."""
-    warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode")
 
 
 def return_memory() -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from nas.common.machine import quiet_joblib
 from nas.data.catalog import Dataset, source_path
 from nas.data.facts import FACTS
 from nas.data.folder import Reading, read_folder
@@ -46,7 +45,6 @@ def reading_of(dataset: Dataset) -> Reading:
 
 def read_digits(data_dir: Path, split: str) -> Pictures:
     """scikit-learn's 1,797 digits of 8x8 pixels, whose values 0..16 become 0..255."""
-    quiet_joblib()
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)

@@ -27,7 +27,7 @@ from nas.export.source import module_source
 from nas.model.network import Network
 from nas.search.allow_code import allow_plugins, code_in_storage, refuse_other_code
 from nas.search.best_trials import best_trials
-from nas.search.study import objectives_of
+from nas.search.study import folder_name, objectives_of
 from nas.training.candidate import Candidate
 from nas.training.evaluation import accuracies
 from nas.training.lightning import train as train_candidate
@@ -68,7 +68,7 @@ def export(
     `train` they are those of the search, and the pictures are read for the names of the classes.
     """
     leave_if_importing_main()
-    output, folder = Path(output), study_folder(out, study.study_name)
+    output, folder = Path(output), study_folder(out, folder_name(study))
     if output.suffix != ".py":
         raise ExportError(f"{output} is no name of a Python file: write it as best.py.")
     chosen = choose(study, trial)

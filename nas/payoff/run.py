@@ -52,7 +52,7 @@ def payoff(
     twins, plan, beyond = open_twins(session.storage, study, space, settings)
     allowed = code_in_storage(twins, options.trust, session.log, allowed)
     given = given_module(space.dataset, data)
-    spec = session.worker_spec(twins.study_name, space, study.study_name, allowed, given)
+    spec = session.worker_spec(twins, space, study, allowed, given)
     for line in forecast(plan, beyond, twins, study, spec.num_workers):
         session.log(line)
     deadline = time.monotonic() + timeout if timeout else math.inf

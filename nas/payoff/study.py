@@ -12,7 +12,7 @@ from nas.common.errors import StudyError
 from nas.payoff.plan import BEYOND, FORMER, Plan, keep, keep_plan, kept_plan, make_plan
 from nas.payoff.records import cells_of
 from nas.search.best_trials import best_first
-from nas.search.study import TWINS
+from nas.search.study import FOLDER, TWINS, folder_name
 from nas.space.enumeration import EnumeratingTrial
 from nas.space.schema import PayoffSection, current
 from nas.space.space import SearchSpace
@@ -42,6 +42,8 @@ def open_twins(
             load_if_exists=True,
         )
         hold()
+        if FOLDER not in study.user_attrs:
+            study.set_user_attr(FOLDER, folder_name(parent) + TWINS)
         plan = plan_of(study, parent, space, asked)
         return study, plan, beyond(study, plan, parent, asked)
 

@@ -13,7 +13,7 @@ __all__ = ["write_report"]
 
 
 def write_report(storage: str, study_name: str | None, out: str | Path = OUT) -> list[Path]:
-    """Write the report of a study to `out/<study>/` and show it in the dashboard; what was written.
+    """Write the report of a study to its folder and show it in the dashboard; what was written.
 
     StudyError where there is no such study. Without a name it is the newest one.
     """
@@ -21,11 +21,12 @@ def write_report(storage: str, study_name: str | None, out: str | Path = OUT) ->
     from nas.report.data import gather
     from nas.report.document import drawings
     from nas.report.writers.dashboard import try_to_publish
+    from nas.search.study import folder_name
 
     with _uncollected():
         data = gather(storage, study_name)
         files, sections = assemble(data)
-        folder = study_folder(out, data.name)
+        folder = study_folder(out, folder_name(data.study))
         folder.mkdir(parents=True, exist_ok=True)
         written = [write(folder / name, text) for name, text in files.items()]
         shown = [one for one in drawings(sections) if one.published]

@@ -52,7 +52,7 @@ def attach(
         )
     prepare(space.dataset, Path(session.options.data_dir), space.largest_batch, session.log)
     given_module(space.dataset, None)  # nobody hands it over here
-    spec = session.worker_spec(name, space, name, allowed)
+    spec = session.worker_spec(study, space, study, allowed)
     where = hidden(session.options.storage)
     session.log(f"Joined {name!r} in {where} with {spec.num_workers} workers.")
     deadline = None if timeout is None else time.monotonic() + timeout

@@ -19,7 +19,7 @@ from nas.search.options import WorkerOptions
 from nas.search.progress import Progress, lasting_console
 from nas.search.queue import refill_of
 from nas.search.session import Session
-from nas.search.study import NUM_TRIALS, create_study
+from nas.search.study import NUM_TRIALS, create_study, folder_name
 from nas.search.trial_attributes import RUNG
 from nas.search.warm_start import warm_started
 from nas.search.worker import WorkerSpec
@@ -58,8 +58,8 @@ def search(
     if extend:
         name = warm_started(session.storage, name, space)
     allowed = code_in_file(space.dataset, session.log)
-    spec = session.worker_spec(name, space, name, allowed, given)
     created = create_study(session.storage, name, space)
+    spec = session.worker_spec(created, space, created, allowed, given)
     created.set_user_attr(NUM_TRIALS, trials or space.search.trials)
     return run_study(session, spec, created, space, timeout=timeout)
 
@@ -78,8 +78,10 @@ def run_study(
     progress = Progress(session.console, space.search.objectives, num_trials)
     fill = refill_of(study, space, num_trials, 2 * max(1, spec.num_workers))
 
+    folder = folder_name(study)
+
     def refill(trials: Sequence[FrozenTrial]) -> bool:
-        remove_left_checkpoints(spec.out, spec.study, trials)
+        remove_left_checkpoints(spec.out, folder, trials)
         return fill(trials)
 
     pool = session.pool(spec, num_trials)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from optuna.storages import BaseStorage
+from optuna.study import Study
 from rich.console import Console
 
 from nas.common.errors import StudyError
@@ -20,6 +21,7 @@ from nas.search.pools.base import WorkerPool
 from nas.search.pools.local import LocalPool
 from nas.search.pools.ray import RayPool
 from nas.search.progress import lasting_console
+from nas.search.study import folder_name
 from nas.search.worker import WorkerSpec
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
@@ -44,19 +46,19 @@ class Session:
 
     def worker_spec(
         self,
-        study: str,
+        study: Study,
         space: SearchSpace,
-        search: str,
+        search: Study,
         allowed_code: AllowedCode,
         data: Any = None,
     ) -> WorkerSpec:
         """What the workers of a study are started with; the results of a search and of its twins
         lie in the folder of the search. data: a data module that a Python program hands over."""
-        folder = study_folder(self.options.out, search)
+        folder = study_folder(self.options.out, folder_name(search))
         _make_folder(folder)
         return WorkerSpec(
             storage=self.options.storage,
-            study=study,
+            study=study.study_name,
             data_dir=Path(self.options.data_dir),
             out=folder,
             num_workers=_num_workers(self.options, space),

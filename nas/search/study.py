@@ -26,6 +26,9 @@ warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning
 FORMAT = 1
 #: the attribute of a study with the number of trials asked for
 NUM_TRIALS = "num_trials"
+#: the attribute of a study with the name of its folder and checkpoints, which it keeps when it is
+#: renamed; studies of earlier versions have none, and are kept under their names
+FOLDER = "folder"
 #: what the names of the studies beside a search end with: its twins, its random baseline
 TWINS, BASELINE = "-twins", "-random"
 
@@ -58,8 +61,40 @@ def _create(storage: BaseStorage, name: str, space: SearchSpace) -> Study:
         study.set_user_attr("space_file", space.source.name)
         study.set_metric_names(space.search.objectives)
     _refuse_changes(study, identity, space)
+    _claim_folder(storage, study)
     study.set_user_attr("space", json.dumps(space.source.data, ensure_ascii=False))
     return study
+
+
+def folder_name(study: Study) -> str:
+    """What the folder of a study's results and its checkpoints are called, whatever the study is
+    called by now."""
+    return _folder_name(study.study_name, study.user_attrs)
+
+
+def _folder_name(name: str, attrs: Mapping[str, Any]) -> str:
+    """The same of a study's name and attributes."""
+    folder = attrs.get(FOLDER)
+    return folder if isinstance(folder, str) and folder else name
+
+
+def _claim_folder(storage: BaseStorage, study: Study) -> None:
+    """Give a study a folder of its own: one that was renamed keeps its first name's, and a copy
+    has those of the study that it was made of."""
+    own = study_id_of(study)
+    others = [one for one in storage.get_all_studies() if study_id_of(one) != own]
+    taken = {
+        _folder_name(one.study_name, one.user_attrs)
+        for one in others
+        if FOLDER not in study.user_attrs or study_id_of(one) < own
+    }
+    first = folder = folder_name(study)
+    number = 1
+    while folder in taken:
+        number += 1
+        folder = f"{first}-{number}"
+    if study.user_attrs.get(FOLDER) != folder:
+        study.set_user_attr(FOLDER, folder)
 
 
 def _refuse_changes(study: Study, identity: dict[str, Any], space: SearchSpace) -> None:

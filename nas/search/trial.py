@@ -23,7 +23,7 @@ from nas.search.failures import fail_with
 from nas.search.lease import is_held_by, requeue
 from nas.search.pruners.base import Pruner
 from nas.search.pruners.registry import learned_objective, pruner_of
-from nas.search.study import for_trial
+from nas.search.study import folder_name, for_trial
 from nas.search.trial_attributes import REJECTED, RUNG, is_reused
 from nas.search.trial_notes import untrained_text
 from nas.search.trial_results import end_trial, write_result
@@ -61,7 +61,7 @@ def run_trial(
     study = for_trial(storage, name, space, acquired.number)
     trial = Trial(study, trial_id_of(acquired))
     attempt = _attempt_twin if "cells" in acquired.user_attrs else _attempt_candidate
-    checkpoint = checkpoint_file(environment.out, name, acquired.number)
+    checkpoint = checkpoint_file(environment.out, folder_name(study), acquired.number)
     try:
         paused = attempt(study, trial, space, environment, checkpoint)
         if paused:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas.common.machine import quiet_joblib
 from nas.statistics.resampling import Array
 
 Columns = Mapping[str, Sequence[Hashable | None]]
@@ -95,7 +94,6 @@ def averages(model: Any, rows: Array, depths: Sequence[int], shortcuts: Sequence
 
 def forest(seed: int) -> Any:
     """A random forest (Breiman, 2001) on one thread."""
-    quiet_joblib()
     from sklearn.ensemble import RandomForestRegressor
 
     return RandomForestRegressor(100, min_samples_leaf=2, random_state=seed)
@@ -107,7 +105,6 @@ def cross_validated_r2(rows: Array, target: Array, seed: int, folds: int = 5) ->
     """
     if len(target) < FEWEST_ROWS or np.ptp(target) == 0:
         return None
-    quiet_joblib()
     from sklearn.model_selection import KFold, cross_val_predict
 
     split = KFold(folds, shuffle=True, random_state=seed)
