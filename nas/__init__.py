@@ -1,7 +1,6 @@
 """nas: a search for network architectures that measures where residual connections pay off."""
 
 import sys
-import warnings
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -13,9 +12,6 @@ if TYPE_CHECKING:
     from nas.search.options import WorkerOptions as WorkerOptions
     from nas.search.run import search as search
     from nas.space.space import SearchSpace as SearchSpace
-
-# scikit-learn works with one process here anyway, not only where there is no usable /dev/shm
-warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode")
 
 #: public name -> module; loaded when first used, so that the command line starts at once
 HOMES = {

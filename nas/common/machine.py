@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import subprocess
+import warnings
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from itertools import takewhile
@@ -21,6 +22,9 @@ WORKER_MEMORY = 2**30
 #: a folder for each GPU; and where Windows puts its programs, which services do not have in PATH
 DRIVER, WINDOWS = Path("/proc/driver/nvidia/gpus"), "/usr/lib/wsl/lib"
 LIBRARIES = ("nas", "torch", "lightning", "optuna", "numpy", "scikit-learn")
+
+# scikit-learn works with one process here anyway, not only where there is no usable /dev/shm
+warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode")
 
 
 def provenance() -> dict[str, str]:
