@@ -24,7 +24,7 @@ from nas.training.evaluation import (
     of_two_or_more,
     retake_statistics,
 )
-from nas.training.lightning import MOMENTUM, Trained, memory_of, train
+from nas.training.lightning import MOMENTUM, Trained, running_average_momentum, train
 from nas.training.metrics.run import THRESHOLDS
 
 
@@ -149,7 +149,7 @@ def test_validation_sees_what_a_deep_network_learnt_in_its_first_epoch() -> None
 def test_running_averages_change_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = deep(1, schedule="constant")
     found = train(ours, seed=0, data_dir=Path("/nowhere"))
-    monkeypatch.setattr(lightning, "LENGTHENING_STEPS", 0)
+    monkeypatch.setattr(lightning, "MOMENTUM_WARMUP_STEPS", 0)
     usual = train(ours, seed=0, data_dir=Path("/nowhere"))
     assert found.result.losses == usual.result.losses
     weights = zip(found.network.parameters(), usual.network.parameters(), strict=True)
@@ -164,8 +164,8 @@ def test_running_averages_change_no_step(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("step", "momentum"), [(1, 1.0), (10, 1.0), (20, 0.5), (100, 0.1), (10**6, 0.1)]
 )
-def test_running_averages_reach_back_over_a_tenth_of_the_steps(step: int, momentum: float) -> None:
-    assert memory_of(step) == momentum
+def test_running_averages_cover_a_tenth_of_the_steps(step: int, momentum: float) -> None:
+    assert running_average_momentum(step) == momentum
 
 
 def test_steps_are_those_made() -> None:

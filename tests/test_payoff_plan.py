@@ -16,9 +16,9 @@ from nas.payoff.additions import missing_runs, primary_runs
 from nas.payoff.analysis import Payoff, analyse
 from nas.payoff.plan import Plan, default_pairs, kept_plan, make_plan
 from nas.payoff.queue import fresh_runs
-from nas.payoff.records import Twin, cells_of
+from nas.payoff.records import Twin, run_keys_of
 from nas.payoff.run import best_factors, phases, settings_of, shared_rates
-from nas.payoff.runs import Place, every_run, first_runs, planned_keys
+from nas.payoff.runs import ArmKey, every_run, first_runs, planned_keys
 from nas.payoff.study import open_twins
 from nas.payoff.tuning import best_rate, tuned_rates
 from nas.payoff.variants import AS_FOUND, best_arms, same_network
@@ -124,7 +124,7 @@ def test_seeds_are_never_those_of_the_search_its_baseline_or_the_tuning(parent: 
 
 
 def tune(lr: float, seed: int, error: float, arm: str = "none") -> Twin:
-    place = Place("ladder", "post_activation", 5, arm, 1)
+    place = ArmKey("ladder", "post_activation", 5, arm, 1)
     return Twin(
         **place._asdict(),
         role="tune",
@@ -168,7 +168,7 @@ def test_a_rate_at_which_runs_are_there_is_kept() -> None:
 
 def test_every_budget_has_rates_of_its_own(parent: Study) -> None:
     twins, laid = ask(parent, grown(seeds=2, budgets=[1, 4], lr_factors=[0.3, 1.0]))
-    cells = [cell for trial in twins.trials for cell in cells_of(twins.user_attrs, trial)]
+    cells = [cell for trial in twins.trials for cell in run_keys_of(twins.user_attrs, trial)]
     number = Counter((cell.role, cell.budget) for cell in cells)
     places = 2 * 2  # depths, arms
     assert number == {

@@ -20,7 +20,7 @@ from nas.payoff.contrasts import Contrast
 from nas.payoff.plan import kept_plan, make_plan, stage_family
 from nas.payoff.records import Twin, failures_by_arm
 from nas.payoff.run import best_factors
-from nas.payoff.runs import Place, first_runs, further_runs, own_runs
+from nas.payoff.runs import ArmKey, first_runs, further_runs, own_runs
 from nas.payoff.text import interval, signed
 from nas.payoff.variants import MOST_STAGES, masks, scaled, stage_arms, variants
 from nas.payoff.verdict import onset_words, verdict
@@ -184,7 +184,7 @@ def test_the_factor_is_told_by_the_rate_of_the_candidate_itself() -> None:
     assert plan is not None
     found = best_factors(study, plan)
     assert set(map(round, (10 * np.array(list(found.values()))).tolist())) <= {3, 10}
-    assert Place("top 1", "post_activation", 0, "none", 1) in found
+    assert ArmKey("top 1", "post_activation", 0, "none", 1) in found
 
 
 def test_a_verdict_has_one_sentence_for_each_arm_of_a_candidate_at_its_best_rate() -> None:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class FileLayout:
     """One way the files of a CIFAR data set lie in their folder."""
 
     folder: str
@@ -33,16 +33,16 @@ class Layout:
         return tuple((name, self.train_records or self.records) for name in self.train)
 
 
-CIFAR: dict[str, tuple[Layout, ...]] = {  # the layout to prefer first
+CIFAR: dict[str, tuple[FileLayout, ...]] = {  # the layout to prefer first
     "cifar10": (
-        Layout(
+        FileLayout(
             folder="cifar-10-batches-bin",
             train=tuple(f"data_batch_{i}.bin" for i in range(1, 6)),
             test=("test_batch.bin",),
             records=10_000,
             label_bytes=1,
         ),
-        Layout(
+        FileLayout(
             folder="cifar-10-batches-py",
             train=tuple(f"data_batch_{i}" for i in range(1, 6)),
             test=("test_batch",),
@@ -51,7 +51,7 @@ CIFAR: dict[str, tuple[Layout, ...]] = {  # the layout to prefer first
         ),
     ),
     "cifar100": (
-        Layout(
+        FileLayout(
             folder="cifar-100-binary",
             train=("train.bin",),
             test=("test.bin",),
@@ -59,7 +59,7 @@ CIFAR: dict[str, tuple[Layout, ...]] = {  # the layout to prefer first
             train_records=50_000,
             label_bytes=2,  # coarse, fine
         ),
-        Layout(
+        FileLayout(
             folder="cifar-100-python",
             train=("train",),
             test=("test",),
@@ -85,7 +85,7 @@ def ensure(dataset: Dataset, data_dir: Path) -> None:
         fashion_mnist(data_dir)
 
 
-def cifar(name: str, data_dir: Path) -> tuple[Path, Layout]:
+def cifar(name: str, data_dir: Path) -> tuple[Path, FileLayout]:
     """The folder of a CIFAR data set and the layout found in it."""
     folders = [layout.folder for layout in CIFAR[name]]
 
@@ -113,7 +113,7 @@ def idx_file(folder: Path, name: str) -> Path | None:
     return next((path for path in both if path.is_file()), None)
 
 
-def _find_cifar(name: str, data_dir: Path) -> tuple[Path, Layout] | None:
+def _find_cifar(name: str, data_dir: Path) -> tuple[Path, FileLayout] | None:
     for layout in CIFAR[name]:
         folders = [data_dir / place / layout.folder for place in CIFAR_PLACES[name]]
         if data_dir.resolve().name == layout.folder:

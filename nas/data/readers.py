@@ -12,7 +12,7 @@ import numpy as np
 from nas.data.catalog import Dataset, source_path
 from nas.data.facts import FACTS
 from nas.data.folder import Reading, read_folder
-from nas.data.locate import Layout, cifar, fashion_mnist, idx_file
+from nas.data.locate import FileLayout, cifar, fashion_mnist, idx_file
 from nas.data.npz import read_npz
 from nas.data.pictures import DataError, Pictures
 from nas.data.splits import held_out_test
@@ -98,7 +98,7 @@ def _read_cifar(name: str, data_dir: Path, split: str) -> Pictures:
     return Pictures(pixels, labels, classes)
 
 
-def _read_batch(path: Path, count: int, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+def _read_batch(path: Path, count: int, layout: FileLayout) -> tuple[np.ndarray, np.ndarray]:
     """Labels (count,) and pixels (count, 3072) of one CIFAR file."""
     if not path.is_file():
         raise DataError(
@@ -109,7 +109,7 @@ def _read_batch(path: Path, count: int, layout: Layout) -> tuple[np.ndarray, np.
     return read_one(path, count, layout)
 
 
-def _read_binary(path: Path, count: int, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+def _read_binary(path: Path, count: int, layout: FileLayout) -> tuple[np.ndarray, np.ndarray]:
     """Records of label bytes, then the red, green and blue planes."""
     record = layout.label_bytes + CIFAR_PIXELS
     size = path.stat().st_size
@@ -122,7 +122,7 @@ def _read_binary(path: Path, count: int, layout: Layout) -> tuple[np.ndarray, np
     return records[:, layout.label_bytes - 1], records[:, layout.label_bytes :]
 
 
-def _read_pickle(path: Path, count: int, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+def _read_pickle(path: Path, count: int, layout: FileLayout) -> tuple[np.ndarray, np.ndarray]:
     content = load_arrays(path)
     pixels, labels = content.get(b"data"), content.get(layout.label_key)
     if (

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
-from nas.export.formatting import Source, fitted, free_name
+from nas.export.formatting import SourceText, fitted, free_name
 from nas.model.blocks import Conv
 from nas.model.join_layers import RandomStream
 
@@ -30,7 +30,7 @@ class Copier:
         self.imports: set[str] = set()
         self._copied: set[tuple[str, str]] = set()
 
-    def function(self, name: str, function: Any, defaults: dict[str, Source]) -> Parts:
+    def function(self, name: str, function: Any, defaults: dict[str, SourceText]) -> Parts:
         """Name and source of a function, after what it uses, without decorators and annotations."""
         lines, node = parsed(function)
         assert isinstance(node, ast.FunctionDef)

@@ -32,16 +32,16 @@ def visible(text: str) -> str:
     return "".join(shown).replace('"', "'").strip()
 
 
-class Source(str):
+class SourceText(str):
     """Program text: shown without quotes, and a number's stand-in where a function is written."""
 
     __repr__ = str.__str__
 
 
-def literal(value: Any) -> Source:
+def literal(value: Any) -> SourceText:
     """A number as source."""
-    if type(value) in (bool, int, Source) or (type(value) is float and math.isfinite(value)):
-        return Source(repr(value))
+    if type(value) in (bool, int, SourceText) or (type(value) is float and math.isfinite(value)):
+        return SourceText(repr(value))
     raise ValueError(f"{value!r} cannot stand in an exported module: it is not a number.")
 
 
@@ -67,7 +67,7 @@ def fitted(opening: str, items: list[str], closing: str, indent: int = 0) -> str
     return f"{margin}{opening}\n{margin}    {text}\n{margin}{closing}"
 
 
-def options(block_type: Named) -> dict[str, Source]:
+def options(block_type: Named) -> dict[str, SourceText]:
     """Every option of a block type, also those left at their defaults."""
     given = BLOCKS.defaults(block_type.name) | block_type.arguments
     return {name: literal(value) for name, value in given.items()}

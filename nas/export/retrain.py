@@ -37,7 +37,7 @@ DAMAGED = (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, Attribu
 
 
 @dataclass(frozen=True)
-class Run:
+class Retraining:
     """One retraining: its seed, its test accuracy, also as the mean over the classes, its weights,
     and what it was trained on."""
 
@@ -136,7 +136,7 @@ def retrained(
     folder: Path,
     data_dir: Path,
     given: LightningDataModule | None,
-) -> Iterator[Run]:
+) -> Iterator[Retraining]:
     """One run for each seed, in order; as many at a time as there are cores, each on one thread."""
     size = min(seeds, num_cores())
     train_one = partial(
@@ -157,7 +157,7 @@ def retrain(
     data_dir: Path,
     memory: int,
     given: LightningDataModule | None,
-) -> Run:
+) -> Retraining:
     """Train on training and validation split with one seed, test once and keep both, or read
     them."""
     kept = folder / "export" / f"{candidate.hash}-seed-{seed}.json"
@@ -173,7 +173,7 @@ def retrain(
         given=given,
     )
     plain, balanced = accuracies(trained.network, trained.data.test_dataloader())
-    run = Run(
+    run = Retraining(
         seed=seed,
         test_accuracy=plain,
         balanced_test_accuracy=balanced,
@@ -186,12 +186,12 @@ def retrain(
     return run
 
 
-def done_before(candidate: Candidate, kept: Path, weights: Path) -> Run | None:
+def done_before(candidate: Candidate, kept: Path, weights: Path) -> Retraining | None:
     """A run that was kept; None where there is none, or one that cannot be read."""
     try:
         load(candidate, weights)
         found = json.loads(kept.read_text(encoding="utf-8"))
-        return Run(**found | {"weights": weights, "inputs": Inputs(**found["inputs"])})
+        return Retraining(**found | {"weights": weights, "inputs": Inputs(**found["inputs"])})
     except (OSError, ExportError, ValueError, TypeError, KeyError):
         return None
 
@@ -218,7 +218,7 @@ def save(state: dict[str, Any], path: Path) -> None:
         raise ExportError(f"{path} cannot be written: {first_line(error)}.") from error
 
 
-def measured(runs: list[Run], name: str) -> list[str]:
+def measured(runs: list[Retraining], name: str) -> list[str]:
     """An accuracy of the first run, whose weights are exported, and its mean over all runs."""
     values = [100 * getattr(run, name) for run in runs]
     words = name.replace("_", " ").capitalize()

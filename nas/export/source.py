@@ -13,7 +13,7 @@ from typing import Any
 from nas.export.copying import Copier
 from nas.export.formatting import (
     TAKEN,
-    Source,
+    SourceText,
     docstring,
     fitted,
     free_name,
@@ -203,7 +203,7 @@ class Writer:
     def interleave(self) -> str:
         """The function that puts norms and activations between convolutions."""
         norm_first = self.order.cycle.index("norm") < self.order.cycle.index("conv")
-        channels: Any = Source("layer.in_channels" if norm_first else "layer.out_channels")
+        channels: Any = SourceText("layer.in_channels" if norm_first else "layer.out_channels")
         table = {"conv": "layer", "norm": self.op(Norm(channels)), "act": self.op(Activation())}
         return ORDER.format(
             name=self.architecture.activation_order,
@@ -213,7 +213,7 @@ class Writer:
 
     def shortcut_function(self, name: str, count: int) -> str:
         """The function that makes a shortcut of `count` operations."""
-        shape: Any = [Source(word) for word in ("in_channels", "out_channels", "stride")]
+        shape: Any = [SourceText(word) for word in ("in_channels", "out_channels", "stride")]
         layout = SHORTCUTS[name](*shape) or ()
         layout = layout if len(layout) == count else without_norm(layout)
         about = inspect.getdoc(SHORTCUTS.function(name))

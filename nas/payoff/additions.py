@@ -14,15 +14,15 @@ from typing import Any, TypeVar
 from nas import statistics as st
 from nas.payoff.contrasts import Contrast, contrasts
 from nas.payoff.records import Twin
-from nas.payoff.runs import Key, Place
+from nas.payoff.runs import ArmKey, UniqueKey
 
 K = TypeVar("K")
 
 
-def primary_runs(primary: Mapping[str, Any]) -> set[Key]:
+def primary_runs(primary: Mapping[str, Any]) -> set[UniqueKey]:
     """The runs of the planned primary comparisons; none where there is no plan."""
     return {
-        (Place("ladder", order, depth, arm, 1), role, seed, 0.0)
+        (ArmKey("ladder", order, depth, arm, 1), role, seed, 0.0)
         for order, role, *arms in primary.get("comparisons", [])
         for arm in arms
         for depth in primary["depths"]
@@ -30,15 +30,15 @@ def primary_runs(primary: Mapping[str, Any]) -> set[Key]:
     }
 
 
-def stage_runs(stages: Mapping[str, Any] | None) -> set[Key]:
+def stage_runs(stages: Mapping[str, Any] | None) -> set[UniqueKey]:
     """The runs of the planned factorial over stages."""
     if not stages:
         return set()
-    places = [Place("stages", stages["order"], stages["depth"], arm, 1) for arm in stages["arms"]]
+    places = [ArmKey("stages", stages["order"], stages["depth"], arm, 1) for arm in stages["arms"]]
     return {(place, "shared", seed, 0.0) for place in places for seed in range(stages["pairs"])}
 
 
-def missing_runs(planned: set[Key], ended: set[Key]) -> int:
+def missing_runs(planned: set[UniqueKey], ended: set[UniqueKey]) -> int:
     """How many planned runs have neither finished nor failed with an error."""
     return len(planned - ended)
 

@@ -20,7 +20,7 @@ from nas.payoff.additions import (
 from nas.payoff.contrasts import BESIDES, Contrast, contrasts, gain_change, order_contrasts
 from nas.payoff.failures import failed_keys, lost_runs
 from nas.payoff.records import OUTCOMES, Twin, finished_twins, largest, shortened
-from nas.payoff.runs import Key
+from nas.payoff.runs import UniqueKey
 from nas.payoff.tuning import Tuned, tuned_rates
 from nas.payoff.variants import AS_FOUND, CONTROL, mask_name, masks
 from nas.storage.bulk_read import trials_of
@@ -85,7 +85,7 @@ def analyse(study: Study, trials: list[FrozenTrial] | None = None) -> Payoff:
 
 
 def compare(
-    every: list[Twin], fixed: Mapping[str, Any], failed: Collection[Key] = frozenset()
+    every: list[Twin], fixed: Mapping[str, Any], failed: Collection[UniqueKey] = frozenset()
 ) -> Payoff:
     """Compare twins by the plan that was written before the first of them (`fixed`: vary,
     smallest_effect, primary and stages); `failed` are the planned runs that ended with an error.

@@ -5,11 +5,11 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.payoff.records import cells_of
-from nas.payoff.runs import Key
+from nas.payoff.records import run_keys_of
+from nas.payoff.runs import UniqueKey
 
 
-def failed_keys(noted: Mapping[str, Any], trials: Iterable[FrozenTrial]) -> set[Key]:
+def failed_keys(noted: Mapping[str, Any], trials: Iterable[FrozenTrial]) -> set[UniqueKey]:
     """The places of the runs that ended with an error."""
     return keys(noted, (trial for trial in trials if trial.state == TrialState.FAIL))
 
@@ -24,6 +24,6 @@ def lost_runs(noted: Mapping[str, Any], trials: Iterable[FrozenTrial]) -> int:
     )
 
 
-def keys(noted: Mapping[str, Any], trials: Iterable[FrozenTrial]) -> set[Key]:
+def keys(noted: Mapping[str, Any], trials: Iterable[FrozenTrial]) -> set[UniqueKey]:
     """All places of some runs."""
-    return {cell.key for trial in trials for cell in cells_of(noted, trial)}
+    return {cell.key for trial in trials for cell in run_keys_of(noted, trial)}

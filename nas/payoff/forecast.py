@@ -13,7 +13,7 @@ from nas.common.text import duration
 from nas.payoff.analysis import analyse
 from nas.payoff.plan import Plan
 from nas.payoff.queue import run_key, taken_places, valid_trials
-from nas.payoff.runs import Key, every_run
+from nas.payoff.runs import UniqueKey, every_run
 from nas.payoff.text import counted
 from nas.search.trial_attributes import is_complete
 from nas.statistics import fewest_pairs, resolvable_effect
@@ -44,7 +44,7 @@ def forecast(plan: Plan, beyond: Plan, twins: Study, search: Study, workers: int
 
 
 def trainings(
-    plan: Plan, taken: Collection[Key] = (), known: Collection[tuple[str, int]] = ()
+    plan: Plan, taken: Collection[UniqueKey] = (), known: Collection[tuple[str, int]] = ()
 ) -> list[Candidate]:
     """The candidates of the runs that are not there yet, at most: an own best rate that turns out
     to be the shared one needs no further run. taken, known: the places, and the candidate hashes

@@ -9,8 +9,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.common.errors import StudyError
-from nas.payoff.records import cells_of
-from nas.payoff.runs import Cell, Key, Run
+from nas.payoff.records import run_keys_of
+from nas.payoff.runs import RunKey, TwinRun, UniqueKey
 
 #: twins that count for nothing: failed with an error, or taken back with a plan
 VOID = (TrialState.FAIL, TrialState.PRUNED)
@@ -40,7 +40,7 @@ class TwinSource:
 
 
 def fresh_runs(
-    study: Study, runs: Iterable[Run], first_seed: int, planned: Collection[Key]
+    study: Study, runs: Iterable[TwinRun], first_seed: int, planned: Collection[UniqueKey]
 ) -> list[dict[str, Any]]:
     """The attributes of the runs not in the study yet, in order; first_seed: that of pair 0. Those
     whose key is not planned are marked as added.
@@ -85,17 +85,17 @@ def run_key(trial: FrozenTrial) -> tuple[str, int]:
     return trial.user_attrs.get("candidate_hash", ""), trial.user_attrs.get("seed", -1)
 
 
-def taken_places(study: Study) -> dict[Key, str]:
+def taken_places(study: Study) -> dict[UniqueKey, str]:
     """What one run alone may have -> the hash of the candidate that has it."""
     noted = study.user_attrs
     return {
         cell.key: run_key(trial)[0]
         for trial in valid_trials(study)
-        for cell in cells_of(noted, trial)
+        for cell in run_keys_of(noted, trial)
     }
 
 
-def another_candidate(study: Study, cell: Cell) -> StudyError:
+def another_candidate(study: Study, cell: RunKey) -> StudyError:
     """What is wrong where the best candidates of a search have changed under its twins."""
     return StudyError(
         f"the twins of {study.user_attrs.get('twins_of')!r} were begun from another candidate: "
@@ -104,8 +104,8 @@ def another_candidate(study: Study, cell: Cell) -> StudyError:
     )
 
 
-def add_cell(study: Study, trial: FrozenTrial, cell: Cell) -> None:
+def add_cell(study: Study, trial: FrozenTrial, cell: RunKey) -> None:
     """Note another place in the comparison at a run that is known, finished or not."""
-    if cell.key not in {known.key for known in cells_of(study.user_attrs, trial)}:
+    if cell.key not in {known.key for known in run_keys_of(study.user_attrs, trial)}:
         extra = study.user_attrs.get(f"cells_{trial.number}", [])
         study.set_user_attr(f"cells_{trial.number}", [*extra, cell.stored()])

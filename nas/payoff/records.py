@@ -9,7 +9,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.payoff.runs import Cell
+from nas.payoff.runs import RunKey
 from nas.training.metrics.run import in_steps_made, trains
 
 #: measures in which arms are compared: name -> (label, unit); all are better when smaller
@@ -28,7 +28,7 @@ def largest(outcome: str) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Twin(Cell):
+class Twin(RunKey):
     """A finished run at one place; errors in points (per cent)."""
 
     trial: int
@@ -50,20 +50,20 @@ def shortened(text: str) -> str:
     return f"{head}{found}{losses.rpartition('[')[2]}{ended}{tail}" if ended else text
 
 
-def cells_of(noted: Mapping[str, Any], trial: FrozenTrial) -> list[Cell]:
+def run_keys_of(noted: Mapping[str, Any], trial: FrozenTrial) -> list[RunKey]:
     """All places of a run in the comparison; `noted` are the attributes of the study."""
     kept = trial.user_attrs.get("cells", []) + noted.get(f"cells_{trial.number}", [])
-    return [Cell(**cell) for cell in kept]
+    return [RunKey(**cell) for cell in kept]
 
 
 def finished_twins(noted: Mapping[str, Any], trials: Iterable[FrozenTrial]) -> list[Twin]:
     """Every finished run at each of its places; `noted` are the attributes of the study."""
     done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     measured = [trial for trial in done if "result" in trial.user_attrs]
-    return [twin(trial, cell) for trial in measured for cell in cells_of(noted, trial)]
+    return [twin(trial, cell) for trial in measured for cell in run_keys_of(noted, trial)]
 
 
-def twin(trial: FrozenTrial, cell: Cell) -> Twin:
+def twin(trial: FrozenTrial, cell: RunKey) -> Twin:
     """A trial at one place."""
     attrs, result = trial.user_attrs, json.loads(trial.user_attrs["result"])
     measures, steps = result["measures"], result.get("steps")

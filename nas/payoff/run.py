@@ -14,8 +14,8 @@ from nas.data.given import given_module
 from nas.payoff.forecast import forecast
 from nas.payoff.plan import Plan
 from nas.payoff.queue import TwinSource, fresh_runs, valid_trials
-from nas.payoff.records import cells_of, finished_twins
-from nas.payoff.runs import Factors, Run, first_runs, further_runs, own_runs, planned_keys
+from nas.payoff.records import finished_twins, run_keys_of
+from nas.payoff.runs import Factors, TwinRun, first_runs, further_runs, own_runs, planned_keys
 from nas.payoff.study import has_begun, open_twins
 from nas.payoff.tuning import tuned_rates
 from nas.search.allow_code import AllowedCode, code_in_storage
@@ -75,7 +75,7 @@ def phases(twins: Study, plan: Plan, beyond: Plan) -> Iterator[list[dict[str, An
             yield fresh_runs(twins, phase(), first_seed, planned)
 
 
-def phases_of(twins: Study, plan: Plan) -> list[Callable[[], Iterable[Run]]]:
+def phases_of(twins: Study, plan: Plan) -> list[Callable[[], Iterable[TwinRun]]]:
     """What is laid out at once."""
     return [
         lambda: first_runs(plan),
@@ -126,7 +126,7 @@ def best_factors(twins: Study, plan: Plan) -> Factors:
     """The learning-rate factor that tuned best; where runs are there at one, that one."""
     lr = shared_rates(plan)
     noted, trials = twins.user_attrs, valid_trials(twins)
-    cells = (cell for trial in trials for cell in cells_of(noted, trial))
+    cells = (cell for trial in trials for cell in run_keys_of(noted, trial))
     taken = {cell.place: cell.lr for cell in cells if cell.role == "own"}
     found = [twin for twin in finished_twins(noted, trials) if twin.comparison in lr]
     tuned = tuned_rates(found, lr, plan.tuned_by, taken)

@@ -13,7 +13,7 @@ from nas.training.candidate import Candidate
 TUNING_SEED = 10_000
 
 
-class Place(NamedTuple):
+class ArmKey(NamedTuple):
     """Where an arm stands.
 
     comparison: `ladder`, `stages`, `top 1`, `top 2`, … or a variant of the ladder, as in `block
@@ -29,13 +29,13 @@ class Place(NamedTuple):
 
 
 #: what one run alone may have: place, role, seed, and in the tuning the learning rate
-Key = tuple[Place, str, int, float]
+UniqueKey = tuple[ArmKey, str, int, float]
 #: place -> a factor of the learning rate
-Factors = Mapping[Place, float]
+Factors = Mapping[ArmKey, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class RunKey:
     """A place with a learning rate and a seed. role: `shared` rate, `tune` or `own` best one.
     added: asked for after the first twin had finished, so not in the plan.
     """
@@ -51,12 +51,12 @@ class Cell:
     added: bool = False
 
     @property
-    def place(self) -> Place:
+    def place(self) -> ArmKey:
         """Where it stands."""
-        return Place(self.comparison, self.order, self.depth, self.arm, self.budget)
+        return ArmKey(self.comparison, self.order, self.depth, self.arm, self.budget)
 
     @property
-    def key(self) -> Key:
+    def key(self) -> UniqueKey:
         """What one run alone may have; a place has one shared and one own rate."""
         return self.place, self.role, self.seed, self.lr if self.role == "tune" else 0.0
 
@@ -67,14 +67,14 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Run:
+class TwinRun:
     """A candidate and a seed, with the place it has in the comparison."""
 
-    cell: Cell
+    cell: RunKey
     candidate: Candidate
 
 
-def first_runs(plan: Plan) -> Iterator[Run]:
+def first_runs(plan: Plan) -> Iterator[TwinRun]:
     """Ladder and best candidates at the shared learning rate, seed by seed, then the tuning."""
     named = compared(plan)
     controlled = {"ladder": named["ladder"] | control(plan.base, plan.settings, plan.depths)}
@@ -82,7 +82,7 @@ def first_runs(plan: Plan) -> Iterator[Run]:
     yield from tuning_runs(plan)
 
 
-def further_runs(plan: Plan) -> Iterator[Run]:
+def further_runs(plan: Plan) -> Iterator[TwinRun]:
     """The factorial over stages, and the ends of the ladder with other blocks, at other widths and
     at other budgets, for which learning rates are tuned anew.
     """
@@ -107,14 +107,14 @@ def compared(plan: Plan, budget: int = 1) -> dict[str, Arms]:
     return named
 
 
-def over_seeds(named: Mapping[str, Arms], plan: Plan, budget: int = 1) -> Iterator[Run]:
+def over_seeds(named: Mapping[str, Arms], plan: Plan, budget: int = 1) -> Iterator[TwinRun]:
     """Every arm of some comparisons at the shared learning rate, one seed after the other."""
     for number in range(plan.seeds):
         for place, candidate in placed(named, budget):
             yield at(candidate, place, "shared", 1.0, number)
 
 
-def tuning_runs(plan: Plan, budget: int = 1) -> Iterator[Run]:
+def tuning_runs(plan: Plan, budget: int = 1) -> Iterator[TwinRun]:
     """The grid of learning rates for each arm, on seeds of its own."""
     if plan.has_own_rates:
         for place, candidate in placed(compared(plan, budget), budget):
@@ -123,7 +123,7 @@ def tuning_runs(plan: Plan, budget: int = 1) -> Iterator[Run]:
                     yield at(candidate, place, "tune", factor, TUNING_SEED + number)
 
 
-def own_runs(plan: Plan, best: Factors, budgets: Iterable[int] = (1,)) -> Iterator[Run]:
+def own_runs(plan: Plan, best: Factors, budgets: Iterable[int] = (1,)) -> Iterator[TwinRun]:
     """Ladder and best candidates with each arm at the learning-rate factor that tuned best."""
     for budget in budgets:
         for number in range(plan.seeds):
@@ -132,7 +132,7 @@ def own_runs(plan: Plan, best: Factors, budgets: Iterable[int] = (1,)) -> Iterat
                     yield at(candidate, place, "own", best[place], number)
 
 
-def every_run(plan: Plan, factor: float) -> Iterator[Run]:
+def every_run(plan: Plan, factor: float) -> Iterator[TwinRun]:
     """All runs of a plan, those at own best rates with one factor for all."""
     yield from first_runs(plan)
     yield from further_runs(plan)
@@ -143,23 +143,23 @@ def every_run(plan: Plan, factor: float) -> Iterator[Run]:
         yield from own_runs(plan, best, budgets)
 
 
-def planned_keys(plan: Plan) -> set[Key]:
+def planned_keys(plan: Plan) -> set[UniqueKey]:
     """What the runs of a plan alone may have; no rate of those at own best ones is in it."""
     return {run.cell.key for run in every_run(plan, 1.0)}
 
 
-def placed(named: Mapping[str, Arms], budget: int) -> Iterator[tuple[Place, Candidate]]:
+def placed(named: Mapping[str, Arms], budget: int) -> Iterator[tuple[ArmKey, Candidate]]:
     """Every arm with its place."""
     for comparison, arms in named.items():
         for (order, depth, arm), candidate in arms.items():
-            yield Place(comparison, order, depth, arm, budget), candidate
+            yield ArmKey(comparison, order, depth, arm, budget), candidate
 
 
-def at(candidate: Candidate, place: Place, role: str, factor: float, seed: int) -> Run:
+def at(candidate: Candidate, place: ArmKey, role: str, factor: float, seed: int) -> TwinRun:
     """The candidate with its learning rate and epochs multiplied."""
     training = candidate.training
     lr = float(f"{training.optimizer.arguments['lr'] * factor:.6g}")
     optimizer = Named.of(training.optimizer.name, **training.optimizer.arguments | {"lr": lr})
     trained = replace(training, optimizer=optimizer, epochs=training.epochs * place.budget)
-    cell = Cell(**place._asdict(), role=role, lr=lr, seed=seed)
-    return Run(cell, replace(candidate, training=trained))
+    cell = RunKey(**place._asdict(), role=role, lr=lr, seed=seed)
+    return TwinRun(cell, replace(candidate, training=trained))

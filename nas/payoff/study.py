@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 
 from nas.common.errors import StudyError
 from nas.payoff.plan import BEYOND, FORMER, Plan, keep, keep_plan, kept_plan, make_plan
-from nas.payoff.records import cells_of
+from nas.payoff.records import run_keys_of
 from nas.search.best_trials import best_first
 from nas.search.study import FOLDER, TWINS, folder_name
 from nas.space.enumeration import EnumeratingTrial
@@ -70,20 +70,20 @@ def has_begun(study: Study) -> bool:
 
 
 def withdraw(study: Study) -> None:
-    """Take back the twins that are due: another plan takes the place of theirs."""
+    """Take back the twins that are queued: another plan replaces theirs."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
         storage_of(study).set_trial_state_values(trial_id_of(trial), TrialState.PRUNED)
 
 
 def former_plan(study: Study, parent: Study, space: SearchSpace) -> Plan:
     """A plan for twins begun by a version that kept none: by the rules of then, and with as many
-    pairs as were trained, or where some are still due as the space says.
+    pairs as were trained, or if some are still queued as the space says.
     """
     section = space.section.payoff or PayoffSection()
     given = FORMER | section.model_dump(exclude_unset=True)
     trials = study.get_trials(deepcopy=False)
     if all(trial.state.is_finished() for trial in trials):
-        cells = [cell for trial in trials for cell in cells_of({}, trial)]
+        cells = [cell for trial in trials for cell in run_keys_of({}, trial)]
         given["seeds"] = 1 + max((c.seed for c in cells if c.role != "tune"), default=0)
     asked = current(PayoffSection).model_validate(given)
     plan = make_plan(asked, base_candidates(parent, space, asked.top), rules=1)

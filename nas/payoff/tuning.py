@@ -8,7 +8,7 @@ from statistics import mean
 from typing import Literal
 
 from nas.payoff.records import Twin
-from nas.payoff.runs import Place
+from nas.payoff.runs import ArmKey
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ def tuned_rates(
     twins: Iterable[Twin],
     shared: Mapping[str, float],
     outcome: str,
-    taken: Mapping[Place, float],
-) -> dict[Place, Tuned]:
+    taken: Mapping[ArmKey, float],
+) -> dict[ArmKey, Tuned]:
     """The best rate of every place that was tuned: of those `taken` already that one. shared:
     comparison -> the rate that arms share.
     """
-    grids: dict[Place, dict[float, list[Twin]]] = defaultdict(lambda: defaultdict(list))
+    grids: dict[ArmKey, dict[float, list[Twin]]] = defaultdict(lambda: defaultdict(list))
     for twin in twins:
         if twin.role == "tune":
             grids[twin.place][twin.lr].append(twin)
@@ -49,7 +49,7 @@ def tuned_rates(
 
 
 def tuned(
-    place: Place,
+    place: ArmKey,
     grid: Mapping[float, list[Twin]],
     shared: float,
     outcome: str,

@@ -15,7 +15,7 @@ WORDS = {
     "failed": "failed with an error",
     "running": "still in training",
     "paused": "paused at a rung",
-    "due": "still due",
+    "queued": "queued",
 }
 
 

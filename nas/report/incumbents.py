@@ -41,7 +41,7 @@ def searches(data: StudyData) -> list[SearchSummary]:
 
 def _summary(name: str, rows: list[Row], maximise: bool) -> SearchSummary:
     """One search."""
-    not_ended = ("rejected", "running", "paused", "due")
+    not_ended = ("rejected", "running", "paused", "queued")
     counted_rows = [row for row in rows if row.outcome not in not_ended]
     return SearchSummary(
         name,

@@ -15,7 +15,7 @@ from nas.training.candidate import Candidate
 from nas.training.metrics.run import in_steps_made, trains
 
 #: how a trial can end or stand, in the order of tables
-OUTCOMES = ("trained", "pruned", "repeated", "rejected", "failed", "running", "paused", "due")
+OUTCOMES = ("trained", "pruned", "repeated", "rejected", "failed", "running", "paused", "queued")
 MIXED = "mixed"
 DECODER = json.JSONDecoder()
 
@@ -162,7 +162,7 @@ def outcome(trial: FrozenTrial) -> str:
     if not trial.state.is_finished():
         if trial.state == TrialState.RUNNING:
             return "running"
-        return "paused" if is_paused(trial) else "due"
+        return "paused" if is_paused(trial) else "queued"
     if trial.state == TrialState.FAIL:
         return "failed"
     if "rejected" in attrs:

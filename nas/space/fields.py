@@ -30,7 +30,7 @@ N = TypeVar("N", int, float)
 MAX_CHOICES, MAX_STEPS, MAX_OPTION = 256, 1_000_000, 1_000_000
 
 
-class Section(BaseModel):
+class StrictSection(BaseModel):
     """A mapping with fixed keys; an unknown one is refused with those it may have."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
@@ -47,7 +47,7 @@ class Section(BaseModel):
         return data
 
 
-class Range(Section, Generic[N]):
+class Range(StrictSection, Generic[N]):
     """Every number from low to high, in steps or evenly in the logarithm."""
 
     low: N
@@ -199,7 +199,7 @@ def name_type(names: tuple[Any, ...]) -> Any:
     ]
 
 
-class Options(Section):
+class Options(StrictSection):
     """`{name: {option: value}}`: exactly one name with its options."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
@@ -295,7 +295,7 @@ def option_model(registry: Registry[Any], key: str, *, searched: bool) -> Any:
         about = registry.option_description(key, name)
         kind = option_type(option, searched=searched)
         fields[name] = (kind, Field(option.default, description=about))
-    return create_model(f"{key} options", __base__=Section, **fields)
+    return create_model(f"{key} options", __base__=StrictSection, **fields)
 
 
 def option_type(parameter: inspect.Parameter, *, searched: bool) -> Any:

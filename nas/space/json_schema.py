@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from nas.common.plugins import import_installed_plugins
 from nas.data.catalog import Dataset
-from nas.space.fields import Deferred, Range, Section
+from nas.space.fields import Deferred, Range, StrictSection
 from nas.space.schema import SECTIONS, DatasetSection, SpaceSection, current
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -40,7 +40,7 @@ def json_schema() -> dict[str, Any]:
 
 def describe(definition: dict[str, Any]) -> None:
     """Add descriptions to the keys of a section or of a range."""
-    sections: dict[str, type[Section]] = {section.__name__: section for section in SECTIONS}
+    sections: dict[str, type[StrictSection]] = {section.__name__: section for section in SECTIONS}
     title = definition["title"]
     section = Range if title.startswith("Range[") else sections.get(title)
     if section is not None:
@@ -48,7 +48,7 @@ def describe(definition: dict[str, Any]) -> None:
             definition["properties"][key]["description"] = text
 
 
-def key_descriptions(section: type[Section]) -> dict[str, str]:
+def key_descriptions(section: type[StrictSection]) -> dict[str, str]:
     """Key -> what it means, and below that what each name means that it can have."""
     texts = attribute_docstrings(Dataset if section is DatasetSection else section)
     return {

@@ -23,7 +23,7 @@ from nas.model.blocks import (
 from nas.model.joins import JOINS
 from nas.space.fields import (
     MAX_OPTION,
-    Section,
+    StrictSection,
     ascending,
     component,
     component_type,
@@ -51,7 +51,7 @@ REGISTRIES: tuple[Registry[Any], ...] = (
 )
 
 
-class StageSection(Section):
+class StageSection(StrictSection):
     """One stage; a key left out here is taken from `architecture`."""
 
     depth: Depth | None = None
@@ -70,7 +70,7 @@ class StageSection(Section):
     """How shortcut and branch meet."""
 
 
-class ArchitectureSection(Section):
+class ArchitectureSection(StrictSection):
     """The network; a key that stages share is one parameter for all of them."""
 
     stem: Annotated[Any, component(STEMS)] = "conv3x3"
@@ -99,7 +99,7 @@ class ArchitectureSection(Section):
     """The stages from input to output; a key in one of them is its own."""
 
 
-class DatasetSection(Section):
+class DatasetSection(StrictSection):
     """The pictures. One of a known name, or any LightningDataModule by class_path."""
 
     name: Annotated[str, one_of(NAMES)] = "digits"
@@ -119,7 +119,7 @@ class DatasetSection(Section):
     split_seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
 
 
-class TrainingSection(Section):
+class TrainingSection(StrictSection):
     """How every candidate is trained."""
 
     epochs: Annotated[Any, number(int, 1, 100_000)] = 10
@@ -140,7 +140,7 @@ class TrainingSection(Section):
     """Whether rare classes weigh more in the loss."""
 
 
-class Bound(Section):
+class Bound(StrictSection):
     """A budget: candidates outside are not trained."""
 
     min: Annotated[float, Field(ge=0)] = 0.0
@@ -155,7 +155,7 @@ class Bound(Section):
         return self
 
 
-class ConstraintsSection(Section):
+class ConstraintsSection(StrictSection):
     """Budgets by measured cost; depth counts weighted layers, memory bytes."""
 
     parameters: Bound = Field(default_factory=Bound)
@@ -177,7 +177,7 @@ def duration(text: str) -> str:
 Duration = Annotated[str, Field(pattern=PATTERN), AfterValidator(duration)]
 
 
-class SearchSection(Section):
+class SearchSection(StrictSection):
     """How the space is searched."""
 
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 50
@@ -226,7 +226,7 @@ def every_arm() -> list[str]:
     return [*same_shape(), *JOINS]
 
 
-class PayoffSection(Section):
+class PayoffSection(StrictSection):
     """Which twins are trained after the search. What is left out here is decided, and all of it
     written down, before the first twin is trained.
     """
@@ -282,7 +282,7 @@ class PayoffSection(Section):
         return self
 
 
-class SpaceSection(Section):
+class SpaceSection(StrictSection):
     """A search space."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -305,7 +305,7 @@ class SpaceSection(Section):
     """The twins that are trained after the search."""
 
 
-S = TypeVar("S", bound=Section)
+S = TypeVar("S", bound=StrictSection)
 #: the sections, each after those it holds
 SECTIONS = (
     *(StageSection, ArchitectureSection, DatasetSection, TrainingSection, Bound),

@@ -59,7 +59,7 @@ class Checkpoint:
             raise ValueError("it belongs to another training")
         return found["state"]
 
-    def due(self) -> bool:
+    def is_due(self) -> bool:
         """Whether it is time to save."""
         return self.path is not None and time.monotonic() - self.last >= CHECKPOINT_SECONDS
 
@@ -114,13 +114,13 @@ class Resuming(Callback):
     anew after a crash.
     """
 
-    def __init__(self, checkpoint: Checkpoint, watch: Any, probes: Any | None) -> None:
-        self.checkpoint, self.watch, self.probes = checkpoint, watch, probes
+    def __init__(self, checkpoint: Checkpoint, monitor: Any, probes: Any | None) -> None:
+        self.checkpoint, self.monitor, self.probes = checkpoint, monitor, probes
         self.found = checkpoint.load()
         self.start = time.perf_counter()
         if self.found:
             self.start -= self.found["seconds"]
-            watch.curve = self.found["curve"]
+            monitor.curve = self.found["curve"]
             if probes:
                 probes.readings = self.found["readings"]
 
@@ -135,18 +135,22 @@ class Resuming(Callback):
         torch.cuda.set_rng_state_all(self.found["random_cuda"])
         self.found = None
         # a training that was killed before its pause was written to the storage pauses now
-        self.watch.paused = trainer.should_stop = self.watch.pause_after(self.watch.curve[-1])
+        self.monitor.paused = trainer.should_stop = self.monitor.pause_after(self.monitor.curve[-1])
 
     def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:
         """Runs after the epoch was recorded, and after it was asked whether to go on.
 
         A training whose state cannot be saved is not paused.
         """
-        if self.watch.paused:
-            self.watch.paused = trainer.should_stop = self.checkpoint.save(
+        if self.monitor.paused:
+            self.monitor.paused = trainer.should_stop = self.checkpoint.save(
                 self.state(trainer, module)
             )
-        elif not trainer.should_stop and not self.watch.is_last(module) and self.checkpoint.due():
+        elif (
+            not trainer.should_stop
+            and not self.monitor.is_last(module)
+            and self.checkpoint.is_due()
+        ):
             self.checkpoint.save(self.state(trainer, module))
 
     def seconds(self) -> float:
@@ -156,7 +160,7 @@ class Resuming(Callback):
     def state(self, trainer: Trainer, module: Any) -> dict[str, Any]:
         """All that the rest of the training depends on, and all that is told of it at the end."""
         return {
-            "curve": self.watch.curve,
+            "curve": self.monitor.curve,
             "losses": torch.stack(module.losses),
             "readings": self.probes.readings if self.probes else {},
             "seconds": self.seconds(),

@@ -46,7 +46,7 @@ PauseAfter = Callable[[dict[str, float]], bool]
 
 #: batch norm's running averages reach back over a tenth of the steps made, and from so many steps
 #: on over ten steps, as torch has it by default (momentum 0.1)
-LENGTHENING_STEPS, MOMENTUM = 100, 0.1
+MOMENTUM_WARMUP_STEPS, MOMENTUM = 100, 0.1
 
 
 class StoppedError(Exception):
@@ -63,7 +63,7 @@ class Trained:
     paused: bool = False
 
 
-class Learner(LightningModule):
+class ClassifierModule(LightningModule):
     """Cross-entropy training of a network; losses are kept as tensors until an epoch ends."""
 
     def __init__(
@@ -77,7 +77,7 @@ class Learner(LightningModule):
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.norms = [one for one in network.modules() if isinstance(one, nn.BatchNorm2d)]
         self.losses: list[Tensor] = []
-        self.seen: dict[str, list[tuple[Tensor, Tensor, int]]] = {"train": [], "val": []}
+        self.batch_metrics: dict[str, list[tuple[Tensor, Tensor, int]]] = {"train": [], "val": []}
         self.val_hits: list[Tensor] = []
 
     @property
@@ -93,30 +93,30 @@ class Learner(LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
         """One step down the loss of a batch, with the settings' label smoothing and class
         weights."""
-        if self.step < LENGTHENING_STEPS:
-            self.reach_back(memory_of(self.step + 1))
+        if self.step < MOMENTUM_WARMUP_STEPS:
+            self.set_momentum(running_average_momentum(self.step + 1))
         pictures, labels = batch
         logits = self.network(pictures.to(memory_format=torch.channels_last))
         smoothing, weights = self.settings.label_smoothing, self.class_weights
         loss = F.cross_entropy(logits, labels, weights, label_smoothing=smoothing)
         loss.backward()
-        self.move(self.trainer.optimizers[0])
+        self.optimizer_update(self.trainer.optimizers[0])
         self.losses.append(loss.detach())
         is_plain = weights is None and not smoothing
         plain = loss if is_plain else F.cross_entropy(logits, labels)
-        self.see("train", plain.detach(), logits, labels)
+        self.update_metrics("train", plain.detach(), logits, labels)
 
-    def reach_back(self, momentum: float) -> None:
-        """Let the running averages take over such a share of the next batch's statistics."""
+    def set_momentum(self, momentum: float) -> None:
+        """Set the share of the next batch's statistics in batch norm's running averages."""
         for norm in self.norms:
             norm.momentum = momentum
 
     def on_train_end(self) -> None:
         """Leave the network as torch builds it, however short the training."""
-        self.reach_back(MOMENTUM)
+        self.set_momentum(MOMENTUM)
 
-    def move(self, optimizer: torch.optim.Optimizer) -> None:
-        """Change the weights, at the learning rate of this step."""
+    def optimizer_update(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clip the gradients and update the weights at the learning rate of this step."""
         num_steps = self.settings.epochs * int(self.trainer.num_training_batches)
         factor = self.settings.factor(self.step, num_steps)
         for group in optimizer.param_groups:
@@ -130,12 +130,12 @@ class Learner(LightningModule):
         """Loss and hits of a batch."""
         pictures, labels = batch
         logits = self.network(pictures.to(memory_format=torch.channels_last))
-        self.see("val", F.cross_entropy(logits, labels), logits, labels)
+        self.update_metrics("val", F.cross_entropy(logits, labels), logits, labels)
         self.val_hits.append(class_hits(logits, labels))
 
-    def see(self, split: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Keep the mean loss, the hits and the number of pictures of a batch."""
-        self.seen[split].append((loss, num_hits(logits, labels), len(labels)))
+    def update_metrics(self, split: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Record the mean loss, the hits and the number of pictures of a batch."""
+        self.batch_metrics[split].append((loss, num_hits(logits, labels), len(labels)))
 
     def record(self, epoch: int) -> dict[str, float]:
         """The record of the epoch that ended: mean loss and accuracy over its pictures.
@@ -143,18 +143,18 @@ class Learner(LightningModule):
         The balanced accuracy is that of the validation pictures.
         """
         record = {"epoch": float(epoch)}
-        for split, seen in self.seen.items():
-            losses, hits, counts = zip(*seen, strict=True)
+        for split, batches in self.batch_metrics.items():
+            losses, hits, counts = zip(*batches, strict=True)
             shares = torch.tensor(counts, dtype=torch.float64) / sum(counts)
             record[f"{split}_loss"] = (torch.stack(losses).double().cpu() @ shares).item()
             record[f"{split}_accuracy"] = torch.stack(hits).sum().item() / sum(counts)
-            seen.clear()
+            batches.clear()
         record["val_balanced_accuracy"] = balanced_accuracy(torch.stack(self.val_hits).sum(0))
         self.val_hits.clear()
         return record
 
 
-def memory_of(step: int) -> float:
+def running_average_momentum(step: int) -> float:
     """The momentum of batch norm's running averages at a step, counted from 1.
 
     10 / step, between 0.1 and 1. A fixed 0.1 mixes the statistics of weights of ten steps, which in
@@ -162,11 +162,11 @@ def memory_of(step: int) -> float:
     classify 87% rightly validation saw 16%. The average over the last part of the steps is the
     polynomial-decay averaging of Shamir and Zhang (2013), which they made for weights.
     """
-    return min(1.0, max(MOMENTUM, MOMENTUM * LENGTHENING_STEPS / step))
+    return min(1.0, max(MOMENTUM, MOMENTUM * MOMENTUM_WARMUP_STEPS / step))
 
 
-class Watch(Callback):
-    """Keeps the curve, asks after every epoch whether to go on, and stops when interrupted."""
+class TrainingMonitor(Callback):
+    """Records the curve; ends the training if pruned, paused, diverged or interrupted."""
 
     def __init__(
         self, on_epoch: OnEpoch, pause_after: PauseAfter, interrupted: Callable[[], bool]
@@ -182,7 +182,7 @@ class Watch(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, module: Any, batch: Any, batch_index: int
     ) -> None:
-        """Leave the training where it stands when interrupted."""
+        """Stop the training if the worker was interrupted."""
         if self.interrupted():
             raise StoppedError
 
@@ -246,21 +246,23 @@ def train(
     spent = candidate.cost()
     network = build_network(candidate, spent, seed, memory)
     weights = data.class_weights() if settings.class_weights == "balanced" else None
-    learner = Learner(network, settings, weights)
-    watch = Watch(on_epoch, pause_after, interrupted)
+    module = ClassifierModule(network, settings, weights)
+    monitor = TrainingMonitor(on_epoch, pause_after, interrupted)
     initial = initial_hash(network)
     probing = Probes(network, data, seed, probes) if probes else None
     belongs = {"candidate": candidate.hash, "seed": seed, "whole": train_on_validation}
     kept = Checkpoint(checkpoint, belongs | {"probes": list(probes)})
-    resuming = Resuming(kept, watch, probing)
-    fit(learner, [watch, *([probing] if probing else []), resuming], data, seed, len(watch.curve))
-    result = build_result(watch, spent, seed, resuming.seconds())
+    resuming = Resuming(kept, monitor, probing)
+    fit(
+        module, [monitor, *([probing] if probing else []), resuming], data, seed, len(monitor.curve)
+    )
+    result = build_result(monitor, spent, seed, resuming.seconds())
     result.initial_hash = initial
     result.probes = probing.readings if probing else {}
-    train_error = math.nan if watch.paused else clean_error(network, data)
-    add_measures(result, learner, network, train_error)
+    train_error = math.nan if monitor.paused else clean_error(network, data)
+    add_measures(result, module, network, train_error)
     result.latency = latency(network) if measure_latency else None
-    return Trained(network, result, data, watch.paused)
+    return Trained(network, result, data, monitor.paused)
 
 
 def build_network(candidate: Candidate, spent: Cost, seed: int, memory: int | None) -> Network:
@@ -270,9 +272,11 @@ def build_network(candidate: Candidate, spent: Cost, seed: int, memory: int | No
     return channels_last(Network(candidate.architecture, seed=seed, checkpointing=checkpointing))
 
 
-def add_measures(result: Result, learner: Learner, network: Network, train_error: float) -> None:
+def add_measures(
+    result: Result, module: ClassifierModule, network: Network, train_error: float
+) -> None:
     """Add what the losses tell of the run, and the error on the training pictures as they are."""
-    losses = torch.stack(learner.losses).tolist()
+    losses = torch.stack(module.losses).tolist()
     result.steps = len(losses)
     result.losses = thinned(losses)
     result.measures = {"train_error": train_error} | measure_run(
@@ -284,10 +288,12 @@ def add_measures(result: Result, learner: Learner, network: Network, train_error
     result.diverged = bool(result.measures["diverged"])
 
 
-def fit(learner: Learner, callbacks: list[Callback], data: Any, seed: int, done: int) -> None:
+def fit(
+    module: ClassifierModule, callbacks: list[Callback], data: Any, seed: int, done: int
+) -> None:
     """Run the epochs that are not done with Lightning, without what a search has no use for."""
     trainer = Trainer(
-        max_epochs=learner.settings.epochs - done,
+        max_epochs=module.settings.epochs - done,
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=1,
         barebones=True,
@@ -296,21 +302,21 @@ def fit(learner: Learner, callbacks: list[Callback], data: Any, seed: int, done:
     data.first_epoch = done
     with isolate_rng():
         torch.manual_seed(seed)
-        trainer.fit(learner, datamodule=data)
+        trainer.fit(module, datamodule=data)
     data.first_epoch = 0
 
 
-def build_result(watch: Watch, spent: Cost, seed: int, seconds: float) -> Result:
+def build_result(monitor: TrainingMonitor, spent: Cost, seed: int, seconds: float) -> Result:
     """What a training showed, as one record."""
     return Result(
-        curve=watch.curve,
+        curve=monitor.curve,
         parameters=spent.parameters,
         multiply_adds=spent.multiply_adds,
         depth=spent.depth,
         memory=spent.memory,
         seed=seed,
         seconds=seconds,
-        pruned=watch.pruned or watch.paused,
+        pruned=monitor.pruned or monitor.paused,
     )
 
 

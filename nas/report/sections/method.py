@@ -94,20 +94,20 @@ def search(data: StudyData) -> str:
     space = data.space
     return (
         f"Optuna, sampler {space.sampler}, pruner {space.pruner}, seed {space.search.seed}. "
-        f"Objectives: {goals}. {how}{rests(space)}{beside(data)}"
+        f"Objectives: {goals}. {how}{_asha(space)}{beside(data)}"
     )
 
 
-def rests(space: SearchSpace) -> str:
-    """Where candidates rested, and which of them went on."""
-    halving = pruner_of(space)
-    if not isinstance(halving, Asha) or not halving.rungs:
+def _asha(space: SearchSpace) -> str:
+    """At which rungs candidates were paused, and which of them were promoted."""
+    pruner = pruner_of(space)
+    if not isinstance(pruner, Asha) or not pruner.rungs:
         return ""
-    shares = ", ".join(f"{100 * halving.share(r):.0f}% after epoch {r}" for r in halving.rungs)
+    shares = ", ".join(f"{100 * pruner.share(r):.0f}% after epoch {r}" for r in pruner.rungs)
     return (
-        " Candidates rested, and those with the least training loss went on from where they were: "
-        f"{shares}. A control set of {100 * halving.control:g}%, drawn beforehand, went on in any "
-        "case."
+        " Candidates were paused at rungs, and those with the least training loss promoted, to go "
+        f"on from where they were: {shares}. A control group of {100 * pruner.control:g}%, drawn "
+        "beforehand, was promoted in any case."
     )
 
 
@@ -166,7 +166,7 @@ def twins(data: StudyData) -> str:
     payoff = data.payoff
     assert payoff is not None
     if not payoff.twins:
-        return "Laid down, but none has finished yet."
+        return "Planned, but none has finished yet."
     done = {twin.trial for twin in payoff.twins}
     ladder = [twin for twin in payoff.twins if twin.comparison == "ladder"]
     depths = sorted({twin.layers for twin in ladder if twin.arm != "none, wider"})
