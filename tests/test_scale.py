@@ -14,6 +14,7 @@ from report_studies import make_study
 
 from nas.report.build import write_report
 from nas.report.trial_rows import Brief, brief
+from nas.report.writers.trial_notes import MOST_TRIALS
 from nas.search.best_trials import best_trials, is_among_best
 from nas.search.samplers.subsampled_tpe import MOST_FINISHED, SubsampledTPESampler, chosen
 from nas.space.methods import SAMPLERS
@@ -108,29 +109,12 @@ def url_of(storage: BaseStorage) -> str:
     return str(engine.url)
 
 
-def test_a_note_is_written_without_reading_the_others(
-    stored: BaseStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    study = optuna.create_study(storage=stored)
-    one, other = study.ask(), study.ask()
-    save_note(other, "another")
-
-    def read(*_: object) -> dict[str, Any]:
-        raise AssertionError("the attributes of the study were read")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("optuna.storages.RDBStorage.get_study_system_attrs", read)
-        write(study, one._trial_id, {"layers": 8, "seed": None}, "a" * 3000)
-    assert get_note(one) == "a" * 3000
-    assert get_note(other) == "another"
-    assert study.trials[one.number].user_attrs == {"layers": 8, "seed": None}
-
-
 def test_a_report_is_published_without_reading_the_notes_of_trials(
     stored: BaseStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = make_study(stored, trials=40)
-    write(study, study.ask()._trial_id, {"layers": 8}, "a note")
+    best = sorted(best_trials(study), key=lambda trial: trial.number)[0]
+    save_note(Trial(study, best._trial_id), "a person's own")
     url = url_of(stored)
 
     def read(*_: object) -> dict[str, Any]:
@@ -149,7 +133,11 @@ def test_a_report_is_published_without_reading_the_notes_of_trials(
     assert "nothing is verified" in get_note(study)
     attrs = stored.get_study_system_attrs(study._study_id)
     assert attrs["dashboard:note_ver"] == 2
-    assert "a note" in attrs.values()
+    kept = {t.number: attrs.get(f"dashboard:{t._trial_id}:note_str:0") for t in study.trials}
+    noted = {number: note for number, note in kept.items() if note}
+    assert noted.pop(best.number) == "a person's own"
+    assert len(noted) == MOST_TRIALS - 1, "the best trials, and no others"
+    assert all("| blocks | type |" in note for note in noted.values())
 
 
 def published(storage: BaseStorage, study: optuna.Study) -> dict[str, Any]:
@@ -162,9 +150,8 @@ def test_a_trial_that_runs_again_replaces_what_it_wrote(stored: BaseStorage) -> 
     study = optuna.create_study(storage=stored)
     trial = study.ask()
     trial.set_user_attr("candidate", "kept")
-    write(study, trial._trial_id, {"layers": 8}, "a" * 3000)
-    write(study, trial._trial_id, {"layers": 9}, "short")
-    assert get_note(trial) == "short"
+    write(study, trial._trial_id, {"layers": 8})
+    write(study, trial._trial_id, {"layers": 9})
     assert study.trials[0].user_attrs == {"candidate": "kept", "layers": 9}
 
 
@@ -173,9 +160,8 @@ def test_of_a_trial_that_has_ended_nothing_is_written(stored: BaseStorage) -> No
     trial = study.ask()
     study.tell(trial, 1.0)
     with pytest.raises(optuna.exceptions.UpdateFinishedTrialError):
-        write(study, trial._trial_id, {"layers": 8}, "a note")
+        write(study, trial._trial_id, {"layers": 8})
     assert "layers" not in study.trials[0].user_attrs
-    assert get_note(trial) == ""
 
 
 def test_the_best_trials_are_those_that_none_dominates() -> None:

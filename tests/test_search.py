@@ -107,31 +107,6 @@ def test_trials_keep_all_that_is_needed(space: Make, search_here: Run) -> None:
         assert all(len(json.dumps(value)) < 64 * 1024 for value in attrs.values())
 
 
-def test_every_trial_has_a_note_with_its_architecture(space: Make, search_here: Run) -> None:
-    """Those taken from another trial and those that constraints rejected, too."""
-    study = search_here(space("constraints={depth: {max: 7}}", "architecture.depth=[1, 2, 3]"), 6)
-    kinds = Counter(
-        "rejected"
-        if "rejected" in t.user_attrs
-        else "reused"
-        if "reused_from" in t.user_attrs
-        else ""
-        for t in study.trials
-    )
-    assert set(kinds) == {"rejected", "reused", ""}
-    kept = study._storage.get_study_system_attrs(study._study_id)
-    notes = {k: v for k, v in kept.items() if "note_str" in k}
-    for trial in study.trials:
-        note = "".join(
-            v for k, v in sorted(notes.items()) if k.startswith(f"dashboard:{trial._trial_id}:")
-        )
-        assert "| blocks | type | channels | stride | shortcut |" in note
-        rejected, reused = "rejected" in trial.user_attrs, "reused_from" in trial.user_attrs
-        assert ("Rejected by the constraints: depth" in note) == rejected
-        assert ("same as trial" in note) == reused
-        assert ("| epoch |" in note) == (not rejected and not reused)
-
-
 def test_the_same_candidate_is_not_trained_twice(space: Make, search_here: Run) -> None:
     study = search_here(space("architecture.depth=1", "training.optimizer.lr=0.1"), 6)
     by_hash: dict[str, list[Any]] = {}

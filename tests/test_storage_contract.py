@@ -138,8 +138,9 @@ def test_the_tables_that_this_optuna_makes_are_known(study: optuna.Study) -> Non
 def test_the_dashboard_shows_notes_and_figures_as_they_are_written(study: optuna.Study) -> None:
     trial = study.get_trials()[0]
     figure = {"data": [], "layout": {"title": {"text": "t" * 3000}}}
-    publish(study, {"edf": json.dumps(figure)}, "verdict " * 400)
-    write(study, trial_id_of(trial), {"layers": 8}, "note " * 900)
+    trial_id = trial_id_of(trial)
+    publish(study, {"edf": json.dumps(figure)}, "verdict " * 400, {trial_id: "note " * 900})
+    write(study, trial_id, {"layers": 8})
     shown = page(storage_of(study), f"/api/studies/{study_id_of(study)}")
     assert shown["note"]["body"] == "verdict " * 400
     (plot,) = shown["plotly_graph_objects"]

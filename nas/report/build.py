@@ -30,7 +30,7 @@ def write_report(storage: str, study_name: str | None, out: str | Path = OUT) ->
         folder.mkdir(parents=True, exist_ok=True)
         written = [write(folder / name, text) for name, text in files.items()]
         shown = [one for one in drawings(sections) if one.published]
-        try_to_publish(data.study, shown, data.verdict)
+        try_to_publish(data, shown)
     return written
 
 

@@ -4,7 +4,6 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from nas.search.trial_attributes import DONE, PAUSED, REUSED_FROM, RUNG, WORKER
-from nas.search.trial_notes import untrained_text
 from nas.search.trial_results import ending_of_paused, tell
 from nas.storage.bulk_write import write
 from nas.storage.handles import storage_of, trial_id_of
@@ -25,12 +24,11 @@ def same_candidates(study: Study, candidate: Candidate) -> list[FrozenTrial]:
     ]
 
 
-def reuse_result(study: Study, trial: Trial, candidate: Candidate, known: FrozenTrial) -> None:
+def reuse_result(study: Study, trial: Trial, known: FrozenTrial) -> None:
     """End a trial with the result of another; the same seed would give the same numbers."""
     attributes = {key: value for key, value in known.user_attrs.items() if key not in OWN}
     attributes[REUSED_FROM] = known.number
-    note = untrained_text(candidate, f"The same as trial {known.number}, which see.")
-    write(study, trial_id_of(trial), attributes, note)
+    write(study, trial_id_of(trial), attributes)
     for step, value in known.intermediate_values.items():
         storage_of(study).set_trial_intermediate_value(trial_id_of(trial), step, value)
     state, values = known.state, known.values

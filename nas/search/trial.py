@@ -25,7 +25,6 @@ from nas.search.pruners.base import Pruner
 from nas.search.pruners.registry import learned_objective, pruner_of
 from nas.search.study import folder_name, for_trial
 from nas.search.trial_attributes import REJECTED, RUNG, is_reused
-from nas.search.trial_notes import untrained_text
 from nas.search.trial_results import end_trial, write_result
 from nas.search.weights import keep_weights
 from nas.space.space import SearchSpace
@@ -94,14 +93,14 @@ def _attempt_candidate(
     """Draw a candidate, and reject it, reuse its result or train it; True if it is paused."""
     candidate = space.candidate(trial)
     trial.set_user_attr("candidate", candidate.to_json())
-    if _reject(study, trial, candidate, space.excess(candidate)):
+    if _reject(study, trial, space.excess(candidate)):
         return False
     pruner = pruner_of(space)
     seed = _resume(study, trial, pruner)
     if seed is None:
         known = same_candidates(study, candidate)
         if known and space.search.duplicates == "reuse":
-            reuse_result(study, trial, candidate, known[0])
+            reuse_result(study, trial, known[0])
             return False
         seed = space.search.seed + len(known)
     trained = train(
@@ -190,16 +189,15 @@ def _probe_names(space: SearchSpace) -> list[str]:
     return wanted + (["hessian_eigenvalue"] if space.search.hessian else [])
 
 
-def _reject(study: Study, trial: Trial, candidate: Candidate, excess: dict[str, float]) -> bool:
+def _reject(study: Study, trial: Trial, excess: dict[str, float]) -> bool:
     """Tell the sampler how far constraints are broken; a broken one ends the trial untrained."""
     for key, value in excess.items():
         if key not in trial.constraints:
             trial.set_constraint(key, value)
     broken = [key for key, value in excess.items() if value > 0]
     if broken:
-        why = f"Rejected by the constraints: {', '.join(broken)}."
         attributes: dict[str, Any] = {REJECTED: ", ".join(broken)}
-        write(study, trial_id_of(trial), attributes, untrained_text(candidate, why))
+        write(study, trial_id_of(trial), attributes)
         study.tell(trial, state=TrialState.PRUNED)
     return bool(broken)
 

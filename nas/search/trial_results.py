@@ -11,7 +11,6 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from nas.common.machine import provenance
 from nas.search.study import objective_names
 from nas.search.trial_attributes import PAUSED, RUNG
-from nas.search.trial_notes import trial_text
 from nas.storage.bulk_write import write
 from nas.storage.handles import trial_id_of
 from nas.training.candidate import Candidate
@@ -22,9 +21,8 @@ def write_result(
     trial: Trial, candidate: Candidate, result: Result, paused_at: int | None = None
 ) -> None:
     """Write all that was measured, before the trial ends or is paused at a rung."""
-    note = trial_text(candidate, result)
     pause = {PAUSED: True, RUNG: paused_at} if paused_at else {}
-    write(trial.study, trial_id_of(trial), result_attributes(candidate, result) | pause, note)
+    write(trial.study, trial_id_of(trial), result_attributes(candidate, result) | pause)
 
 
 def result_attributes(candidate: Candidate, result: Result) -> dict[str, Any]:

@@ -8,57 +8,44 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
 from sqlalchemy import Connection, Engine, Table, delete, insert, select
 
-from nas.storage.dashboard import trial_note
-from nas.storage.handles import storage_of, study_id_of
+from nas.storage.handles import storage_of
 from nas.storage.retry_storage import log_of, retried
-from nas.storage.tables import STUDY_NOTES, TRIAL_ATTRS, TRIALS, known_tables
+from nas.storage.tables import TRIAL_ATTRS, TRIALS, known_tables
 
 
-def write(study: Study, trial_id: int, attributes: Mapping[str, Any], note: str) -> None:
-    """Set user attributes and dashboard note of a trial that runs, whatever the length of its
-    study: UpdateFinishedTrialError if it has ended."""
+def write(study: Study, trial_id: int, attributes: Mapping[str, Any]) -> None:
+    """Set user attributes of a trial that runs; UpdateFinishedTrialError if it has ended."""
     storage = storage_of(study)
-    retried(storage, write_once, log_of(storage))(study, trial_id, attributes, note)
+    retried(storage, write_once, log_of(storage))(study, trial_id, attributes)
 
 
-def write_once(study: Study, trial_id: int, attributes: Mapping[str, Any], note: str) -> None:
+def write_once(study: Study, trial_id: int, attributes: Mapping[str, Any]) -> None:
     """One try."""
-    engine, noted = known_tables(study), trial_note(note, trial_id)
+    engine = known_tables(study)
     if engine is None:
-        write_one_by_one(study, trial_id, attributes, noted)
+        write_one_by_one(study, trial_id, attributes)
     else:
-        write_at_once(engine, study_id_of(study), trial_id, attributes, noted)
+        write_at_once(engine, trial_id, attributes)
 
 
-def write_at_once(
-    engine: Engine,
-    study_id: int,
-    trial_id: int,
-    attributes: Mapping[str, Any],
-    noted: Mapping[str, Any],
-) -> None:
+def write_at_once(engine: Engine, trial_id: int, attributes: Mapping[str, Any]) -> None:
     """All in one transaction, of which nothing is left if it fails."""
     with engine.begin() as connection:
         state = select(TRIALS.c.state).where(TRIALS.c.trial_id == trial_id).with_for_update()
         if connection.execute(state).scalar_one().is_finished():
             raise UpdateFinishedTrialError(f"trial {trial_id} has ended")
         replace(connection, TRIAL_ATTRS, trial_id, attributes)
-        replace(connection, STUDY_NOTES, study_id, noted)
 
 
-def write_one_by_one(
-    study: Study, trial_id: int, attributes: Mapping[str, Any], noted: Mapping[str, Any]
-) -> None:
+def write_one_by_one(study: Study, trial_id: int, attributes: Mapping[str, Any]) -> None:
     """The same by Optuna's own calls."""
     storage = storage_of(study)
     for key, value in attributes.items():
         storage.set_trial_user_attr(trial_id, key, value)
-    for key, value in noted.items():
-        storage.set_study_system_attr(study_id_of(study), key, value)
 
 
 def replace(connection: Connection, table: Table, owner: int, values: Mapping[str, Any]) -> None:
-    """Write attributes of a trial or study in the place of those of the same names."""
+    """Write attributes of a trial in the place of those of the same names."""
     of = table.c[0]
     connection.execute(delete(table).where((of == owner) & table.c.key.in_(list(values))))
     rows = [

@@ -6,25 +6,27 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 from optuna.exceptions import StorageInternalError
-from optuna.study import Study
 from sqlalchemy.exc import IntegrityError
 
 from nas.common.errors import StudyError
+from nas.report.data import StudyData
 from nas.report.document import Drawing
 from nas.report.style import counted
 from nas.report.writers.markdown import MOST_SENTENCES, escaped, listing, quoted
+from nas.report.writers.trial_notes import best_trial_notes
 from nas.storage.dashboard import publish
 
 #: pixels of a figure in the dashboard
 PLOT_HEIGHT = 420
 
 
-def try_to_publish(study: Study, drawings: Sequence[Drawing], verdict: Sequence[str]) -> None:
-    """Show figures and verdict, which is the study's note, in the Optuna dashboard; say so if the
-    storage cannot be written to."""
+def try_to_publish(data: StudyData, drawings: Sequence[Drawing]) -> None:
+    """Show figures, verdict, which is the study's note, and notes of the best trials in the Optuna
+    dashboard; say so if the storage cannot be written to."""
+    study = data.study
     try:
         figures = {drawing.name: _titled(drawing) for drawing in drawings}
-        publish(study, figures, note(study.study_name, verdict))
+        publish(study, figures, note(study.study_name, data.verdict), best_trial_notes(data))
     except (StorageInternalError, StudyError, IntegrityError) as error:  # the last: another report
         logging.getLogger("nas").warning(
             "the storage cannot be written to, so the dashboard shows no report: %s", error

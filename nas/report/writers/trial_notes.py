@@ -1,0 +1,87 @@
+"""Notes of the best trials in the Optuna dashboard: architecture, cost and curve in Markdown."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from nas.model.architecture import Architecture, BlockRecord
+from nas.report.data import StudyData, pareto_front
+from nas.report.trial_rows import Row, finite
+from nas.storage.handles import storage_of, trial_id_of
+from nas.training.candidate import Candidate
+
+#: best trials that have a note
+MOST_TRIALS = 10
+#: epochs shown in a note; longer curves are thinned
+MOST_EPOCHS = 12
+
+
+def best_trial_notes(data: StudyData) -> dict[int, str]:
+    """The best trials, or the first of the Pareto front, by their ids in the storage."""
+    storage, found = storage_of(data.study), {}
+    for row in _best(data):
+        trial_id = trial_id_of(row.trial)
+        stored = Row(storage.get_trial(trial_id), row.outcome)
+        if stored.candidate is not None and stored.curve:
+            found[trial_id] = _note(stored, stored.candidate)
+    return found
+
+
+def _best(data: StudyData) -> list[Row]:
+    """The best rows by the objective, or those of the Pareto front."""
+    if len(data.objectives) > 1:
+        return pareto_front(data.rows, data.maximise)[:MOST_TRIALS]
+    rows = [row for row in data.rows if row.outcome == "trained"]
+    known = [(value, row) for row in rows if (value := row.objective(0)) is not None]
+    sign = -1 if data.maximise[0] else 1
+    ranked = sorted(known, key=lambda pair: (sign * pair[0], pair[1].number))
+    return [row for _, row in ranked[:MOST_TRIALS]]
+
+
+def _note(row: Row, candidate: Candidate) -> str:
+    """One trial."""
+    architecture = _architecture_table(candidate.architecture)
+    return "\n\n".join([architecture, _summary(row, candidate), _curve_table(row.curve)])
+
+
+def _architecture_table(architecture: Architecture) -> str:
+    """The blocks, runs of equal blocks in one row."""
+    head = (
+        f"**{architecture.activation_order}**, {architecture.activation}, "
+        f"norm {architecture.norm}, stem {architecture.stem}"
+    )
+    rows = ["| blocks | type | channels | stride | shortcut |", "|---|---|---|---|---|"]
+    rows += [_block_row(one, len(list(group))) for one, group in groupby(architecture.blocks())]
+    return head + "\n\n" + "\n".join(rows)
+
+
+def _block_row(record: BlockRecord, count: int) -> str:
+    """One row of the table of blocks."""
+    channels = f"{record.in_channels} → {record.out_channels}"
+    return f"| {count} × | {record.type} | {channels} | {record.stride} | {record.shortcut} |"
+
+
+def _summary(row: Row, candidate: Candidate) -> str:
+    """Cost and settings in one paragraph."""
+    training, counts = candidate.training, [row.value(key) or 0 for key in ("layers", "parameters")]
+    return (
+        f"{counts[0]:.0f} layers, {counts[1]:,.0f} parameters, "
+        f"{row.value('multiply_adds') or 0:,.0f} multiply-adds. {training.optimizer}, batch "
+        f"{training.batch_size}, {len(row.curve)} of {training.epochs} epochs in "
+        f"{row.value('seconds') or 0:.1f} s, seed {row.trial.user_attrs.get('seed', '–')}."
+    )
+
+
+def _curve_table(curve: Sequence[Mapping[str, Any]]) -> str:
+    """The learning curve, with its first and last epoch."""
+    step = max(1, -(-(len(curve) - 1) // (MOST_EPOCHS - 1)))
+    keys = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+    rows = [
+        "| epoch | training loss | training accuracy | validation loss | validation accuracy |",
+        "|---|---|---|---|---|",
+    ]
+    for record in [*curve[:-1:step], curve[-1]]:
+        numbers = [finite(record.get(key)) for key in keys]
+        cells = " | ".join("–" if one is None else f"{one:.4f}" for one in numbers)
+        rows.append(f"| {finite(record.get('epoch')) or 0:.0f} | {cells} |")
+    return "\n".join(rows)
