@@ -229,6 +229,13 @@ SPACES = [
     "{depth: {low: 1, high: 4}, transition: [zero_pad, none], activation_order: [pre_activation, "
     "post_activation, norm_after_addition], shortcut: [identity, none], stages: [{width: 8, "
     "stride: [1, 2]}, {width: 8, depth: [1, 2], shortcut: [identity, none]}]}",
+    "{depth: {low: 1, high: 3}, transition: [zero_pad, none], placement: [all, {every: [2, 3]}, "
+    "{first: {low: 0, high: 3}}, {random: {share: 0.5, seed: [0, 1, 2]}}], stages: [{width: 8}, "
+    "{width: 16, shortcut: [identity, projection, none]}]}",
+    "{activation_order: [post_activation, pre_activation], depth: [1, 3], placement: [all, "
+    "per_block], stages: [{width: 8, shortcut: [identity, projection, none]}, {width: 16, "
+    "placement: per_block, transition: [projection, none]}, {width: 16, depth: 2, placement: "
+    "last_half}]}",
 ]  # fmt: skip
 
 

@@ -24,6 +24,7 @@ class Varied(StrEnum):
 
     SHORTCUT = "shortcut"
     TRANSITION = "transition"
+    PLACEMENT = "placement"
     JOIN = "join"
     ACTIVATION_ORDER = "activation_order"
     BLOCK = "block"

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import operator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import groupby
 from typing import Any, NamedTuple, TypeVar
 
 from nas.common.errors import shown
@@ -16,8 +18,8 @@ T = TypeVar("T", bound=Any)
 MAX_BLOCKS, MAX_CHANNELS, MAX_CLASSES, MAX_SIDE = 2_000, 100_000, 1_000_000, 4_096
 #: the largest number among the options of a part
 MAX_OPTION = 1_000_000
-#: keys of a stage that came later, with their defaults
-LATER_STAGE_KEYS: dict[str, Any] = {"join": "add"}
+#: keys of a stage that came later, as written in a space and in JSON, with their defaults
+LATER_STAGE_KEYS: dict[str, Any] = {"join": "add", "placement": "all", "shortcuts": ()}
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,11 @@ ADD = Named("add")
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """Blocks of equal width; the first one may stride."""
+    """Blocks of equal width; the first one may stride.
+
+    shortcut and transition: the kind in blocks that keep the shape of their input, and in the first
+    one where it changes it. shortcuts: the kind of each block, where these two do not say it all.
+    """
 
     depth: int
     width: int
@@ -74,6 +80,13 @@ class Stage:
     shortcut: str = "identity"
     transition: str = "projection"
     join: Named = ADD
+    shortcuts: tuple[str, ...] = ()
+
+    @property
+    def shortcut_text(self) -> str:
+        """The kind of the blocks that keep their shape, or runs of kinds: `1 identity + 2 none`."""
+        runs = [f"{len(list(run))} {kind}" for kind, run in groupby(self.shortcuts)]
+        return " + ".join(runs) or self.shortcut
 
     def written(self) -> dict[str, Any]:
         """As plain data, without what came later and stands at its default."""
@@ -83,7 +96,10 @@ class Stage:
     @classmethod
     def parse(cls, data: dict[str, Any]) -> "Stage":
         """From its written form."""
-        parts = {"block": Named.parse(data["block"])}
+        kinds = data.get("shortcuts", [])
+        if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
+            raise TypeError(f"shortcuts must be a list of names, found {shown(kinds)}")
+        parts: dict[str, Any] = {"block": Named.parse(data["block"]), "shortcuts": tuple(kinds)}
         parts["join"] = Named.parse(data.get("join", "add"))
         return cls(**data | parts)
 
@@ -117,9 +133,8 @@ class Architecture:
         records = []
         in_channels = self.stem.arguments["width"]
         for index, stage in enumerate(self.stages):
-            for number in range(stage.depth):
+            for number, kind in enumerate(shortcut_kinds(stage, in_channels)):
                 stride = stage.stride if number == 0 else 1
-                kind = shortcut_kind(stage, changes_shape(stride, in_channels, stage.width))
                 join = ADD if kind == "none" else stage.join
                 records.append(
                     BlockRecord(index, stage.block, in_channels, stage.width, stride, kind, join)
@@ -142,6 +157,7 @@ class Architecture:
             why = shown(error)
             raise ValueError(f"this is not the JSON of an architecture: {why}.") from error
         architecture.check_sizes()
+        architecture.check_shortcuts()
         return architecture
 
     def check_sizes(self) -> None:
@@ -159,6 +175,22 @@ class Architecture:
                     f"{name} must be a whole number from 1 to {most:,}, found {shown(size)}."
                 )
         check_blocks(sum(stage.depth for stage in self.stages))
+
+    def check_shortcuts(self) -> None:
+        """ValueError where the shortcuts of single blocks are not said in the one way they can be:
+        equal networks are equal data.
+        """
+        in_channels = self.stem.arguments["width"]
+        for index, stage in enumerate(self.stages):
+            kinds = stage.shortcuts
+            canonical = stage == with_shortcuts(stage, kinds, in_channels)
+            if kinds and not (canonical and len(kinds) == stage.depth):
+                raise ValueError(
+                    f"stages.{index}.shortcuts must name a kind for each of its {stage.depth} "
+                    "blocks, and differ from what shortcut and transition say, found "
+                    f"{shown(list(kinds))}."
+                )
+            in_channels = stage.width
 
     @classmethod
     def _from_data(cls, data: dict[str, Any]) -> "Architecture":
@@ -215,8 +247,35 @@ def is_number(value: Any) -> bool:
     return type(value) in (int, float) and abs(value) <= MAX_OPTION
 
 
-def shortcut_kind(stage: Stage, changes_shape: bool) -> str:
-    """What is added in a block of the stage: the transition where its shape changes."""
-    if stage.shortcut == "none" or not changes_shape:
-        return stage.shortcut
-    return stage.transition
+def shortcut_kinds(stage: Stage, in_channels: int) -> tuple[str, ...]:
+    """What is added in each block of a stage: the transition where the shape changes."""
+    if stage.shortcuts:
+        return stage.shortcuts
+    first = stage.transition if takes_transition(stage, in_channels) else stage.shortcut
+    return (first, *[stage.shortcut] * (stage.depth - 1))
+
+
+def with_shortcuts(stage: Stage, kinds: Sequence[str], in_channels: int) -> Stage:
+    """The stage with a kind of shortcut for each of its blocks, in its one canonical form: only
+    kinds that `shortcut` and `transition` cannot say are written out.
+    """
+    changes = changes_shape(stage.stride, in_channels, stage.width)
+    kept = kinds[1:] if changes else kinds
+    some = [kind for kind in kept if kind != "none"]
+    shortcut = "none" if set(kinds) <= {"none"} else some[0] if some else "identity"
+    transition = kinds[0] if changes and kinds else "none"
+    is_uniform = all(kind == shortcut for kind in kept)
+    return replace(
+        stage,
+        shortcut=shortcut,
+        transition=transition,
+        join=ADD if shortcut == "none" else stage.join,
+        shortcuts=() if is_uniform and len(kinds) == stage.depth else tuple(kinds),
+    )
+
+
+def masked(stage: Stage, mask: Sequence[bool], in_channels: int) -> Stage:
+    """The stage with the shortcuts of some of its blocks left out."""
+    kinds = shortcut_kinds(stage, in_channels)
+    some = [kind if has else "none" for kind, has in zip(kinds, mask, strict=True)]
+    return with_shortcuts(stage, some, in_channels)

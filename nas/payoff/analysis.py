@@ -22,7 +22,7 @@ from nas.payoff.failures import failed_keys, lost_runs
 from nas.payoff.records import OUTCOMES, Twin, finished_twins, largest, shortened
 from nas.payoff.runs import UniqueKey
 from nas.payoff.tuning import Tuned, tuned_rates
-from nas.payoff.variants import AS_FOUND, CONTROL, mask_name, masks
+from nas.payoff.variants import AS_FOUND, CONTROL, HAVE_PLAIN, mask_name, masks
 from nas.storage.bulk_read import trials_of
 from nas.training.metrics import PROBE_STEPS
 
@@ -137,7 +137,7 @@ def compare(
 
 def references(names: Iterable[str], fixed: Mapping[str, Any]) -> dict[str, str | None]:
     """Comparison -> the arm against which the others stand; None for the first one."""
-    has_plain = fixed["vary"] in ("shortcut", "transition")
+    has_plain = fixed["vary"] in HAVE_PLAIN
     planned = fixed["primary"].get("comparisons", [])
     ladder = planned[0][2] if planned else "none" if has_plain else None
     return {

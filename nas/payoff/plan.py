@@ -9,7 +9,15 @@ from typing import Any
 from optuna.study import Study
 
 from nas.common.errors import StudyError
-from nas.payoff.variants import MOST_STAGES, NAMED_ARMS, stage_arms, twins, wanted
+from nas.payoff.variants import (
+    HAVE_PLAIN,
+    MOST_STAGES,
+    NAMED_ARMS,
+    USUAL_PLACEMENTS,
+    stage_arms,
+    twins,
+    wanted,
+)
 from nas.space.schema import PayoffSection, current
 from nas.statistics import resolvable_effect
 from nas.training.candidate import Candidate
@@ -96,7 +104,7 @@ class Plan:
     @property
     def reference(self) -> str:
         """The arm against which the others stand."""
-        plain = self.settings.vary in ("shortcut", "transition") and "none" in self.arms
+        plain = self.settings.vary in HAVE_PLAIN and "none" in self.arms
         return "none" if plain else self.arms[0]
 
     @property
@@ -157,11 +165,18 @@ def make_plan(asked: PayoffSection, candidates: Sequence[Candidate], rules: int 
     decided: dict[str, Any] = {
         "depths": sorted(asked.depths or default_depths(base)),
         "activation_orders": orders,
-        "arms": asked.arms or (list(twins(base, asked.vary)) if asked.vary in NAMED_ARMS else None),
+        "arms": asked.arms or default_arms(base, asked.vary),
     }
     plan = Plan(asked.model_copy(update=decided), tuple(candidates), rules)
     seeds = asked.seeds or default_pairs(len(plan.comparisons))
     return Plan(plan.settings.model_copy(update={"seeds": seeds}), tuple(candidates), rules)
+
+
+def default_arms(base: Candidate, vary: str) -> list[str] | None:
+    """The arms that are compared where some could be named and none are."""
+    if vary == "placement":
+        return USUAL_PLACEMENTS
+    return list(twins(base, vary)) if vary in NAMED_ARMS else None
 
 
 def default_depths(candidate: Candidate) -> list[int]:

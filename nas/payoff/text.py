@@ -6,6 +6,14 @@ from nas import statistics as st
 from nas.payoff.contrasts import Contrast
 from nas.payoff.variants import AS_FOUND, CONTROL
 
+#: the networks of some placements
+PLACED = {
+    "none": "plain networks",
+    "all": "networks with all shortcuts",
+    "every": "networks with every second shortcut",
+    "first_half": "networks with shortcuts in their first half",
+    "last_half": "networks with shortcuts in their last half",
+}
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -83,6 +91,8 @@ def called(vary: str, arm: str) -> str:
     if vary == "transition":
         how = "no shortcut" if arm == "none" else arm
         return f"networks with {how} where the shape changes"
+    if vary == "placement":
+        return PLACED.get(arm, f"networks with shortcuts by {arm}")
     return f"networks joined by {arm}" if vary == "join" else f"{arm} networks"
 
 

@@ -4,11 +4,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 
-from nas.model.architecture import ADD, Architecture, Named, Stage, takes_transition
+from nas.model.architecture import (
+    ADD,
+    Architecture,
+    Named,
+    Stage,
+    changes_shape,
+    masked,
+    takes_transition,
+    with_shortcuts,
+)
 from nas.model.blocks import BLOCKS, ORDERS, same_shape, transitions
 from nas.model.cost import cost
 from nas.model.joins import JOINS
 from nas.model.layout import lay_out, norm_groups
+from nas.model.placements import PLACEMENTS, Mask, mask_of
 from nas.space.schema import PayoffSection
 from nas.training.candidate import Candidate
 
@@ -17,7 +27,11 @@ CONTROL = "none, wider"
 #: the arm that is a candidate of the search, as it is
 AS_FOUND = "as found"
 #: choices of which `arms` can name some
-NAMED_ARMS = ("shortcut", "join")
+NAMED_ARMS = ("shortcut", "placement", "join")
+#: choices that have an arm `none`, against which the others stand
+HAVE_PLAIN = ("shortcut", "transition", "placement")
+#: the placements that are compared where none are named
+USUAL_PLACEMENTS = ["all", "every", "first_half", "last_half", "none"]
 #: stages up to which every combination of stages with and without shortcuts is trained
 MOST_STAGES = 4
 #: (activation order, depth, arm) -> the candidate
@@ -100,6 +114,10 @@ def twins(
     elif vary == "join":
         joined = architecture if has_shortcuts(architecture) else with_identity(architecture)
         arms = {name: with_join(joined, name) for name in JOINS}
+    elif vary == "placement":
+        matched = transition or transition_of(architecture)
+        every = with_shortcut(architecture, "identity", matched)
+        arms = {name: with_placement(every, name) for name in fixed_placements()}
     elif vary == "activation_order":
         arms = {order: replace(architecture, activation_order=order) for order in ORDERS}
     else:
@@ -120,7 +138,7 @@ def shortcuts(architecture: Architecture, shortcut: str | None, transition: str)
     """The architecture with one kind of shortcut in all stages, None for each stage's own."""
     return restaged(
         architecture,
-        lambda stage: replace(stage, shortcut=shortcut or stage.shortcut, transition=transition),
+        lambda stage: with_kinds(stage, shortcut, transition),
     )
 
 
@@ -132,6 +150,37 @@ def has_shortcuts(architecture: Architecture) -> bool:
 def with_identity(architecture: Architecture) -> Architecture:
     """The architecture with identity shortcuts, and zero_pad where the shape changes."""
     return shortcuts(architecture, "identity", "zero_pad")
+
+
+def with_kinds(stage: Stage, shortcut: str | None, transition: str) -> Stage:
+    """The stage with one kind of shortcut, or with its own in the blocks that keep their shape."""
+    own = () if shortcut else stage.shortcuts
+    return replace(stage, shortcut=shortcut or stage.shortcut, transition=transition, shortcuts=own)
+
+
+def fixed_placements() -> list[str]:
+    """The placements that say for every block whether it has its shortcut."""
+    return [name for name in PLACEMENTS if mask_of(Named(name), 1) is not None]
+
+
+def with_placement(architecture: Architecture, name: str) -> Architecture:
+    """The architecture with the shortcuts that a placement leaves, by its defaults, in the blocks
+    of the whole network.
+    """
+    return with_mask(architecture, mask_of(Named(name), len(architecture.blocks())) or ())
+
+
+def with_mask(architecture: Architecture, mask: Mask) -> Architecture:
+    """The architecture with the shortcuts of some of its blocks left out; one without any is the
+    plain network, the same under every activation order.
+    """
+    if not any(mask):
+        return plain(architecture)
+    in_channels, stages, left = architecture.stem.arguments["width"], [], mask
+    for stage in architecture.stages:
+        stages.append(masked(stage, left[: stage.depth], in_channels))
+        in_channels, left = stage.width, left[stage.depth :]
+    return replace(architecture, stages=tuple(stages))
 
 
 def plain(architecture: Architecture) -> Architecture:
@@ -168,11 +217,21 @@ def restaged(architecture: Architecture, change: Callable[[Stage], Stage]) -> Ar
     in_channels, stages = architecture.stem.arguments["width"], []
     for old in architecture.stages:
         stage = change(old)
-        if not takes_transition(stage, in_channels):
+        if stage.shortcuts:
+            stage = fitted(stage, in_channels)
+        elif not takes_transition(stage, in_channels):
             stage = replace(stage, transition="none")
         stages.append(replace(stage, join=ADD) if stage.shortcut == "none" else stage)
         in_channels = stage.width
     return replace(architecture, stages=tuple(stages))
+
+
+def fitted(stage: Stage, in_channels: int) -> Stage:
+    """The stage with its transition, and the kinds of its other blocks stretched over its depth."""
+    changes = changes_shape(stage.stride, in_channels, stage.width)
+    kept, num_kept = stage.shortcuts[changes:] or (stage.shortcut,), stage.depth - changes
+    kinds = [kept[number * len(kept) // num_kept] for number in range(num_kept)]
+    return with_shortcuts(stage, [stage.transition] * changes + kinds, in_channels)
 
 
 def transition_of(architecture: Architecture) -> str:
@@ -217,9 +276,7 @@ def stage_arms(base: Candidate, depth: int) -> Arms:
     architecture, arms = deepened(base.architecture, depth), {}
     for mask in masks(len(architecture.stages)):
         stages = tuple(
-            replace(stage, shortcut="identity", transition="zero_pad")
-            if has
-            else replace(stage, shortcut="none", transition="none")
+            with_kinds(stage, *(("identity", "zero_pad") if has else ("none", "none")))
             for has, stage in zip(mask, architecture.stages, strict=True)
         )
         twin = restaged(replace(architecture, stages=stages), lambda stage: stage)

@@ -130,6 +130,9 @@ def _thirds(values: Sequence[Any]) -> list[str | None]:
 
 def label(name: str) -> str:
     """A parameter's name with stages numbered from 1, as on the rest of the page."""
+    block = re.fullmatch(r"stages\.(\d+)\.blocks\.(\d+)\.(.+)", name)
+    if block:
+        return f"{block[3]}, stage {int(block[1]) + 1}, block {int(block[2]) + 1}"
     match = re.fullmatch(r"stages\.(\d+)\.(.+)", name)
     return f"{match[2]}, stage {int(match[1]) + 1}" if match else name
 

@@ -70,9 +70,9 @@ def trial_text(row: Row) -> str:
     if architecture is None:
         return f"trial {row.number}"
     blocks = "+".join(str(stage.depth) for stage in architecture.stages)
-    shortcuts = ", ".join(dict.fromkeys(stage.shortcut for stage in architecture.stages))
-    if len({stage.shortcut for stage in architecture.stages}) > 1:
-        shortcuts = ", ".join(stage.shortcut for stage in architecture.stages)
+    shortcuts = ", ".join(dict.fromkeys(stage.shortcut_text for stage in architecture.stages))
+    if len({stage.shortcut_text for stage in architecture.stages}) > 1:
+        shortcuts = ", ".join(stage.shortcut_text for stage in architecture.stages)
     text = f"trial {row.number}: {blocks} blocks, {shortcuts}, {architecture.activation_order}"
     return text + (" (pruned)" if row.outcome == "pruned" else "")
 

@@ -183,7 +183,7 @@ def candidate(text: str) -> Candidate | None:
 
 def _kind_of(architecture: Architecture) -> str:
     """The kind of shortcut that all stages have, or `mixed`."""
-    kinds = {stage.shortcut for stage in architecture.stages}
+    kinds = {MIXED if stage.shortcuts else stage.shortcut for stage in architecture.stages}
     return kinds.pop() if len(kinds) == 1 else MIXED
 
 

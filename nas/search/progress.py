@@ -32,9 +32,9 @@ def describe(candidate: Candidate) -> str:
     """A candidate in a few words."""
     architecture = candidate.architecture
     types = "/".join(dict.fromkeys(stage.block.name for stage in architecture.stages))
-    shortcuts = "-".join(dict.fromkeys(stage.shortcut for stage in architecture.stages))
-    if len({stage.shortcut for stage in architecture.stages}) > 1:
-        shortcuts = "-".join(stage.shortcut for stage in architecture.stages)
+    shortcuts = "-".join(dict.fromkeys(stage.shortcut_text for stage in architecture.stages))
+    if len({stage.shortcut_text for stage in architecture.stages}) > 1:
+        shortcuts = "-".join(stage.shortcut_text for stage in architecture.stages)
     blocks = "+".join(str(stage.depth) for stage in architecture.stages)
     return f"{types} {blocks}, {shortcuts}, {architecture.activation_order}"
 

@@ -66,12 +66,16 @@ class EnumeratingTrial:
     def _take(self, name: str, values: Values) -> Any:
         self.parameters[name] = values
         options = self.branches(name, values)
+        value = self._choose(options)
+        if len(options) > 1:
+            self.values[name] = value
+        return value
+
+    def _choose(self, options: Sequence[tuple[Any, float]]) -> Any:
         place = len(self.sizes)
         self.sizes.append(len(options))
         value, weight = options[self._branch(place, len(options))]
         self.weight *= weight
-        if len(options) > 1:
-            self.values[name] = value
         return value
 
     def _branch(self, place: int, count: int) -> int:
@@ -89,13 +93,30 @@ class RandomTrial(EnumeratingTrial):
         return self.generator.randrange(count)
 
 
+class CountingTrial(EnumeratingTrial):
+    """A trial that takes the choices of the blocks of a stage together: all alike, or one mixture
+    that stands for all of them, as each is a network of its own.
+    """
+
+    def suggest_each(self, choices: dict[str, list[str]]) -> list[str]:
+        """A value for each name; all names have the same values."""
+        kinds, count = next(iter(choices.values())), len(choices)
+        options: list[tuple[list[str], float]] = [([kind] * count, 1) for kind in kinds]
+        if count > 1 and len(kinds) > 1:
+            mixture = [kinds[0]] * (count - 1) + [kinds[1]]
+            options.append((mixture, len(kinds) ** count - len(kinds)))
+        return list(self._choose(options))
+
+
 def all_draws(
-    run: Callable[[EnumeratingTrial], T], branches: Branches
+    run: Callable[[EnumeratingTrial], T],
+    branches: Branches,
+    trial_type: type[EnumeratingTrial] = EnumeratingTrial,
 ) -> Iterator[tuple[EnumeratingTrial, T]]:
     """Every way a function can draw from a trial, with what it returned."""
     path: list[int] = []
     while True:
-        trial = EnumeratingTrial(path, branches)
+        trial = trial_type(path, branches)
         yield trial, run(trial)
         taken = path + [0] * (len(trial.sizes) - len(path))
         while taken and taken[-1] + 1 == trial.sizes[len(taken) - 1]:
@@ -188,12 +209,32 @@ def shape_values(name: str, values: Values) -> Sequence[tuple[Any, float]]:
     return [(values.items[0], values.size)]
 
 
+def placed_values(name: str, values: Values) -> Sequence[tuple[Any, float]]:
+    """The same where placements are searched: which blocks they leave out depends on the depth and
+    on their options.
+    """
+    if ".blocks." in name or "placement" in name.split(".") or name.rpartition(".")[2] == "depth":
+        return all_values(name, values)
+    return shape_values(name, values)
+
+
+def parameter_values(name: str, values: Values) -> Sequence[tuple[Any, float]]:
+    """All values of what decides which parameters exist where placements are searched: of the
+    choices of single blocks one with a shortcut, if there is any.
+    """
+    if ".blocks." in name:
+        kinds = [item for item in values.items if item != "none"]
+        return [((kinds or values.items)[0], values.size)]
+    return placed_values(name, values)
+
+
 def stage_form_values(index: int, name: str, values: Values) -> Sequence[tuple[Any, float]]:
     """All values of what gives one stage its form; others keep theirs, strides are the largest."""
     key = name.rpartition(".")[2]
     if key == "stride":
         return [(max(values.items), 1)]
     elsewhere = name.startswith("stages.") and not name.startswith(f"stages.{index}.")
-    if elsewhere or key in ("depth", "shortcut", "transition", "activation_order", "activation"):
+    kept = ("depth", "shortcut", "transition", "activation_order", "activation")
+    if elsewhere or key in kept or "placement" in name.split("."):
         return [(values.items[0], 1)]
     return all_values(name, values)

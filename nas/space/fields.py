@@ -5,7 +5,7 @@ Types that depend on what is registered are made when the schema is built, at it
 
 import inspect
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
 from pydantic import (
@@ -143,9 +143,11 @@ def one_of(names: Names, only: Callable[[], Iterable[str]] | None = None) -> Def
     return Deferred(lambda: Literal[tuple(only() if only else names)], names, only)
 
 
-def component(registry: Registry[Any]) -> Deferred:
-    """A registered name, alone or with options, or a choice of such."""
-    return Deferred(lambda: component_type(registry), registry)
+def component(registry: Registry[Any], *, short: bool = False) -> Deferred:
+    """A registered name, alone or with options, or a choice of such; with `short` the value of the
+    first option may stand in place of all options.
+    """
+    return Deferred(lambda: component_type(registry, short), registry)
 
 
 def fixed_component(registry: Registry[Any]) -> Deferred:
@@ -212,9 +214,9 @@ class Options(StrictSection):
 
 
 @cache
-def component_type(registry: Registry[Any]) -> Any:
+def component_type(registry: Registry[Any], short: bool = False) -> Any:
     """The type of a registered name with its options, or of a choice of such."""
-    one = one_component_type(registry)
+    one = one_component_type(registry, short=short)
 
     def form_of_all(value: Any) -> str:
         return "choice" if isinstance(value, list) else "one"
@@ -226,7 +228,9 @@ def component_type(registry: Registry[Any]) -> Any:
     ]
 
 
-def one_component_type(registry: Registry[Any], *, searched: bool = True) -> Any:
+def one_component_type(
+    registry: Registry[Any], *, searched: bool = True, short: bool = False
+) -> Any:
     """The type of a registered name with its options."""
     models = {key: option_model(registry, key, searched=searched) for key in registry}
     options: dict[str, Any] = {
@@ -243,7 +247,8 @@ def one_component_type(registry: Registry[Any], *, searched: bool = True) -> Any
         Annotated[plain, Tag("value")] | Annotated[with_options, Tag("options")],
         Discriminator(form),
         BeforeValidator(name_as_key),
-        WithNameKey(registry, models),
+        BeforeValidator(partial(first_option, registry) if short else unchanged),
+        WithNameKey(registry, models, short=short),
     ]
 
 
@@ -265,19 +270,48 @@ def distinct_parts(values: list[Any]) -> list[Any]:
 
 
 class WithNameKey:
-    """Tells the JSON Schema of a part that `{name: sgd, lr: 0.1}` may stand for it too."""
+    """Tells the JSON Schema of a part that `{name: sgd, lr: 0.1}` may stand for it too, and with
+    `short` that `{every: 2}` may stand for `{every: {step: 2}}`.
+    """
 
-    def __init__(self, registry: Registry[Any], models: dict[str, Any]) -> None:
+    def __init__(
+        self, registry: Registry[Any], models: dict[str, Any], *, short: bool = False
+    ) -> None:
         self.registry = registry
         self.models = models
+        self.short = short
 
     def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
         forms = [handler(core)]
         for key, model in self.models.items():
+            first = next(iter(model.model_fields.values()), None)
+            if self.short and first is not None:
+                alone: Any = (first.annotation, first)
+                only = create_model(f"{key} alone", __base__=Options, **{key: alone})
+                forms.append(handler(only.__pydantic_core_schema__))
             name: Any = (Literal[key], Field(description=self.registry.description(key)))
             flat = create_model(f"{key} by name", __base__=model, name=name)
             forms.append(handler(flat.__pydantic_core_schema__))
         return {"anyOf": forms}
+
+
+def first_option(registry: Registry[Any], value: Any) -> Any:
+    """`{every: 2}` read as `{every: {step: 2}}`: a value in place of options is that of the first
+    one, where a part has any.
+    """
+    if not isinstance(value, dict) or len(value) != 1:
+        return value
+    ((key, given),) = value.items()
+    names = list(registry.options(key)) if isinstance(key, str) and key in registry else []
+    is_range = isinstance(given, dict) and "low" in given and "low" not in names
+    if not names or given is None or (isinstance(given, dict) and not is_range):
+        return value
+    return {key: {names[0]: given}}
+
+
+def unchanged(value: Any) -> Any:
+    """The value."""
+    return value
 
 
 def name_as_key(value: Any) -> Any:

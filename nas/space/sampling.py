@@ -2,12 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from nas.common.registry import Registry
-from nas.model.architecture import Architecture, Named, Stage, takes_transition
+from nas.model.architecture import (
+    Architecture,
+    Named,
+    Stage,
+    changes_shape,
+    masked,
+    takes_transition,
+    with_shortcuts,
+)
 from nas.model.blocks import BLOCKS, NORMS, STEMS
 from nas.model.joins import JOINS
+from nas.model.placements import PLACEMENTS, Mask, mask_of
 from nas.space.fields import Options, Range, component_name
 from nas.space.schema import ArchitectureSection, StageSection, TrainingSection
 from nas.training.candidate import OPTIMIZERS, Training
@@ -74,13 +84,17 @@ class SharedKeys:
     def draw(
         self, stage: StageSection, index: int, key: str, how: Callable[[str, Any], Any]
     ) -> Any:
-        """The value of a stage's key."""
+        """The value of a stage's key, the same however often it is asked for."""
         own = getattr(stage, key)
-        if own is not None:
-            return how(f"stages.{index}.{key}", own)
-        if key not in self.drawn:
-            self.drawn[key] = how(key, getattr(self.shared, key))
-        return self.drawn[key]
+        name = key if own is None else f"stages.{index}.{key}"
+        if name not in self.drawn:
+            self.drawn[name] = how(name, getattr(self.shared, key) if own is None else own)
+        return self.drawn[name]
+
+    def given(self, stage: StageSection, key: str) -> Any:
+        """What is written for a stage's key."""
+        own = getattr(stage, key)
+        return getattr(self.shared, key) if own is None else own
 
 
 def draw_architecture(
@@ -92,9 +106,10 @@ def draw_architecture(
     norm = draw_component(trial, "norm", section.norm, NORMS)
     activation = draw(trial, "activation", section.activation)
     shared, stages = SharedKeys(section), []
+    masks = draw_masks(trial, shared, section.stages)
     in_channels = stem.arguments["width"]
     for index, stage in enumerate(section.stages):
-        stages.append(draw_stage(trial, shared, stage, index, in_channels))
+        stages.append(draw_stage(trial, shared, stage, index, in_channels, masks[index]))
         in_channels = stages[-1].width
     if not stem.arguments["width"]:
         stem = Named.of(stem.name, **stem.arguments | {"width": stages[0].width})
@@ -109,13 +124,51 @@ def draw_architecture(
     )
 
 
+#: the mask of a stage in which every block has its shortcut, of whatever depth
+ALL: Mask = ()
+
+
+def draw_masks(trial: Trial, shared: SharedKeys, stages: list[StageSection]) -> list[Mask | None]:
+    """Which blocks of each stage have their shortcut; None where each has a choice of its own. A
+    placement that stages share goes through the blocks of all of them.
+    """
+
+    value = partial(draw, trial)
+
+    def placement(name: str, given: Any) -> Named:
+        return draw_component(trial, name, given, PLACEMENTS)
+
+    def masks(indices: list[int]) -> list[Mask | None]:
+        drawn = shared.draw(stages[indices[0]], indices[0], "placement", placement)
+        if drawn == Named("all"):
+            return [ALL] * len(indices)
+        depths = [shared.draw(stages[i], i, "depth", value) for i in indices]
+        mask = mask_of(drawn, sum(depths))
+        starts = [sum(depths[:number]) for number in range(len(depths))]
+        return [
+            mask if mask is None else mask[start : start + depth]
+            for start, depth in zip(starts, depths, strict=True)
+        ]
+
+    sharing = [index for index, stage in enumerate(stages) if stage.placement is None]
+    groups = [[index] for index in range(len(stages)) if index not in sharing]
+    found: dict[int, Mask | None] = {}
+    for group in sorted([*groups, sharing] if sharing else groups):
+        found |= dict(zip(group, masks(group), strict=True))
+    return [found[index] for index in range(len(stages))]
+
+
 def draw_stage(
-    trial: Trial, shared: SharedKeys, stage: StageSection, index: int, in_channels: int
+    trial: Trial,
+    shared: SharedKeys,
+    stage: StageSection,
+    index: int,
+    in_channels: int,
+    mask: Mask | None = ALL,
 ) -> Stage:
     """One stage, in its one canonical form; in_channels is 0 where the stem follows its width."""
 
-    def value(name: str, given: Any) -> Any:
-        return draw(trial, name, given)
+    value = partial(draw, trial)
 
     def component(key: str, registry: Registry[Any]) -> Named:
         def one(name: str, given: Any) -> Named:
@@ -128,23 +181,76 @@ def draw_stage(
     stride = shared.draw(stage, index, "stride", value)
     block = component("block", BLOCKS)
     depth = shared.draw(stage, index, "depth", value)
-    shortcut = shared.draw(stage, index, "shortcut", value)
     drawn = Stage(
         depth=depth,
         width=width,
         stride=stride,
         block=block,
-        shortcut=shortcut,
+        shortcut="none",
         transition="none",
     )
-    if takes_transition(drawn, in_channels or width):
+    in_channels = in_channels or width
+    if mask is None:
+        drawn = draw_each(trial, shared, stage, index, drawn, in_channels)
+    elif any(mask) or mask == ALL:
+        drawn = draw_kinds(trial, shared, stage, index, drawn, in_channels, mask)
+    return drawn if drawn.shortcut == "none" else replace(drawn, join=component("join", JOINS))
+
+
+def draw_kinds(
+    trial: Trial,
+    shared: SharedKeys,
+    stage: StageSection,
+    index: int,
+    drawn: Stage,
+    in_channels: int,
+    mask: Mask,
+) -> Stage:
+    """The stage with one kind of shortcut, and one where the shape changes, in the blocks of the
+    mask.
+    """
+    value = partial(draw, trial)
+    drawn = replace(drawn, shortcut=shared.draw(stage, index, "shortcut", value))
+    starts_without = mask != ALL and not mask[0]
+    if takes_transition(drawn, in_channels) and not starts_without:
         transition = shared.draw(stage, index, "transition", value)
-        if depth == 1:
-            shortcut = "none" if transition == "none" else "identity"
-        drawn = replace(drawn, shortcut=shortcut, transition=transition)
-    if drawn.shortcut == "none":
-        return drawn
-    return replace(drawn, join=component("join", JOINS))
+        if drawn.depth == 1:
+            drawn = replace(drawn, shortcut="none" if transition == "none" else "identity")
+        drawn = replace(drawn, transition=transition)
+    return drawn if mask == ALL else masked(drawn, mask, in_channels)
+
+
+def draw_each(
+    trial: Trial,
+    shared: SharedKeys,
+    stage: StageSection,
+    index: int,
+    drawn: Stage,
+    in_channels: int,
+) -> Stage:
+    """The stage with a shortcut drawn for each of its blocks: among the kinds where a list of them
+    is given, else that kind or none.
+    """
+
+    def choices(key: str, numbers: range) -> dict[str, list[str]]:
+        given = shared.given(stage, key)
+        choice = given if isinstance(given, list) else list(dict.fromkeys((given, "none")))
+        return {f"stages.{index}.blocks.{number}.{key}": choice for number in numbers}
+
+    changing = range(int(changes_shape(drawn.stride, in_channels, drawn.width)))
+    kinds = [
+        *suggest_each(trial, choices("transition", changing)),
+        *suggest_each(trial, choices("shortcut", range(len(changing), drawn.depth))),
+    ]
+    return with_shortcuts(drawn, kinds, in_channels)
+
+
+def suggest_each(trial: Trial, choices: dict[str, list[str]]) -> list[str]:
+    """A value for each name, one after the other where the trial does not know a shorter way."""
+    together = getattr(trial, "suggest_each", None)
+    if together and choices:
+        return list(together(choices))
+    return [draw(trial, name, choice) for name, choice in choices.items()]
 
 
 def draw_order(trial: Trial, section: ArchitectureSection, stages: list[Stage]) -> str:

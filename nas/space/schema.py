@@ -21,6 +21,7 @@ from nas.model.blocks import (
     transitions,
 )
 from nas.model.joins import JOINS
+from nas.model.placements import PLACEMENTS
 from nas.space.fields import (
     MAX_OPTION,
     StrictSection,
@@ -46,7 +47,7 @@ Stride = Annotated[Any, number(int, 1, 64)]
 Block = Annotated[Any, component(BLOCKS)]
 #: tables from which the schema is built
 REGISTRIES: tuple[Registry[Any], ...] = (
-    *(BLOCKS, ORDERS, SHORTCUTS, JOINS, STEMS, ACTIVATIONS, NORMS),
+    *(BLOCKS, ORDERS, SHORTCUTS, PLACEMENTS, JOINS, STEMS, ACTIVATIONS, NORMS),
     *(OPTIMIZERS, SCHEDULES, OBJECTIVES, SAMPLERS, PRUNERS),
 )
 
@@ -66,6 +67,8 @@ class StageSection(StrictSection):
     """What x becomes on its way past the branch, in blocks that keep its shape."""
     transition: Annotated[Any, name(SHORTCUTS, transitions)] | None = None
     """The same in the block that changes its shape, the first one of the stage."""
+    placement: Annotated[Any, component(PLACEMENTS, short=True)] | None = None
+    """Which blocks of this stage have their shortcut; those left out have none."""
     join: Annotated[Any, component(JOINS)] | None = None
     """How shortcut and branch meet."""
 
@@ -93,6 +96,9 @@ class ArchitectureSection(StrictSection):
     """What x becomes on its way past the branch, in blocks that keep its shape; none: in all."""
     transition: Annotated[Any, name(SHORTCUTS, transitions)] = "projection"
     """The same in blocks that change its shape."""
+    placement: Annotated[Any, component(PLACEMENTS, short=True)] = "all"
+    """Which blocks have their shortcut, counted through all stages without a placement of their
+    own; those left out have none."""
     join: Annotated[Any, component(JOINS)] = "add"
     """How shortcut and branch meet."""
     stages: Annotated[list[StageSection], Field(min_length=1, max_length=64)]
@@ -223,7 +229,8 @@ class SearchSection(StrictSection):
 
 def every_arm() -> list[str]:
     """What the arms of a comparison can be called."""
-    return [*same_shape(), *JOINS]
+    names = dict.fromkeys((*same_shape(), *PLACEMENTS, *JOINS))
+    return [name for name in names if name != "per_block"]
 
 
 class PayoffSection(StrictSection):
@@ -236,12 +243,15 @@ class PayoffSection(StrictSection):
     seeds: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Pairs of each comparison. Left out: the fewest that resolve an effect of two standard
     deviations of a pair with 80% probability, given the number of primary comparisons."""
-    vary: Literal["shortcut", "transition", "join", "activation_order", "block"] = "shortcut"
+    vary: Literal["shortcut", "transition", "placement", "join", "activation_order", "block"] = (
+        "shortcut"
+    )
     """The one choice in which twins differ."""
     arms: (
         Annotated[list[Annotated[str, one_of((), every_arm)]], AfterValidator(distinct)] | None
     ) = None
-    """Kinds of shortcuts, or with `vary: join` joins, that are compared; left out, all of them."""
+    """Kinds of shortcuts, or with `vary: placement` and `vary: join` placements and joins, that are
+    compared; left out, all of them, of placements all, every, first_half, last_half and none."""
     depths: Annotated[list[Blocks], AfterValidator(distinct)] | None = None
     """The ladder: blocks in every stage; left out, up to twice those of the best candidate."""
     activation_orders: (
@@ -275,7 +285,12 @@ class PayoffSection(StrictSection):
 
     @model_validator(mode="after")
     def _arms_of_what_varies(self) -> "PayoffSection":
-        kind, names = ("join", list(JOINS)) if self.vary == "join" else ("shortcut", same_shape())
+        known = {
+            "join": list(JOINS),
+            "placement": [name for name in PLACEMENTS if name != "per_block"],
+        }
+        kind = self.vary if self.vary in known else "shortcut"
+        names = known.get(kind, same_shape())
         for arm in self.arms or []:
             if arm not in names:
                 raise ValueError(f"arms: {unknown(kind, arm, names)}")

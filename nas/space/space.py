@@ -24,12 +24,17 @@ from nas.data.catalog import (
 from nas.model.architecture import LATER_STAGE_KEYS, Architecture, Named, check_blocks
 from nas.model.cost import Cost, cost
 from nas.model.layout import lay_out
+from nas.model.placements import PLACEMENTS, mask_of
 from nas.space.enumeration import (
+    CountingTrial,
+    EnumeratingTrial,
     Values,
     all_draws,
     all_values,
     coordinate_ascent,
     corner_values,
+    parameter_values,
+    placed_values,
     sample_or_all,
     shape_values,
     stage_form_values,
@@ -37,7 +42,13 @@ from nas.space.enumeration import (
 from nas.space.errors import blamed, import_named_plugins, placed, read_section
 from nas.space.fields import component_name, highest, lowest
 from nas.space.methods import PRUNERS, SAMPLERS
-from nas.space.sampling import Trial, draw_architecture, draw_training, given_component
+from nas.space.sampling import (
+    Trial,
+    draw_architecture,
+    draw_component,
+    draw_training,
+    given_component,
+)
 from nas.space.yaml import Source, bundled_spaces, find
 from nas.training.candidate import LATER_TRAINING_KEYS, Candidate, Training
 
@@ -64,6 +75,7 @@ class SearchSpace:
         self.dataset = self._read_dataset()
         self._shape = self._read_shape()
         self._check_stem()
+        self._check_placements()
         self._check_shapes()
         self._check_training()
         self._check_class_weights()
@@ -136,14 +148,17 @@ class SearchSpace:
     def parameters(self) -> dict[str, Values]:
         """Every searched parameter with its values, those that exist only sometimes included."""
         found: dict[str, Values] = {}
-        for trial, _ in sample_or_all(self.candidate, shape_values, self._most // 4):
+        branches = parameter_values if self._has_placements else shape_values
+        for trial, _ in sample_or_all(self.candidate, branches, self._most // 4):
             found |= trial.parameters
         return found
 
     def num_architectures(self) -> tuple[float, bool]:
         """The number of distinct architectures, and whether it is exact or only a lower bound."""
         seen: dict[Architecture, float] = {}
-        for count, (trial, architecture) in enumerate(all_draws(self.sample, shape_values)):
+        branches = placed_values if self._has_placements else shape_values
+        kind = CountingTrial if self._placements <= {"all", "per_block"} else EnumeratingTrial
+        for count, (trial, architecture) in enumerate(all_draws(self.sample, branches, kind)):
             seen[architecture] = max(seen.get(architecture, 0), trial.weight)
             if count >= self._most:
                 return sum(seen.values()), False
@@ -287,6 +302,18 @@ class SearchSpace:
                         "of the first stage."
                     )
 
+    def _check_placements(self) -> None:
+        """Refuse placements that do not say yes or no for each block."""
+        section = self.section.architecture
+        given: list[tuple[tuple[str | int, ...], Any]] = [((), section.placement)]
+        given += [(("stages", i), stage.placement) for i, stage in enumerate(section.stages)]
+        for place, one in given:
+            if one is not None:
+                run = partial(draw_component, name="", value=one, registry=PLACEMENTS)
+                for _, placement in sample_or_all(run, corner_values, MAX_CHECKED):
+                    with placed(self.source, ("architecture", *place, "placement")):
+                        mask_of(placement, 2)
+
     def _check_training(self) -> None:
         """Refuse warm-ups that do not end, and training sets that cannot be trained on."""
         for training in self.trainings():
@@ -346,13 +373,32 @@ class SearchSpace:
         return max(training.epochs for training in self.trainings())
 
     @property
+    def _placements(self) -> set[str]:
+        """The names of all placements that there can be."""
+        section = self.section.architecture
+        given = [section.placement, *(stage.placement or [] for stage in section.stages)]
+        return {
+            component_name(one)
+            for some in given
+            for one in (some if isinstance(some, list) else [some])
+        }
+
+    @property
+    def _has_placements(self) -> bool:
+        """Whether any block can be without the shortcut of its stage."""
+        return self._placements != {"all"}
+
+    @property
     def _most(self) -> int:
         return MAX_ENUMERATED // len(self.section.architecture.stages)
 
 
 def shallow(architecture: Architecture, num_stages: int) -> Architecture:
     """Its first stages, of two blocks at most: in more of them no other shape comes up."""
-    stages = [replace(stage, depth=min(stage.depth, 2)) for stage in architecture.stages]
+    stages = [
+        replace(stage, depth=min(stage.depth, 2), shortcuts=stage.shortcuts[:2])
+        for stage in architecture.stages
+    ]
     return replace(architecture, stages=tuple(stages[:num_stages]))
 
 

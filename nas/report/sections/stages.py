@@ -70,7 +70,8 @@ def network(blocks: Sequence[BlockRecord], stages: StageEffects) -> go.Figure:
             showlegend=False,
         )
     )
-    drawn.add_traces([_arcs(blocks, kind) for kind in dict.fromkeys(b.shortcut for b in blocks)])
+    kinds = dict.fromkeys(block.shortcut for block in blocks if block.shortcut != "none")
+    drawn.add_traces([_arcs(blocks, kind) for kind in kinds])
     drawn.update_yaxes(visible=False, range=[-0.75, 1.75], fixedrange=True)
     drawn.update_xaxes(showgrid=False, range=[0.3, len(blocks) + 0.7], tickformat="d")
     return drawn.update_layout(
