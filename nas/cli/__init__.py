@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from nas.cli.answers import analyse, verdict
+from nas.cli.answers import analyse, compare, verdict
 from nas.cli.help import HELP, summary
 from nas.cli.looks import check, dashboard, init, report, schema, status
 from nas.cli.options import Version, WithRay
@@ -41,6 +41,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     dashboard: "nas dashboard cifar --port 8080",
     export: "nas export cifar --seeds 3 --output best.py",
     payoff: "nas payoff cifar_small --seeds 6 --depths 1,3,5,9",
+    compare: "nas compare cifar cifar_other_recipe",
     analyse: "nas analyse results.csv --vary shortcut --value accuracy --seed seed",
     schema: "nas schema > spaces/schema.json",
 }

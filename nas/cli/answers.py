@@ -1,4 +1,4 @@
-"""The commands that answer for people and for scripts: verdict, analyse."""
+"""The commands that answer for people and for scripts: verdict, compare, analyse."""
 
 from typing import Annotated
 
@@ -21,6 +21,31 @@ def verdict(study: StudyName = None, storage: Storage = STORAGE, as_json: AsJSON
 
     name, found = find(storage, study)
     say(finding_json(name, found) if as_json else found.sentence)
+    raise typer.Exit(ANSWERS[found.answer])
+
+
+def compare(
+    first: Annotated[str, typer.Argument(metavar="STUDY", help="What the other is compared with.")],
+    second: Annotated[str, typer.Argument(metavar="STUDY", help="Is this one better?")],
+    smallest_effect: Annotated[
+        float, typer.Option(min=0, help="The smallest difference of interest.")
+    ] = 0.0,
+    storage: Storage = STORAGE,
+    as_json: AsJSON = False,
+) -> None:
+    """Compare two studies: is the second better? The exit status says it too."""
+    import json
+
+    from nas.report.writers.tables import jsonable
+    from nas.tables.two_studies import compare_studies
+    from nas.tables.two_studies_text import sentences
+
+    found = compare_studies(storage, first, second, smallest_effect=smallest_effect)
+    lines = sentences(found)
+    if as_json:
+        lines = [json.dumps(jsonable(vars(found) | {"sentence": lines[0]}), indent=1)]
+    for line in lines:
+        say(line)
     raise typer.Exit(ANSWERS[found.answer])
 
 

@@ -78,7 +78,7 @@ def answer(
     effect: Effect, p_adjusted: float, smallest_effect: float, comparisons: int, alpha: float
 ) -> Answer:
     """The answer for one effect, its p corrected already."""
-    word = where(effect, smallest_effect)
+    word = where(effect.low, effect.high, smallest_effect)
     equal = effect.low == effect.high and effect.n < SIGN_FLIP_FROM
     enough = effect.n >= fewest_pairs(comparisons, alpha=alpha) and not equal
     if word != "undecided" and enough and p_adjusted <= alpha:
@@ -86,13 +86,13 @@ def answer(
     return Answer("undecided", p_adjusted, more_pairs(effect, smallest_effect, comparisons, alpha))
 
 
-def where(effect: Effect, smallest_effect: float) -> Word:
-    """On which side of the smallest effect the interval lies."""
-    if effect.low >= smallest_effect and effect.low > 0:
+def where(low: float, high: float, smallest_effect: float) -> Word:
+    """On which side of the smallest effect an interval lies."""
+    if low >= smallest_effect and low > 0:
         return "pays"
-    if effect.high <= -smallest_effect and effect.high < 0:
+    if high <= -smallest_effect and high < 0:
         return "costs"
-    if -smallest_effect < effect.low and effect.high < smallest_effect:
+    if -smallest_effect < low and high < smallest_effect:
         return "no difference"
     return "undecided"
 

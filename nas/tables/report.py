@@ -78,7 +78,7 @@ def sections(found: Analysis) -> list[Section]:
 def effects_table(found: Analysis) -> Table:
     """One row for each comparison."""
     by = found.question.by
-    digits = digits_of(one.effect for one in found.comparisons)
+    digits = digits_of((one.effect.low, one.effect.high) for one in found.comparisons)
     head = (
         *([by] if by else []),
         *(found.question.vary, "against", "pairs", units_head(found), "difference"),
@@ -122,7 +122,7 @@ def answer_cell(one: Comparison) -> str:
 def hurdle_table(found: Analysis) -> Table:
     """How many runs of each arm train, and the difference if both do."""
     by = found.question.by
-    digits = digits_of(one.effect for one in found.comparisons)
+    digits = digits_of((one.effect.low, one.effect.high) for one in found.comparisons)
     head = (
         *([by] if by else []),
         *(found.question.vary, "against", "pairs", "train", "train, against", "pairs both train"),

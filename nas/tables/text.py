@@ -30,7 +30,7 @@ TOLD = 12
 
 def verdict(found: Analysis) -> list[str]:
     """Sentences: every comparison, what a pair and a unit are, and what was left out."""
-    digits = digits_of(one.effect for one in found.comparisons)
+    digits = digits_of((one.effect.low, one.effect.high) for one in found.comparisons)
     rows = [compared(found, one, digits) for one in found.comparisons]
     rest = len(rows) - TOLD
     beyond = [f"{counted(rest, 'more comparison')} stand in the table."] if rest > 0 else []
@@ -56,9 +56,9 @@ def summary(found: Analysis) -> list[str]:
     ]
 
 
-def digits_of(effects: Iterable[Effect]) -> int:
+def digits_of(intervals: Iterable[tuple[float, float]]) -> int:
     """Digits after the point that show two of the narrowest interval."""
-    widths = [one.high - one.low for one in effects if 0 < one.high - one.low < math.inf]
+    widths = [high - low for low, high in intervals if 0 < high - low < math.inf]
     if not widths:
         return 2
     return max(0, min(6, 1 - math.floor(math.log10(min(widths) / 2))))
