@@ -13,7 +13,7 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import TrialState, create_trial
 from optuna_dashboard import wsgi
-from test_halving import PAUSING
+from test_search_asha import PAUSING
 
 from nas.common.paths import checkpoint_file, study_folder
 from nas.export.retrain import export

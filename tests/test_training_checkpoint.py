@@ -89,7 +89,7 @@ import sys
 from pathlib import Path
 import torch
 sys.path.insert(0, sys.argv[1])
-from test_checkpoint import run, stopped_after
+from test_training_checkpoint import run, stopped_after
 from nas.training import checkpoint
 
 checkpoint.CHECKPOINT_SECONDS = 0.0
