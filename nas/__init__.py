@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nas.search.run import search as search
     from nas.space.space import SearchSpace as SearchSpace
 
+__version__ = "0.2.0"
 #: public name -> module; loaded when first used, so that the command line starts at once
 HOMES = {
     "Architecture": "nas.model.architecture",
@@ -22,7 +23,7 @@ HOMES = {
     "WorkerOptions": "nas.search.options",
     "search": "nas.search.run",
 }
-__all__ = list(HOMES)
+__all__ = ["__version__", *HOMES]
 
 
 class _Package(ModuleType):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
+import nas
 from nas.cli import app
 from nas.space.schema import PayoffSection
 from nas.space.space import SearchSpace, bundled_spaces
@@ -179,6 +180,15 @@ def test_the_tested_versions_meet_the_lower_bounds() -> None:
     for line in requirements():
         need = Requirement(line)
         assert need.specifier.contains(pinned[normal(need.name)]), line
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    """The newest version of the changelog too, with its date."""
+    assert f'\nversion = "{nas.__version__}"\n' in (ROOT / "pyproject.toml").read_text()
+    assert f"\nversion: {nas.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    headings = re.findall(r"^## \[(.+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == "Unreleased]"
+    assert re.fullmatch(re.escape(nas.__version__) + r"\] - \d{4}-\d\d-\d\d", headings[1])
 
 
 def normal(name: str) -> str:
