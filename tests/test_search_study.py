@@ -23,6 +23,7 @@ from nas.search.queue import refill_of
 from nas.search.stale_trials import HEARTBEAT_TIMEOUT, UNNAMED_TIMEOUT, StaleTrialMonitor
 from nas.search.study import create_study, for_trial, load_study, space_of
 from nas.search.trial_attributes import HEARTBEAT
+from nas.search.warm_start import warm_started
 from nas.space.methods import PRUNERS, SAMPLERS
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
@@ -198,6 +199,8 @@ def test_a_study_of_another_program_is_left_alone(backend: Any, space: Make) -> 
     theirs.optimize(lambda trial: trial.suggest_float("a", 0, 1), n_trials=1)
     with pytest.raises(StudyError, match="not made by `nas search`"):
         create_study(backend, "x", space())
+    with pytest.raises(StudyError, match="not made by `nas search`"):
+        warm_started(backend, "x", space())
     with pytest.raises(StudyError, match="not made by `nas search`"):
         space_of(load_study(backend, "x"))
     assert load_study(backend, "x").user_attrs == {}

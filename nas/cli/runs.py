@@ -180,11 +180,11 @@ def payoff(
     from nas.payoff.run import payoff as run
     from nas.payoff.run import settings_of
     from nas.search.allow_code import allow_plugins
-    from nas.search.study import load_study
+    from nas.search.study import load_own_study
     from nas.storage.open import open_storage
 
     import_modules(imports)
-    opened = load_study(open_storage(storage), study)
+    opened = load_own_study(open_storage(storage), study)
     allow_plugins(opened, trust, say)
     settings = settings_of(
         opened, {"top": top, "seeds": seeds, "depths": depths, "vary": vary and vary.value}
@@ -228,11 +228,11 @@ def export(
     weights, those of the first seed, are written beside it as .pt.
     """
     from nas.export.retrain import export as run
-    from nas.search.study import load_study
+    from nas.search.study import load_own_study
     from nas.storage.open import open_storage
 
     import_modules(imports)
-    opened = load_study(open_storage(storage), study)
+    opened = load_own_study(open_storage(storage), study)
     run(
         opened,
         trial=trial,

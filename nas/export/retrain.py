@@ -27,6 +27,7 @@ from nas.export.source import module_source
 from nas.model.network import Network
 from nas.search.allow_code import allow_plugins, code_in_storage, refuse_other_code
 from nas.search.best_trials import best_trials
+from nas.search.foreign_studies import is_ours, not_ours
 from nas.search.study import folder_name, objectives_of
 from nas.training.candidate import Candidate
 from nas.training.evaluation import accuracies
@@ -71,6 +72,8 @@ def export(
     output, folder = Path(output), study_folder(out, folder_name(study))
     if output.suffix != ".py":
         raise ExportError(f"{output} is no name of a Python file: write it as best.py.")
+    if not is_ours(study.user_attrs):
+        raise not_ours(study)
     chosen = choose(study, trial)
     allow_plugins(study, trust, say)
     place = f"trial {chosen.number} of study {study.study_name!r}"

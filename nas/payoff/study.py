@@ -12,7 +12,7 @@ from nas.common.errors import StudyError
 from nas.payoff.plan import BEYOND, FORMER, Plan, keep, keep_plan, kept_plan, make_plan
 from nas.payoff.records import run_keys_of
 from nas.search.best_trials import best_first
-from nas.search.study import FOLDER, TWINS, folder_name
+from nas.search.study import FOLDER, TWINS, folder_name, refuse_foreign
 from nas.space.enumeration import EnumeratingTrial
 from nas.space.schema import PayoffSection, current
 from nas.space.space import SearchSpace
@@ -41,6 +41,7 @@ def open_twins(
             direction="maximize",
             load_if_exists=True,
         )
+        refuse_foreign(study, "Rename or remove it: the twins go by that name.")
         hold()
         if FOLDER not in study.user_attrs:
             study.set_user_attr(FOLDER, folder_name(parent) + TWINS)

@@ -20,8 +20,8 @@ from nas.search.best_trials import pareto_front as front_of
 from nas.search.study import (
     BASELINE,
     TWINS,
-    has_study,
-    load_study,
+    has_own_study,
+    load_own_study,
     objective_names,
     search_of,
     space_of,
@@ -82,10 +82,10 @@ class StudyData:
 def gather(storage: str, name: str | None) -> StudyData:
     """Read a study and its twins. StudyError where there is no such study."""
     backend = open_storage(storage)
-    study = load_study(backend, name)
+    study = load_own_study(backend, name)
     attrs = study.user_attrs
     if beside := search_of(attrs):
-        study = load_study(backend, beside)
+        study = load_own_study(backend, beside)
         attrs = study.user_attrs
     _warn_of_missing_plugins(study)
     rows = read_rows(trials_of(study, UNSEEN, BRIEF))
@@ -119,7 +119,7 @@ def _warn_of_missing_plugins(study: Study) -> None:
 
 def _read_baseline(backend: BaseStorage, name: str) -> list[Row]:
     """The trials of random search beside a study; none where it was not run."""
-    if not has_study(backend, name + BASELINE):
+    if not has_own_study(backend, name + BASELINE):
         return []
     beside = optuna.load_study(study_name=name + BASELINE, storage=backend)
     return read_rows(trials_of(beside, UNSEEN, BRIEF))
@@ -127,7 +127,7 @@ def _read_baseline(backend: BaseStorage, name: str) -> list[Row]:
 
 def _read_twins(backend: BaseStorage, name: str) -> tuple[dict[int, Row], Payoff | None, list[str]]:
     """Rows, analysis and verdict of the twins; nothing where there are none."""
-    if not has_study(backend, name + TWINS):
+    if not has_own_study(backend, name + TWINS):
         return {}, None, []
     study = optuna.load_study(study_name=name + TWINS, storage=backend)
     trials = trials_of(study, UNSEEN_OF_TWINS, BRIEF_OF_TWINS)

@@ -12,7 +12,14 @@ from nas.report.trial_rows import read_rows
 from nas.search.best_trials import best_trials
 from nas.search.coordinator import Outcome
 from nas.search.progress import described
-from nas.search.study import BASELINE, TWINS, has_study, load_study, objectives_of, search_of
+from nas.search.study import (
+    BASELINE,
+    TWINS,
+    has_own_study,
+    load_own_study,
+    objectives_of,
+    search_of,
+)
 from nas.search.trial_attributes import (
     CAUSE,
     PAUSED,
@@ -34,12 +41,12 @@ BESIDE = {BASELINE: "random search", TWINS: "twins"}
 def status_lines(storage: str, name: str | None) -> list[str]:
     """How far a study is and what is best so far."""
     backend = open_storage(storage)
-    study = load_study(backend, name)
+    study = load_own_study(backend, name)
     every = trials_of(study, only=TOLD)
     lines = [f"study {study.study_name} in {hidden(storage)}", *counts_lines(every)]
     for ending, what in BESIDE.items():
-        if has_study(backend, study.study_name + ending):
-            beside = load_study(backend, study.study_name + ending)
+        if has_own_study(backend, study.study_name + ending):
+            beside = load_own_study(backend, study.study_name + ending)
             first, *others = counts_lines(trials_of(beside, only=TOLD))
             lines += [f"  {what}: {first.strip()}", *others]
     objectives = objectives_of(study)

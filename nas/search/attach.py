@@ -19,7 +19,7 @@ from nas.search.progress import Progress, lasting_console
 from nas.search.queue import Refill
 from nas.search.run import run_study
 from nas.search.session import Session
-from nas.search.study import NUM_TRIALS, TWINS, load_study, space_of
+from nas.search.study import NUM_TRIALS, TWINS, load_own_study, space_of
 from nas.search.worker import WorkerSpec
 from nas.storage.url import hidden
 
@@ -41,7 +41,7 @@ def attach(
     This process fills the queue as well, so the one that started the study may be gone.
     """
     session = Session(options or WorkerOptions(), console or lasting_console())
-    study = load_study(session.storage, name)
+    study = load_own_study(session.storage, name)
     name = study.study_name
     allowed = code_in_storage(study, session.options.trust, session.log)
     space = space_of(study)
@@ -71,7 +71,7 @@ def _attach_to_twins(
         if time.monotonic() > start + IDLE_TIMEOUT:
             return outcome
         time.sleep(POLL)
-    twins = load_study(session.storage, name)
+    twins = load_own_study(session.storage, name)
     allowed = code_in_storage(twins, session.options.trust, session.log, spec.allowed_code)
     spec = replace(spec, study=name, allowed_code=allowed)
     left = None if deadline is None else max(1.0, deadline - time.monotonic())

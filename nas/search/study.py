@@ -10,7 +10,9 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.study import Study
 
-from nas.common.errors import StudyError
+from nas.common.errors import StudyError, shown
+from nas.common.waiting import log_warning
+from nas.search.foreign_studies import is_ours, not_ours
 from nas.search.pruners.registry import pruner_of
 from nas.search.samplers.registry import sampler_of
 from nas.space.space import SearchSpace, differences
@@ -53,8 +55,7 @@ def _create(storage: BaseStorage, name: str, space: SearchSpace) -> Study:
     }
     _refuse_later_format(study)
     if "space" not in study.user_attrs:
-        if study.get_trials(deepcopy=False):
-            raise _not_ours(study)
+        refuse_foreign(study)
         study.set_user_attr("format", FORMAT)
         for key, value in identity.items():
             study.set_user_attr(key, value)
@@ -113,7 +114,7 @@ def _refuse_changes(study: Study, identity: dict[str, Any], space: SearchSpace) 
 
 
 def load_study(storage: BaseStorage, name: str | None) -> Study:
-    """An existing study; without a name the newest one."""
+    """An existing study, whoever made it; without a name the newest search."""
     if name is None or not has_study(storage, name):
         names = optuna.get_all_study_names(storage)
         if not names:
@@ -122,6 +123,27 @@ def load_study(storage: BaseStorage, name: str | None) -> Study:
     if not has_study(storage, name):
         raise StudyError(f"there is no study {name!r}; there is {', '.join(sorted(names))}.")
     return optuna.load_study(study_name=name, storage=storage)
+
+
+def load_own_study(storage: BaseStorage, name: str | None) -> Study:
+    """An existing study of ours; without a name the newest search."""
+    study = load_study(storage, name)
+    if not is_ours(study.user_attrs):
+        raise not_ours(study)
+    return study
+
+
+def has_own_study(storage: BaseStorage, name: str) -> bool:
+    """Whether there is a study of that name, and it is ours."""
+    return has_study(storage, name) and is_ours(
+        optuna.load_study(study_name=name, storage=storage).user_attrs
+    )
+
+
+def refuse_foreign(study: Study, way: str = "Start another one with --study NAME.") -> None:
+    """StudyError, which says a way on, for a study in which another program has begun."""
+    if not is_ours(study.user_attrs) and study.get_trials(deepcopy=False):
+        raise not_ours(study, way)
 
 
 def has_study(storage: BaseStorage, name: str) -> bool:
@@ -134,9 +156,17 @@ def has_study(storage: BaseStorage, name: str) -> bool:
 
 
 def _newest(storage: BaseStorage) -> str:
-    """The name of the search that was made last."""
+    """The name of the search that was made last; if there is none, of any study."""
     studies = sorted(storage.get_all_studies(), key=study_id_of)
-    return [*studies, *(s for s in studies if search_of(s.user_attrs) is None)][-1].study_name
+    ours = [one for one in studies if is_ours(one.user_attrs)]
+    searches = [one for one in ours if search_of(one.user_attrs) is None]
+    taken = [*studies, *ours, *searches][-1]
+    if ours and not is_ours(studies[-1].user_attrs):
+        log_warning(
+            f"This is {shown(taken.study_name)}, the newest study that `nas search` made; "
+            f"{shown(studies[-1].study_name)} is newer, and another program made it with Optuna."
+        )
+    return taken.study_name
 
 
 def search_of(attrs: Mapping[str, Any]) -> str | None:
@@ -148,16 +178,21 @@ def search_of(attrs: Mapping[str, Any]) -> str | None:
 def space_of(study: Study) -> SearchSpace:
     """The space a study was made from."""
     attrs = study.user_attrs
+    if not is_ours(attrs):
+        raise not_ours(study)
     if not isinstance(attrs.get("space"), str):
-        raise _not_ours(study)
+        raise StudyError(
+            f"study {study.study_name!r} holds no search space that can be read: it is damaged, or "
+            "not all of it was written."
+        )
     _refuse_later_format(study)
     return SearchSpace.parse(Source(attrs.get("space_file", "space"), attrs["space"]))
 
 
 def objectives_of(study: Study) -> list[str]:
     """What a search optimises; its space need not be readable any more. Twins optimise nothing."""
-    if "space" not in study.user_attrs:
-        raise _not_ours(study)
+    if not is_ours(study.user_attrs):
+        raise not_ours(study)
     return objective_names(study)
 
 
@@ -177,13 +212,6 @@ def _refuse_later_format(study: Study) -> None:
             f"study {study.study_name!r} was made by a later version of nas (format {version!r}, "
             f"this one knows {FORMAT}). Update nas, or start another study with --study NAME."
         )
-
-
-def _not_ours(study: Study) -> StudyError:
-    """What is wrong with a study of another program."""
-    return StudyError(
-        f"study {study.study_name!r} was not made by `nas search`: take another with --study NAME."
-    )
 
 
 def for_trial(storage: BaseStorage, name: str, space: SearchSpace, number: int) -> Study:

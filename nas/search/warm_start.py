@@ -9,7 +9,7 @@ from optuna.study import Study
 from optuna.trial import FixedTrial, FrozenTrial
 
 from nas.common.errors import StudyError
-from nas.search.study import create_study
+from nas.search.study import create_study, refuse_foreign
 from nas.search.trial_attributes import DONE, REUSED_FROM, WORKER
 from nas.space.space import SearchSpace
 from nas.storage.locks import locked
@@ -34,6 +34,7 @@ def warm_started(storage: BaseStorage, name: str, space: SearchSpace) -> str:
         number += 1
         name = f"{earlier[0].study_name}-{number}"
     if earlier:
+        refuse_foreign(earlier[0])
         _refuse_other_objectives(earlier[0], space)
         new = create_study(storage, name, space)
         _import_trials(storage, earlier, new, space)
