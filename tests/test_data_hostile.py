@@ -279,6 +279,24 @@ def test_members_stay_in_their_folder(name: str, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["inside"]
 
 
+def test_an_archive_that_unpacks_to_gigabytes_is_refused(tmp_path: Path) -> None:
+    """In the content of a member, and in the head of one, which tarfile reads at once."""
+    (tmp_path / "inside").mkdir()
+    for kind in (tarfile.REGTYPE, tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME):
+        info = named("data/zeros", kind)
+        info.size = 2**30
+        archive = tmp_path / "inside" / "a.tar.gz"
+        with gzip.open(archive, "wb", compresslevel=1) as out:
+            out.write(info.tobuf(tarfile.GNU_FORMAT))
+            for _ in range(2**30 // 2**24):
+                out.write(bytes(2**24))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(DataError, match="larger than any archive that is known"):
+            unpack(archive, "data")
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000, "KiB"
+        assert [path.name for path in archive.parent.iterdir()] == ["a.tar.gz"]
+
+
 # Folders
 
 

@@ -1,19 +1,20 @@
 """Databases with rows that cannot be read: the trial is named and left out, all else goes on."""
 
+import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
 from nas.common.errors import StudyError
 from nas.report.build import write_report
 from nas.report.status import status_lines
 from nas.search.lease import acquire
 from nas.search.queue import refill_of
-from nas.search.study import load_study
+from nas.search.study import create_study, load_study
 from nas.space.space import SearchSpace
 from nas.storage.bulk_read import trials_of
 from nas.storage.open import open_storage
@@ -29,6 +30,7 @@ DAMAGE = {
     "state": "update trials set state='NOPE'",
     "date": "update trials set datetime_start='yesterday'",
     "value": "update trial_values set value='many'",
+    "number": "update trials set number='many'",
     "reported value": "update trial_intermediate_values set intermediate_value='many'",
 }
 
@@ -56,7 +58,7 @@ def test_a_damaged_trial_is_named_and_left_out(
         assert [trial.number for trial in study.get_trials(deepcopy=False)] == [0, 2]
         assert [trial.number for trial in study.trials] == [0, 2]
     assert len(logged) == 1, "it is named once"
-    assert logged[0].startswith("Trial 1 cannot be read and is left out (")
+    assert re.match("Trial (1|many) cannot be read and is left out", logged[0])
     assert [trial.number for trial in trials_of(study)] in ([0, 2], [0, 1, 2])
     assert study.get_trials(states=(TrialState.RUNNING,)) == []
     # another trial takes its place
@@ -82,3 +84,42 @@ def test_a_study_that_was_deleted_is_no_damage(
         connection.execute("delete from studies")
     with pytest.raises(StudyError, match="somebody deleted it"):
         study.get_trials(deepcopy=False)
+
+
+#: what is done to a study itself
+STUDY_DAMAGE = [
+    "update study_directions set direction='WAITING'",
+    "update study_user_attributes set value_json='{' where key='space'",
+    "insert into study_system_attributes values (99, 1, 'x', '{')",
+]
+
+
+@pytest.mark.parametrize("change", STUDY_DAMAGE)
+@pytest.mark.filterwarnings("ignore::nas.common.errors.NasWarning")
+def test_a_damaged_study_is_a_sentence(
+    change: str, space: Callable[..., SearchSpace], fast: Path
+) -> None:
+    url = f"sqlite:///{fast}/nas.db"
+    create_study(open_storage(url, create=True), "study", space()).add_trial(create_trial(value=1))
+    with sqlite3.connect(fast / "nas.db") as connection:
+        assert connection.execute(change).rowcount
+    for look in (status_lines, write_report):
+        for name in ("study", None):
+            try:
+                look(url, name)
+            except StudyError as error:
+                told = str(error)
+                assert told.startswith("a study in this storage is damaged (")  # noqa: PT017
+
+
+def test_values_that_are_more_than_the_objectives_are_no_best_trial(
+    space: Callable[..., SearchSpace], fast: Path
+) -> None:
+    url = f"sqlite:///{fast}/nas.db"
+    study = create_study(open_storage(url, create=True), "study", space())
+    for value in (1, 2):
+        study.add_trial(create_trial(value=value))
+    with sqlite3.connect(fast / "nas.db") as connection:
+        connection.execute("insert into trial_values values (99, 2, 1, 0.5, 'FINITE')")
+    assert "best: trial 0" in status_lines(url, None)[-1]
+    assert write_report(url, None, fast / "out")

@@ -25,8 +25,9 @@ def pareto_front(trials: Iterable[FrozenTrial], signs: Signs) -> list[FrozenTria
     """The trials that no other one dominates, best first by the first objective. Of equal trials
     the earliest counts, so a single objective has one best trial."""
     front: list[FrozenTrial] = []
+    whole = [trial for trial in trials if len(trial.values or ()) == len(signs)]
     # by falling objectives no later one dominates an earlier one
-    for trial in sorted(trials, key=lambda one: _descending(one, signs)):
+    for trial in sorted(whole, key=lambda one: _descending(one, signs)):
         if not any(_dominates(other, trial, signs) for other in front):
             front.append(trial)
     return front
@@ -46,8 +47,10 @@ def best_first(study: Study) -> list[FrozenTrial]:
 
 
 def complete_trials(study: Study) -> list[FrozenTrial]:
-    """The trials of a study that were trained to their end."""
-    return [trial for trial in study.get_trials(deepcopy=False) if is_complete(trial)]
+    """The trials of a study that were trained to their end, with a value for each objective."""
+    count = len(study.directions)
+    trials = study.get_trials(deepcopy=False)
+    return [one for one in trials if is_complete(one) and len(one.values or ()) == count]
 
 
 def signs_of(study: Study) -> list[int]:

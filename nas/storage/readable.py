@@ -32,7 +32,7 @@ class ReadableTrials:
         return [trial for trial in found if trial is not None]
 
     def sound(self, trials: Iterable[FrozenTrial], log: Log) -> list[FrozenTrial]:
-        """The trials whose values are numbers."""
+        """The trials whose values are numbers, and who have a number themselves."""
         return [trial for trial in trials if is_sound(trial) or self._leave_out(trial, log)]
 
     def _read_one(
@@ -65,6 +65,6 @@ class ReadableTrials:
 
 
 def is_sound(trial: FrozenTrial) -> bool:
-    """Whether the values of a trial are numbers."""
-    values = [*(trial.values or ()), *trial.intermediate_values.values()]
+    """Whether the values of a trial and its own number are numbers."""
+    values = [trial.number, *(trial.values or ()), *trial.intermediate_values.values()]
     return all(isinstance(value, (int, float)) for value in values)

@@ -2,12 +2,13 @@
 
 import copy
 from collections.abc import Callable, Container
+from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
 from optuna.storages import BaseStorage, RDBStorage, get_storage
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.common.errors import StudyError
+from nas.common.errors import StudyError, first_line
 from nas.common.waiting import Log, log_warning, no_log
 from nas.storage.delegate import DelegatingStorage
 from nas.storage.readable import DAMAGE, ReadableTrials
@@ -18,6 +19,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 #: seconds a lock is waited for when nobody waits any more
 LAST_LOCK_TIMEOUT = 10.0
+#: calls that read what is known of a study besides its trials
+READS_OF_STUDIES = ("get_all_studies", "get_study_name_from_id", "get_study_directions")
+READS_OF_STUDIES += ("get_study_user_attrs", "get_study_system_attrs")
 #: calls that look for something that need not be there
 LOOK_UPS = ("get_study_id_from_name", "get_trial_id_from_study_id_trial_number")
 
@@ -28,6 +32,10 @@ class RecordGoneError(StudyError, KeyError):
 
     def __str__(self) -> str:  # KeyError quotes its text
         return "the study is not there any more: somebody deleted it, as the dashboard can."
+
+
+class DamagedStudyError(StudyError):
+    """What a storage holds of a study, besides its trials, cannot be read."""
 
 
 class RetryStorage(DelegatingStorage):
@@ -72,12 +80,8 @@ class RetryStorage(DelegatingStorage):
         """RecordGoneError if the study is not there. Its attributes are read, as Optuna keeps its
         name in memory; they may be damaged.
         """
-        try:
+        with suppress(DamagedStudyError):
             self.get_study_system_attrs(study_id)
-        except StudyError:
-            raise
-        except DAMAGE:
-            return
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"log": log_warning}  # another process has an output of its own
@@ -107,6 +111,16 @@ class RetryStorage(DelegatingStorage):
             if method.__name__ in LOOK_UPS:
                 raise
             raise RecordGoneError from error
+        except StudyError:
+            raise
+        except DAMAGE as error:
+            if method.__name__ not in READS_OF_STUDIES:
+                raise
+            raise DamagedStudyError(
+                f"a study in this storage is damaged ({type(error).__name__}: "
+                f"{first_line(error)[:200]}): name another one, or take it out with `optuna "
+                "delete-study`."
+            ) from error
 
 
 def stop_retrying(storage: BaseStorage) -> None:
