@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from experiments.fuzz import judge, mutations  # noqa: E402
+from experiments.fuzz import files, judge, mutations, studies  # noqa: E402
 from experiments.fuzz.candidates import CANDIDATES  # noqa: E402
 from nas.space.space import SearchSpace  # noqa: E402
 
@@ -48,6 +49,47 @@ def test_mutated_settings_are_buildable_or_refused_with_their_key(
 @given(mutations.stored(CANDIDATES))
 def test_a_mutated_candidate_is_buildable_or_refused(text: str) -> None:
     judge.check_stored(text)
+
+
+@pytest.fixture(scope="module")
+def good_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("good") / "good.db"
+    studies.make_database(path)
+    return path
+
+
+@hypothesis.settings(examples, max_examples=6)
+@given(studies.changes())
+@pytest.mark.filterwarnings("ignore")
+def test_a_damaged_study_is_told_or_left_out(
+    good_database: Path, done: list[tuple[Any, ...]]
+) -> None:
+    studies.check_study(good_database, done)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_good_study_is_accepted(good_database: Path) -> None:
+    assert studies.check_study(good_database, []).outcome == "accepted"
+
+
+FILES = {
+    "npz": (files.npz(), files.check_npz),
+    "folders": (files.folders(), files.check_folder),
+    "archives": (files.archives(), files.check_archive),
+    "batches": (files.batches(), files.check_batch),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_damaged_files_are_pictures_or_refused(kind: str) -> None:
+    inputs, check = FILES[kind]
+
+    @examples
+    @given(inputs)
+    def one(value: Any) -> None:
+        check(value)
+
+    one()
 
 
 def test_both_ends_are_reached() -> None:

@@ -5,6 +5,7 @@ A quarter of an hour of one core at the default size. Exit status 1 where anythi
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,39 +21,60 @@ import hypothesis
 from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 
-from experiments.fuzz import judge, mutations
+from experiments.fuzz import files, judge, mutations, studies
 from experiments.fuzz.candidates import CANDIDATES
 
 #: share of the mutations
-SHARES = {"spaces": 0.5, "settings": 0.2, "stored candidates": 0.3}
+SHARES = {
+    "spaces": 0.3,
+    "settings": 0.15,
+    "stored candidates": 0.15,
+    "studies": 0.1,
+    "npz": 0.12,
+    "folders": 0.08,
+    "archives": 0.06,
+    "pickled batches": 0.04,
+}
 
 
 def main() -> None:
     """Fuzz in this process, then through the command line, and write the result."""
-    parser = argparse.ArgumentParser(description="Mutations of spaces, settings and candidates.")
+    parser = argparse.ArgumentParser(description="Mutations of all that people may be sent.")
     parser.add_argument("--mutations", type=int, default=20_000)
     parser.add_argument("--commands", type=int, default=300, help="through real processes")
+    parser.add_argument("--kinds", nargs="+", choices=SHARES, default=list(SHARES))
+    parser.add_argument("--minutes", type=float, default=600.0, help="the most for each kind")
     parser.add_argument("--seed", type=int, default=0)
     size = parser.parse_args()
     target = Path(__file__).with_name("result.json")
+    kinds, seconds = json.loads(target.read_text(encoding="utf-8"))["kinds"], 60 * size.minutes
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        found = {
-            kind: fuzz(*KINDS[kind], round(share * size.mutations), size.seed)
-            for kind, share in SHARES.items()
-        }
-        peak = judge.peak_bytes()
-        found["spaces by command"] = fuzz(mutations.spaces(), command, size.commands, size.seed + 1)
-    result = {"seed": size.seed, "peak_mebibytes": peak // 2**20, "kinds": found}
-    target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        for kind in size.kinds:
+            count = round(SHARES[kind] * size.mutations)
+            kinds[kind] = fuzz(*KINDS[kind], count, size.seed, seconds)
+            kinds[kind]["peak_mebibytes"] = judge.peak_bytes() // 2**20
+        if size.commands:
+            spaces = mutations.spaces()
+            kinds["spaces by command"] = fuzz(spaces, command, size.commands, size.seed + 1)
+    target.write_text(json.dumps({"kinds": kinds}, indent=1) + "\n", encoding="utf-8")
     print(target.read_text(encoding="utf-8"))
-    sys.exit(any(one["broken"] for one in found.values()))
+    sys.exit(any(one["broken"] for one in kinds.values()))
+
+
+class TimeIsUpError(BaseException):
+    """Ends the mutations of a kind."""
 
 
 def fuzz(
-    inputs: st.SearchStrategy[Any], check: Callable[[Any], judge.Verdict], count: int, seed: int
+    inputs: st.SearchStrategy[Any],
+    check: Callable[[Any], judge.Verdict],
+    count: int,
+    seed: int,
+    most_seconds: float = math.inf,
 ) -> dict[str, Any]:
     """Judge so many inputs; what broke a bar is counted by its error, with an example."""
+    end = time.monotonic() + most_seconds
     outcomes: Counter[str] = Counter()
     broken: dict[str, str] = {}
     slowest = 0.0
@@ -67,6 +90,8 @@ def fuzz(
     @hypothesis.given(inputs)
     def one(value: Any) -> None:
         nonlocal slowest
+        if time.monotonic() > end:
+            raise TimeIsUpError
         try:
             verdict = check(value)
         except Exception as error:  # every kind of fault is what is looked for
@@ -76,8 +101,10 @@ def fuzz(
             outcomes[verdict.outcome] += 1
             slowest = max(slowest, verdict.seconds)
 
-    one()
+    with suppress(TimeIsUpError):
+        one()
     return {
+        "seed": seed,
         "mutations": outcomes.total(),
         **{key: outcomes[key] for key in ("accepted", "refused", "broken")},
         "slowest_seconds": round(slowest, 2),
@@ -109,6 +136,14 @@ def with_settings(given: tuple[int, list[str]]) -> judge.Verdict:
     return judge.check_space(mutations.TEXTS[index].encode(), settings)
 
 
+def check_study(done: list[tuple[Any, ...]]) -> judge.Verdict:
+    """A damaged copy of a database that is made once."""
+    good = Path.cwd() / "good.db"
+    if not good.exists():
+        studies.make_database(good)
+    return studies.check_study(good, done)
+
+
 KINDS: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], judge.Verdict]]] = {
     "spaces": (mutations.spaces(), lambda raw: judge.check_space(raw, [])),
     "settings": (
@@ -119,6 +154,11 @@ KINDS: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], judge.Verdict]]] 
         with_settings,
     ),
     "stored candidates": (mutations.stored(CANDIDATES), judge.check_stored),
+    "studies": (studies.changes(), check_study),
+    "npz": (files.npz(), files.check_npz),
+    "folders": (files.folders(), files.check_folder),
+    "archives": (files.archives(), files.check_archive),
+    "pickled batches": (files.batches(), files.check_batch),
 }
 
 
