@@ -10,16 +10,16 @@ from nas.payoff.analysis import analyse
 from nas.payoff.answers import Finding, finding
 from nas.report.payoff_schema import VERSION
 from nas.report.writers.tables import jsonable
-from nas.search.study import TWINS, has_study, load_study, search_of
+from nas.search.study import TWINS, has_own_study, load_own_study, search_of
 from nas.storage.open import open_storage
 
 
 def find(storage: str, name: str | None) -> tuple[str, Finding]:
     """The name of a search and the answer of its twins; StudyError if it has none."""
     backend = open_storage(storage)
-    study = load_study(backend, name)
+    study = load_own_study(backend, name)
     search = search_of(study.user_attrs) or study.study_name
-    if not has_study(backend, search + TWINS):
+    if not has_own_study(backend, search + TWINS):
         raise StudyError(
             f"study {search!r} has no twins, and without twins nothing is verified: train some "
             f"with `nas payoff {search}`."

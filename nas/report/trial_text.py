@@ -9,7 +9,7 @@ from nas.common.paths import STORAGE
 from nas.model.architecture import Architecture, Stage
 from nas.report.counts import WORDS
 from nas.report.trial_rows import Row, read_rows
-from nas.search.study import load_study, objective_names, search_of
+from nas.search.study import load_own_study, objective_names, search_of
 from nas.search.trial_attributes import cause_of_failure
 from nas.storage.bulk_read import trials_of
 from nas.storage.open import open_storage
@@ -30,7 +30,7 @@ NUMBERS = {
 
 def trial_lines(storage: str, name: str | None, number: int) -> list[str]:
     """A trial of a study. StudyError where there is none of that number."""
-    study = load_study(open_storage(storage), name)
+    study = load_own_study(open_storage(storage), name)
     rows = {row.number: row for row in read_rows(trials_of(study))}
     if number not in rows:
         raise StudyError(
