@@ -20,8 +20,10 @@ T = TypeVar("T")
 #: seconds a lock is waited for when nobody waits any more
 LAST_LOCK_TIMEOUT = 10.0
 #: calls that read what is known of a study besides its trials
-READS_OF_STUDIES = ("get_all_studies", "get_study_name_from_id", "get_study_directions")
-READS_OF_STUDIES += ("get_study_user_attrs", "get_study_system_attrs")
+READS_OF_STUDIES = (
+    *("get_all_studies", "get_study_name_from_id", "get_study_directions"),
+    *("get_study_user_attrs", "get_study_system_attrs"),
+)
 #: calls that look for something that need not be there
 LOOK_UPS = ("get_study_id_from_name", "get_trial_id_from_study_id_trial_number")
 
