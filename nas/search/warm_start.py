@@ -47,7 +47,10 @@ def _load(storage: BaseStorage, name: str) -> Study:
 
 
 def _is_of(study: Study, space: SearchSpace) -> bool:
-    """Whether a study was made from a space."""
+    """Whether a study was made from a space, or is what a command left that was killed while it
+    made one."""
+    if "space" not in study.user_attrs and not study.get_trials(deepcopy=False):
+        return True
     return study.user_attrs.get("space_hash") == space.hash
 
 
