@@ -1,11 +1,13 @@
 """How many workers a machine has room for, and on which GPUs they run."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from nas.common import machine as environment
-from nas.common.machine import WORKER_MEMORY, default_workers, visible_gpus
+from nas.common.machine import WORKER_MEMORY, default_workers, git_commit, visible_gpus
 
 
 @pytest.mark.parametrize(
@@ -84,3 +86,27 @@ def test_workers_by_gpus_or_cores_within_memory(
     monkeypatch.setattr(environment, "num_cores", lambda: 6)
     monkeypatch.setattr(environment, "available_memory", lambda: memory * WORKER_MEMORY)
     assert default_workers(per_gpu) == workers
+
+
+def test_the_commit_is_told_and_nothing_is_written_in_the_checkout(tmp_path: Path) -> None:
+    """Its index is somebody's own: a process killed while it wrote it would leave a lock there."""
+
+    def git(*words: str) -> str:
+        who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        run = subprocess.run(
+            ["git", *who, "-C", str(tmp_path), *words], capture_output=True, text=True, check=True
+        )
+        return run.stdout.strip()
+
+    git("init", "-q")
+    file = tmp_path / "file"
+    file.write_text("one")
+    git("add", "file")
+    git("commit", "-qm", "one")
+    commit = git("rev-parse", "--short=12", "HEAD")
+    os.utime(file, (1e9, 1e9))
+    index = (tmp_path / ".git" / "index").read_bytes()
+    assert git_commit(tmp_path) == commit
+    file.write_text("two")
+    assert git_commit(tmp_path) == f"{commit}+"
+    assert (tmp_path / ".git" / "index").read_bytes() == index

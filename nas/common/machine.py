@@ -55,8 +55,11 @@ def library_version(name: str) -> str:
 
 def git_commit(folder: Path) -> str | None:
     """The commit of the checkout a folder lies in, with a plus where files differ from it."""
-    command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=12", "--dirty=+"]
-    return _output(*command).strip() or None
+    git = ("git", "--no-optional-locks", "-C", str(folder))
+    commit = _output(*git, "describe", "--always", "--abbrev=12").strip()
+    # `describe --dirty` writes the index, and killed in it leaves a lock in the user's checkout
+    changed = commit and _output(*git, "status", "--porcelain", "--untracked-files=no")
+    return f"{commit}{'+' if changed else ''}" or None
 
 
 def _output(*command: str) -> str:
