@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,17 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.study import Study
 from optuna.trial import TrialState, create_trial
-from report_studies import candidate, make_study
+from report_studies import candidate, make_study, make_twins
 from scipy import stats
 
+from nas import statistics as st
 from nas.cli import main
 from nas.cli.output import ANSWERS
+from nas.payoff.answers import Comparison, Finding
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
 from nas.tables.read import TableError
+from nas.tables.two_payoffs import differences, gain_sentences
 from nas.tables.two_studies import Trials, architecture_of, both, difference
 from nas.tables.two_studies_text import sentences
 
@@ -192,7 +196,9 @@ def test_the_command_answers_with_its_status(
     url = f"sqlite:///{tmp_path}/nas.db"
     backend = open_storage(url, create=True)
     make_study(backend, "one", trials=30, seed=0)
-    make_study(backend, "two", trials=30, seed=1)
+    two = make_study(backend, "two", trials=30, seed=1)
+    options = {"depths": [1, 3], "seeds": 3, "top": 0, "orders": ("post_activation",)}
+    make_twins(two, **options)
 
     def told(*words: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["nas", "compare", *words, "--storage", url])
@@ -204,7 +210,58 @@ def test_the_command_answers_with_its_status(
     status, out = told("one", "two", "--json")
     read = json.loads(out)
     assert status == ANSWERS[read["answer"]]
-    assert read["first"] == "one"
+    assert (read["first"], read["gains"]) == ("one", [])
+    both_of_one = json.loads(told("two", "two", "--json")[1])["gains"]
+    assert [gain["mean"] for gain in both_of_one] == [0.0] * len(both_of_one) != []
     assert told("one", "two")[1].startswith(read["sentence"])
     status, out = told("one", "three")
     assert (status, "there is no study 'three'" in out) == (2, True)
+
+
+# Twins.
+
+
+def twins(gain: float, seed: int, name: str) -> Finding:
+    """The answer of a study whose only comparison has eight pairs."""
+    effect = st.paired_effect(np.random.default_rng(seed).normal(gain, 1.0, 8))
+    row = Comparison(
+        *("post_activation", "own", "none", "identity", [8, 56]), effect, "pays", 0.01, None
+    )
+    return Finding("pays", name, 2.0, 0, [row, replace(row, layers=[8, 32])])
+
+
+@pytest.mark.parametrize(
+    ("gain", "answer", "told"),
+    [
+        (20.0, "pays", "identity gains more over none in the second (post-activation, own rate, "),
+        (2.0, "costs", "identity gains less over none"),
+        (10.0, "no difference", "identity gains as much, within the smallest"),
+    ],
+)
+def test_gains_of_twins_are_compared_over_independent_pairs(
+    gain: float, answer: str, told: str
+) -> None:
+    first, second = twins(10.0, 1, "a"), twins(gain, 2, "b")
+    found = differences(first, replace(second, comparisons=second.comparisons[:1]))
+    (one,) = found
+    a, b = (row.comparisons[0].effect.pairs for row in (first, second))
+    low, high = stats.ttest_ind(b, a, equal_var=False).confidence_interval()
+    assert (one.low, one.high) == pytest.approx((low, high))
+    assert one.answer == answer
+    assert gain_sentences(found)[0].startswith(told)
+
+
+def test_a_script_that_tries_twenty_null_changes_keeps_half_a_one() -> None:
+    """It keeps a change if the second study is better, which is half of the 5%."""
+    drawn, kept = np.random.default_rng(3), []
+    for _ in range(30):
+        better = 0
+        for _ in range(20):
+            old, new = (
+                Trials(name, "accuracy", True, {("", "", str(i)): [v] for i, v in enumerate(s)}, [])
+                for name, s in zip("ab", drawn.normal(0.8, 0.02, (2, 6)), strict=True)
+            )
+            better += difference(old, new).answer == "pays"
+        kept.append(better)
+    assert np.mean(kept) <= 0.8
+    assert np.mean(np.array(kept) <= 1) >= 0.8

@@ -34,16 +34,15 @@ def compare(
     as_json: AsJSON = False,
 ) -> None:
     """Compare two studies: is the second better? The exit status says it too."""
-    import json
-
-    from nas.report.writers.tables import jsonable
+    from nas.storage.open import open_storage
+    from nas.tables.two_payoffs import compare_gains, gain_sentences
     from nas.tables.two_studies import compare_studies
-    from nas.tables.two_studies_text import sentences
+    from nas.tables.two_studies_text import as_text, sentences
 
-    found = compare_studies(storage, first, second, smallest_effect=smallest_effect)
-    lines = sentences(found)
-    if as_json:
-        lines = [json.dumps(jsonable(vars(found) | {"sentence": lines[0]}), indent=1)]
+    backend = open_storage(storage)
+    found = compare_studies(backend, first, second, smallest_effect=smallest_effect)
+    gains = compare_gains(backend, first, second)
+    lines = [as_text(found, gains)] if as_json else [*sentences(found), *gain_sentences(gains)]
     for line in lines:
         say(line)
     raise typer.Exit(ANSWERS[found.answer])

@@ -3,6 +3,7 @@
 import json
 
 import optuna
+from optuna.storages import BaseStorage
 
 from nas.common.errors import StudyError
 from nas.common.machine import library_version
@@ -19,14 +20,24 @@ def find(storage: str, name: str | None) -> tuple[str, Finding]:
     backend = open_storage(storage)
     study = load_own_study(backend, name)
     search = search_of(study.user_attrs) or study.study_name
-    if not has_own_study(backend, search + TWINS):
+    found = twins_finding(backend, search)
+    if found is None:
         raise StudyError(
             f"study {search!r} has no twins, and without twins nothing is verified: train some "
             f"with `nas payoff {search}`."
         )
+    return search, found
+
+
+def twins_finding(backend: BaseStorage, search: str) -> Finding | None:
+    """The answer of the twins beside a search; None if there are none, StudyError if they cannot be
+    analysed.
+    """
+    if not has_own_study(backend, search + TWINS):
+        return None
     twins = optuna.load_study(study_name=search + TWINS, storage=backend)
     try:
-        return search, finding(analyse(twins))
+        return finding(analyse(twins))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise StudyError(
             f"the twins of {search!r} cannot be analysed by this version of nas: {error!r:.200}. "

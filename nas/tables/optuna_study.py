@@ -8,6 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.report.trial_rows import brief, read_rows
 from nas.report.writers.tables import record
+from nas.search.foreign_studies import is_ours
 from nas.search.study import load_study, objective_names
 from nas.storage.bulk_read import trials_of
 from nas.storage.open import open_storage
@@ -42,7 +43,7 @@ def is_whole(trial: FrozenTrial) -> bool:
 
 def records(study: Study, trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
     """One record for each trial."""
-    if "space" in study.user_attrs:
+    if is_ours(study.user_attrs):
         names = objective_names(study)
         return [record(row, names) for row in read_rows(trials)]
     try:

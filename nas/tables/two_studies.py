@@ -18,6 +18,7 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
+from optuna.storages import BaseStorage
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 from scipy.special import stdtrit
@@ -30,7 +31,6 @@ from nas.space.methods import SAMPLERS
 from nas.statistics.answers import Word, where
 from nas.statistics.resampling import Array
 from nas.storage.bulk_read import trials_of
-from nas.storage.open import open_storage
 from nas.tables.read import TableError
 
 #: pairs from which on they are compared and not the distributions: fewer decide nothing
@@ -89,10 +89,9 @@ class Difference:
 
 
 def compare_studies(
-    storage: str, first: str, second: str, *, smallest_effect: float = 0.0
+    backend: BaseStorage, first: str, second: str, *, smallest_effect: float = 0.0
 ) -> Difference:
     """Compare two studies of a storage; TableError if they cannot be."""
-    backend = open_storage(storage)
     studies = [load_study(backend, name) for name in (first, second)]
     return difference(*both(*studies), smallest_effect=smallest_effect)
 

@@ -1,9 +1,14 @@
 """What the comparison of two studies says, in sentences."""
 
+import json
+from collections.abc import Sequence
+
 from nas.payoff.text import counted, plain_number
+from nas.report.writers.tables import jsonable
 from nas.statistics import p_words
 from nas.statistics.answers import Word
 from nas.tables.text import digits_of
+from nas.tables.two_payoffs import GainDifference
 from nas.tables.two_studies import Difference
 
 
@@ -57,3 +62,9 @@ def how(found: Difference, digits: int) -> list[str]:
         "means.",
         best,
     ]
+
+
+def as_text(found: Difference, gains: Sequence[GainDifference]) -> str:
+    """The comparison as JSON, `gains` being those of the twins."""
+    told = vars(found) | {"sentence": sentences(found)[0], "gains": gains}
+    return json.dumps(jsonable(told), allow_nan=False, indent=1)
