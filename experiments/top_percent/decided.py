@@ -128,11 +128,15 @@ def retrained(winner: Candidate) -> list[float]:
     return [result.final["val_accuracy"] for result in results]
 
 
+def recorded() -> list[dict[str, Any]]:
+    """The searches that have ended."""
+    return [json.loads(line) for line in RESULT.read_text(encoding="utf-8").splitlines()]
+
+
 def factors(epochs: int) -> None:
     """Print how each way compares with the usual script, over the seeds that both have."""
-    found = [json.loads(line) for line in RESULT.read_text(encoding="utf-8").splitlines()]
     by_way = {
-        way: {r["seed"]: r for r in found if (r["way"], r["epochs"]) == (way, epochs)}
+        way: {r["seed"]: r for r in recorded() if (r["way"], r["epochs"]) == (way, epochs)}
         for way in WAYS
     }
     print("| way | seeds | candidates an hour, times | of it time | of it epochs | winner |")
@@ -163,8 +167,9 @@ def main() -> None:
         factors(64)
         return
     epochs, *seeds = map(int, sys.argv[1:])
-    for seed in seeds:
-        for way in WAYS:
+    known = {(row["way"], row["epochs"], row["seed"]) for row in recorded()}
+    for way, seed in ((way, seed) for seed in seeds for way in WAYS):
+        if (way, epochs, seed) not in known:
             row = search(way, epochs, seed)
             with RESULT.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
