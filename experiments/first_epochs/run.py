@@ -5,8 +5,9 @@
 Trains 24 candidates on digits, each with running averages of ten steps from the start (torch's
 momentum .1) and with those of nas, which lengthen over the first 100 steps. Both trainings have the
 same weights at every step, as training uses the statistics of its batch; only the validation after
-an epoch differs. Then 500 searches with Optuna's median pruner, as `search.pruner: median` sets it
-up, are replayed on either set of curves, each over the 24 candidates in an order of its own.
+an epoch differs. Then 500 searches with Optuna's median pruner are replayed on either set of
+curves, each over the 24 candidates in an order of its own: judged from the first epoch on, and from
+the third on, as `search.pruner: median` does it with 15 epochs.
 Curves are kept in curves.jsonl; what is in it is not trained again.
 """
 
@@ -24,6 +25,7 @@ from optuna.pruners import MedianPruner
 from optuna.trial import TrialState
 from scipy.stats import spearmanr
 
+from nas.common.paths import DATA_DIR
 from nas.space.space import SearchSpace
 from nas.training import lightning
 from nas.training.candidate import Candidate
@@ -31,6 +33,8 @@ from nas.training.candidate import Candidate
 CURVES = Path(__file__).with_name("curves.jsonl")
 RESULT = Path(__file__).with_name("result.json")
 EPOCHS, REPLAYS = 15, 500
+#: the pruner of nas judges from a quarter of the epochs on
+JUDGED_FROM = (1, EPOCHS // 4)
 WAYS = ("ten steps", "lengthening")
 SPACE = Path(__file__).with_name("first_epochs.yaml")
 
@@ -49,7 +53,8 @@ def curve(one: Candidate, way: str) -> list[float]:
     """Validation accuracy after each epoch."""
     steps = 0 if way == "ten steps" else lightning.LENGTHENING_STEPS
     with patch.object(lightning, "LENGTHENING_STEPS", steps):
-        return [epoch["val_accuracy"] for epoch in lightning.train(one, seed=0).result.curve]
+        trained = lightning.train(one, seed=0, data_dir=DATA_DIR)
+    return [epoch["val_accuracy"] for epoch in trained.result.curve]
 
 
 def rows() -> list[dict[str, Any]]:
@@ -69,9 +74,9 @@ def train_missing() -> None:
                     file.write(json.dumps(named | {"way": way, "val_accuracy": found}) + "\n")
 
 
-def replay(curves: list[list[float]], order: list[int]) -> set[int]:
-    """Which of the candidates are trained to their end."""
-    pruner = MedianPruner(n_warmup_steps=max(1, EPOCHS // 4))
+def replay(curves: list[list[float]], order: list[int], first: int) -> set[int]:
+    """Which of the candidates are trained to their end; the pruner judges from epoch `first` on."""
+    pruner = MedianPruner(n_warmup_steps=first)
     study, ended = optuna.create_study(direction="maximize", pruner=pruner), set()
     for number in order:
         trial, state = study.ask(), TrialState.COMPLETE
@@ -85,20 +90,26 @@ def replay(curves: list[list[float]], order: list[int]) -> set[int]:
     return ended
 
 
-def found(own: list[dict[str, Any]]) -> dict[str, Any]:
-    """Rank agreement of early epochs with the end, and what the replays did."""
+def agreement(own: list[dict[str, Any]]) -> dict[int, float]:
+    """Rank correlation of early epochs with the last one."""
+    curves = [row["val_accuracy"] for row in own]
+    ends = [curve[-1] for curve in curves]
+    return {
+        epoch: round(float(spearmanr([curve[epoch - 1] for curve in curves], ends)[0]), 2)
+        for epoch in (1, 2, 4)
+    }
+
+
+def pruning(own: list[dict[str, Any]], first: int) -> dict[str, Any]:
+    """What the replays did: per cent of searches that found the best, and of networks pruned."""
     curves = [row["val_accuracy"] for row in own]
     best = max(range(len(own)), key=lambda number: curves[number][-1])
     ends = []
     for seed in range(REPLAYS):
         order = list(range(len(own)))
         random.Random(seed).shuffle(order)
-        ends.append(replay(curves, order))
+        ends.append(replay(curves, order, first))
     return {
-        "rank agreement with the end": {
-            epoch: round(float(spearmanr([c[epoch - 1] for c in curves], last(curves))[0]), 2)
-            for epoch in (1, 2, 4)
-        },
         "best candidate trained to its end": share(best in ended for ended in ends),
         "best value found": round(fmean(max(curves[n][-1] for n in ended) for ended in ends), 4),
         "pruned": {
@@ -114,11 +125,6 @@ def found(own: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def last(curves: list[list[float]]) -> list[float]:
-    """Accuracies after the last epoch."""
-    return [one[-1] for one in curves]
-
-
 def share(answers: Any) -> float:
     """Per cent that are true."""
     return round(100 * fmean(answers), 1)
@@ -129,7 +135,11 @@ def main() -> None:
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     train_missing()
-    result = {way: found([row for row in rows() if row["way"] == way]) for way in WAYS}
+    result = {}
+    for way in WAYS:
+        own = [row for row in rows() if row["way"] == way]
+        judged = {f"judged from epoch {first} on": pruning(own, first) for first in JUDGED_FROM}
+        result[way] = {"rank agreement with the end": agreement(own)} | judged
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))
 
