@@ -51,8 +51,8 @@ def candidates() -> Iterator[tuple[dict[str, Any], Candidate]]:
 
 def curve(one: Candidate, way: str) -> list[float]:
     """Validation accuracy after each epoch."""
-    steps = 0 if way == "ten steps" else lightning.LENGTHENING_STEPS
-    with patch.object(lightning, "LENGTHENING_STEPS", steps):
+    steps = 0 if way == "ten steps" else lightning.MOMENTUM_WARMUP_STEPS
+    with patch.object(lightning, "MOMENTUM_WARMUP_STEPS", steps):
         trained = lightning.train(one, seed=0, data_dir=DATA_DIR)
     return [epoch["val_accuracy"] for epoch in trained.result.curve]
 

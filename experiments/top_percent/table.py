@@ -1,9 +1,11 @@
 """Train every architecture of the space once from a seed, and keep its curves.
 
     NAS_DATA_DIR=... python -m experiments.top_percent.table [SEED]
+    NAS_DATA_DIR=... python -m experiments.top_percent.table again COUNT
 
 Two processes share the work, in an order of no meaning, so that a part of a table is a fair sample
-of the space. What is in the table is not trained again.
+of the space. What is in the table is not trained again; `again` trains so many of the table of seed
+0 and prints how far they are from it, writing nothing.
 """
 
 import json
@@ -14,6 +16,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from optuna.trial import FixedTrial
@@ -62,8 +65,27 @@ def rows(seed: int = 0) -> list[dict[str, object]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
+def again(count: int) -> None:
+    """Print new less recorded of some of the table: last training loss, accuracy of each epoch."""
+    known = {str(one["hash"]): one for one in rows()}
+    some = candidates(SearchSpace.load(SPACE))
+    random.Random(5).shuffle(some)
+    for values, candidate in some[:count]:
+        new, old = row(values, candidate), known[candidate.hash]
+        loss, *_ = differences(new, old, "train_loss")[::-1]
+        print(candidate.hash, loss, differences(new, old, "val_accuracy"), flush=True)
+
+
+def differences(new: dict[str, Any], old: dict[str, Any], key: str) -> list[float]:
+    """New less old, epoch by epoch."""
+    return [round(one - other, 5) for one, other in zip(new[key], old[key], strict=True)]
+
+
 def main() -> None:
-    """Fill the table."""
+    """Fill the table, or check it."""
+    if sys.argv[1:2] == ["again"]:
+        again(int(sys.argv[2]))
+        return
     seed = int(sys.argv[1]) if len(sys.argv) > 1 else 0
     known = {one["hash"] for one in rows(seed)}
     due = [pair for pair in candidates(SearchSpace.load(SPACE)) if pair[1].hash not in known]
