@@ -329,3 +329,13 @@ def test_a_disk_that_fills_keeps_the_older_state(full: Path, whole: bytes) -> No
     with warnings.catch_warnings():
         warnings.simplefilter("error", NasWarning)
         assert bits(run(path=path)) == whole
+
+
+def test_probes_of_the_end_are_taken_there_and_not_at_a_pause(path: Path, whole: bytes) -> None:
+    paused = run(path=path, pause_after=lambda record: record["epoch"] == 1)
+    assert paused.paused
+    assert "0" in paused.result.probes
+    assert "end" not in paused.result.probes
+    resumed = run(path=path)
+    assert "end" in resumed.result.probes
+    assert bits(resumed) == whole

@@ -2,7 +2,7 @@
 
 import copy
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -21,10 +21,21 @@ CURVE_POINTS = 200
 
 
 class Probes(Callback):
-    """Takes the probes before the steps in PROBE_STEPS and at the end, on the same pictures."""
+    """Takes the probes before the steps in PROBE_STEPS and at the end, on the same pictures.
 
-    def __init__(self, network: Network, data: Any, seed: int, names: Sequence[str]) -> None:
+    is_paused: whether a training that ends is to go on later; the end is then yet to come.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        data: Any,
+        seed: int,
+        names: Sequence[str],
+        is_paused: Callable[[], bool],
+    ) -> None:
         self.network = network
+        self.is_paused = is_paused
         self.names = names
         self.seed = seed
         self.readings: dict[str, dict[str, Value]] = {}
@@ -39,7 +50,8 @@ class Probes(Callback):
 
     def on_train_end(self, trainer: Trainer, module: Any) -> None:
         """Probe the trained network."""
-        self.take("end")
+        if not self.is_paused():
+            self.take("end")
 
     def take(self, step: str) -> None:
         """One reading."""

@@ -197,6 +197,10 @@ class TrainingMonitor(Callback):
             self.paused = not stop and self.pause_after(record)
         trainer.should_stop = self.pruned or self.paused or self.diverged
 
+    def is_paused(self) -> bool:
+        """Whether the training goes on later."""
+        return self.paused
+
     def is_last(self, module: Any) -> bool:
         """Whether no epoch is left."""
         return len(self.curve) == module.settings.epochs
@@ -249,7 +253,7 @@ def train(
     module = ClassifierModule(network, settings, weights)
     monitor = TrainingMonitor(on_epoch, pause_after, interrupted)
     initial = initial_hash(network)
-    probing = Probes(network, data, seed, probes) if probes else None
+    probing = Probes(network, data, seed, probes, monitor.is_paused) if probes else None
     belongs = {"candidate": candidate.hash, "seed": seed, "whole": train_on_validation}
     kept = Checkpoint(checkpoint, belongs | {"probes": list(probes)})
     resuming = Resuming(kept, monitor, probing)
