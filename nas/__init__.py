@@ -6,11 +6,17 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nas.export.retrain import export as export
+    from nas.api.outcome import Outcome as Outcome
+    from nas.api.runs import payoff as payoff
+    from nas.api.runs import search as search
+    from nas.api.studies import export as export
+    from nas.api.studies import load_study as load_study
+    from nas.api.studies import report as report
+    from nas.common.errors import UserError as UserError
     from nas.model.architecture import Architecture as Architecture
     from nas.model.network import Network as Network
+    from nas.search.options import RayCluster as RayCluster
     from nas.search.options import WorkerOptions as WorkerOptions
-    from nas.search.run import search as search
     from nas.space.space import SearchSpace as SearchSpace
 
 __version__ = "0.2.0"
@@ -18,10 +24,16 @@ __version__ = "0.2.0"
 HOMES = {
     "Architecture": "nas.model.architecture",
     "Network": "nas.model.network",
+    "Outcome": "nas.api.outcome",
+    "RayCluster": "nas.search.options",
     "SearchSpace": "nas.space.space",
-    "export": "nas.export.retrain",
+    "UserError": "nas.common.errors",
     "WorkerOptions": "nas.search.options",
-    "search": "nas.search.run",
+    "export": "nas.api.studies",
+    "load_study": "nas.api.studies",
+    "payoff": "nas.api.runs",
+    "report": "nas.api.studies",
+    "search": "nas.api.runs",
 }
 __all__ = ["__version__", *HOMES]
 
@@ -41,7 +53,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *HOMES})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
 
 
 sys.modules[__name__].__class__ = _Package

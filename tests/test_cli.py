@@ -205,7 +205,9 @@ def test_search_says_what_it_did_and_what_comes_next(searched: tuple[Path, str])
     folder, output = searched
     lines = output.splitlines()
     finished = [
-        line for line in lines if re.match(r"\[[123]/3\] trial \d: val_accuracy 0?\.?\d+", line)
+        line
+        for line in lines
+        if re.match(r"\[search [123]/3\] trial \d: val_accuracy 0?\.?\d+", line)
     ]
     assert len(finished) == 3
     assert "study tiny in sqlite:///runs/nas.db" in lines
@@ -380,7 +382,7 @@ def test_a_damaged_run_of_an_export_is_trained_again(nas: Run) -> None:
 def test_a_finished_search_is_not_started_again(nas: Run) -> None:
     status, output, _ = nas("search", "tiny.yaml", "--trials", "3")
     assert status == 0
-    assert "[1/3]" not in output
+    assert "/3] trial" not in output
     assert output.startswith("study tiny in")
 
 
@@ -402,7 +404,7 @@ def test_search_runs_random_search_beside_it_by_flag_or_by_the_space(after: Path
     status, output, _ = nas("search", "tiny.yaml", "--trials", "3", "--baseline", "random")
     assert status == 0
     assert "study tiny in sqlite:///runs/nas.db" in output
-    assert output.count("] trial ") == 3
+    assert output.count("[random search ") == output.count("/3] trial ") == 3
     page = (after / "runs/tiny/report.md").read_text()
     assert "random search reached validation accuracy" in page
     status, output, _ = nas(

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
 
@@ -13,6 +12,7 @@ import pytest
 import typer
 from test_cli import NAS, VERBS, Run, after, nas  # noqa: F401
 
+from nas import __version__
 from nas.cli import app
 from nas.cli.options import Varied, spaces_that_begin
 from nas.space.schema import PayoffSection
@@ -27,7 +27,7 @@ def words(text: str) -> str:
 
 
 def test_version(nas: Run) -> None:  # noqa: F811
-    assert nas("--version") == (0, f"nas {version('nas')}\n", "")
+    assert nas("--version") == (0, f"nas {__version__}\n", "")
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])
@@ -188,6 +188,15 @@ def test_delete_takes_what_goes_with_a_study(after: Path, nas: Run) -> None:  # 
     assert list(Path("runs/another/weights").glob("*.pt"))
     status, _, errors = nas("delete", "tiny", "--yes")
     assert (status, errors) == (2, "nas: there is no study 'tiny'; there is another.\n")
+
+
+def test_the_folder_of_a_copy_stays(after: Path, nas: Run) -> None:  # noqa: F811
+    """A copy of a study has the weights of that study until it is resumed."""
+    optuna.copy_study(
+        from_study_name="tiny", to_study_name="copy", from_storage=STORAGE, to_storage=STORAGE
+    )
+    assert nas("delete", "copy", "--yes")[0] == 0
+    assert list(Path("runs/tiny/weights").glob("*.pt"))
 
 
 def test_what_stands_beside_a_study_is_not_deleted_alone(after: Path, nas: Run) -> None:  # noqa: F811

@@ -214,7 +214,7 @@ def test_objects_that_workers_cannot_be_given_are_refused() -> None:
 
 def test_check_needs_no_object(space: SearchSpace, tmp_path: Path) -> None:
     assert survey_lines(space.dataset, tmp_path, 50) == []
-    assert "known to the Python program that hands them over" in estimate(space, tmp_path)[-1]
+    assert "known to the Python program that hands them over" in estimate(space, tmp_path).lines[-1]
     assert json.loads(space.dataset.to_json())["name"] == "object"
     for setting, complaint in (
         ("dataset.image_shape=null", "image_shape: needed by the data set 'object'"),

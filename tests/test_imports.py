@@ -23,6 +23,7 @@ payoff
 export
 report
 tables
+api
 cli
 __main__
 """
@@ -179,9 +180,11 @@ def test_only_the_space_reads_yaml() -> None:
 def test_the_public_functions_stay_functions_after_their_packages_were_loaded() -> None:
     """In a process of its own: here both may have been loaded before."""
     program = (
-        "import nas, nas.search.coordinator, nas.export.retrain\n"
-        "for _ in range(2): print(callable(nas.search), callable(nas.export))\n"
-        "from nas import search, export; print(callable(search), callable(export))\n"
+        "import nas, nas.search.coordinator, nas.export.retrain, nas.report.build, nas.payoff.run\n"
+        "for _ in range(2):\n"
+        "    print(*map(callable, (nas.search, nas.export, nas.report, nas.payoff)))\n"
+        "from nas import search, export, report, payoff\n"
+        "print(*map(callable, (search, export, report, payoff)))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.split() == ["True"] * 6, done.stderr
+    assert done.stdout.split() == ["True"] * 12, done.stderr

@@ -1,6 +1,8 @@
 """What twins can resolve and cost, told before they run."""
 
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,19 +12,17 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import create_trial
 from report_studies import candidate, make_study, make_twins
 
-import nas.payoff.preview
+import nas.space.estimate
 from nas.payoff.analysis import analyse
+from nas.payoff.costs import cost_line, power_line, trainings
 from nas.payoff.forecast import (
-    cost_line,
     forecast,
     known_spread,
-    power_line,
     seconds_by_trials,
     size_of,
-    trainings,
 )
 from nas.payoff.plan import Plan, kept_plan, make_plan
-from nas.payoff.preview import preview
+from nas.payoff.preview import cost_lines, preview
 from nas.space.schema import PayoffSection
 from nas.space.space import SearchSpace
 from nas.statistics import resolvable_effect
@@ -154,9 +154,11 @@ def test_a_check_tells_the_twins_of_a_space(
     space: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """96 pictures in batches of 32, 2 epochs: 6 steps of 10 seconds a training."""
-    monkeypatch.setattr(nas.payoff.preview, "step_seconds", lambda architecture, training: 10.0)
+    monkeypatch.setattr(nas.space.estimate, "step_times", lambda architecture, training: [10.0])
     ladder = "top: 0, seeds: 6, depths: [1, 2], arms: [identity, none], lr_factors: [1.0]"
-    lines = preview(space(f"payoff={{{ladder}, stages: false}}", "search.workers=2"), tmp_path)
+    lines = preview(
+        space(f"payoff={{{ladder}, stages: false}}", "search.workers=2"), tmp_path
+    ).lines
     assert lines == [
         "Twins after the search: 6 pairs, at most 24 trainings, about 12.0 minutes with 2 workers.",
         power_line(plan(seeds=6)),
@@ -166,20 +168,54 @@ def test_a_check_tells_the_twins_of_a_space(
 def test_a_space_without_twins_is_told_what_nas_payoff_would_train(
     space: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nas.payoff.preview, "step_seconds", lambda architecture, training: 10.0)
-    assert preview(space(), tmp_path)[0].startswith("Twins, by `nas payoff`: 7 pairs, at most ")
+    monkeypatch.setattr(nas.space.estimate, "step_times", lambda architecture, training: [10.0])
+    assert (
+        preview(space(), tmp_path).lines[0].startswith("Twins, by `nas payoff`: 7 pairs, at most ")
+    )
 
 
 def test_longer_budgets_cost_more(
     space: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nas.payoff.preview, "step_seconds", lambda architecture, training: 10.0)
+    monkeypatch.setattr(nas.space.estimate, "step_times", lambda architecture, training: [10.0])
     ladder = "top: 0, seeds: 4, depths: [1, 2], arms: [identity, none], lr_factors: [1.0]"
     one, both = (
-        preview(space(f"payoff={{{ladder}, stages: false, budgets: {budgets}}}"), tmp_path)[0]
+        preview(space(f"payoff={{{ladder}, stages: false, budgets: {budgets}}}"), tmp_path).lines[0]
         for budgets in ("[1]", "[1, 4]")
     )
     assert "at most 16 trainings" in one
     assert "at most 32 trainings" in both
     minutes = [float(line.split("about ")[1].split(" minutes")[0]) for line in (one, both)]
     assert math.isclose(minutes[1], 5 * minutes[0], rel_tol=0.02)
+
+
+def test_a_check_counts_twins_and_baseline_in_one_number(
+    space: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """4 trials of 60 seconds, as many of random search, 24 twins; two workers."""
+    monkeypatch.setattr(nas.space.estimate, "step_times", lambda architecture, training: [10.0])
+    ladder = "top: 0, seeds: 6, depths: [1, 2], arms: [identity, none], lr_factors: [1.0]"
+    settings = ["search.workers=2", "search.duplicates=new_seed", "search.baseline=random"]
+    lines = cost_lines(space(f"payoff={{{ladder}, stages: false}}", *settings), tmp_path)
+    assert lines[-1] == (
+        "In all about 16.0 ± 0.0 minutes with 2 workers: search 2.0 minutes, "
+        "random search 2.0 minutes, twins 12.0 minutes."
+    )
+    assert cost_lines(space(*settings[:2]), tmp_path)[-1] == (
+        "In all about 2.0 ± 0.0 minutes with 2 workers."
+    )
+
+
+def test_a_check_of_the_cost_loads_little() -> None:
+    """Neither the compiler of torch nor Optuna, Lightning and the optimisers of scipy."""
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from nas.payoff.preview import cost_lines\n"
+        "from nas.space.space import SearchSpace\n"
+        "cost_lines(SearchSpace.load('digits'), Path())\n"
+        "heavy = {'torch._dynamo', 'optuna', 'lightning', 'scipy.optimize', 'scipy.stats'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr

@@ -405,11 +405,11 @@ def test_every_finished_trial_is_told_in_one_line(space: Make) -> None:
     what = "basic 2+2, none-identity, post_activation"
     lines = shown(study, terminal=False).splitlines()
     assert [" ".join(line.split()) for line in lines] == [
-        f"[1/9] trial 0: val_accuracy 0.5 {what}",
-        f"[2/9] trial 1: val_accuracy 0.25, diverged {what}",
-        f"[3/9] trial 2: val_accuracy 0.5, same as trial 0 {what}",
-        "[4/9] trial 3: failed: ValueError: [/b] [red]",
-        f"[5/9] trial 4: val_accuracy 0.1250, pruned after epoch 3 {what}",
+        f"[search 1/9] trial 0: val_accuracy 0.5 {what}",
+        f"[search 2/9] trial 1: val_accuracy 0.25, diverged {what}",
+        f"[search 3/9] trial 2: val_accuracy 0.5, same as trial 0 {what}",
+        "[search 4/9] trial 3: failed: ValueError: [/b] [red]",
+        f"[search 5/9] trial 4: val_accuracy 0.1250, pruned after epoch 3 {what}",
     ]
 
 
@@ -422,9 +422,9 @@ def test_a_terminal_shows_bar_best_and_what_runs(space: Make) -> None:
     study.add_trial(add(state=TrialState.RUNNING, intermediate_values={1: 0.5}))
     study.add_trial(add(state=TrialState.RUNNING, user_attrs={}))
     text = shown(study, terminal=True)
-    assert "0 of 9 trials" in text
+    assert "search 0/9" in text
     assert "time left unknown" in text
-    assert "2 of 9 trials" in text
+    assert "search 2/9" in text
     assert re.search(r"about \d+ s left", text)
     assert "best: trial 1, val_accuracy 0.75  basic 2+2" in text
     assert "trial 2: epoch 1 of 2, 0.5000  basic 2+2" in text

@@ -10,7 +10,7 @@ import pytest
 import nas.space.estimate
 from nas.common.text import duration
 from nas.model.cost import cost
-from nas.space.estimate import estimate, mean_seconds, step_seconds
+from nas.space.estimate import Timed, drawn, estimate, step_times
 from nas.space.space import SearchSpace
 
 Make = Callable[..., SearchSpace]
@@ -18,19 +18,40 @@ Make = Callable[..., SearchSpace]
 
 def test_it_says_sizes_and_times(space: Make, tmp_path: Path) -> None:
     ours = space()
-    lines = estimate(ours, tmp_path)
+    lines = estimate(ours, tmp_path).lines
     (_, small), (_, large) = ours.extremes()
     assert lines[0].startswith(f"smallest  {small.depth} layers, {small.parameters:,} parameters, ")
     assert lines[1].startswith(f"largest   {large.depth} layers, {large.parameters:,} parameters, ")
     assert re.match(r"A training step of 32 pictures takes \d+ to \d+ ms on one core", lines[2])
-    assert re.match(r"4 trials with 1 worker.*: about .* if none is pruned", lines[3])
+    assert re.search(r"ms on one core, a candidate about \d+ ± \d+ seconds\.$", lines[2])
+    assert re.match(r"4 trials.* with 1 worker: about .* if none is pruned", lines[3])
     assert list(tmp_path.iterdir()) == [tmp_path / "space.yaml"]
 
 
-def test_it_says_what_comes_on_top(space: Make, tmp_path: Path) -> None:
-    assert estimate(space(), tmp_path)[-1].endswith("if none is pruned.")
-    more = estimate(space("search.baseline=random"), tmp_path)[-1]
-    assert more.endswith("The random baseline takes as long again.")
+def test_of_one_architecture_there_is_one_number_with_its_spread(
+    space: Make, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(nas.space.estimate, "step_times", lambda *_: [0.9, 1.0, 1.1])
+    one = ["architecture.depth=1", "architecture.stages.0.shortcut=none"]
+    lines = estimate(space(*one, "search.duplicates=new_seed"), tmp_path).lines
+    assert [line.split()[0] for line in lines] == ["network", "A", "4"]
+    assert lines[1] == (
+        "A training step of 32 pictures takes 1000 ± 82 ms on one core, a training about "
+        "6 ± 0 seconds."
+    )
+
+
+def test_repeats_take_no_time(space: Make, tmp_path: Path, monkeypatch: Any) -> None:
+    """Eight candidates in all, of two learning rates."""
+    monkeypatch.setattr(nas.space.estimate, "step_times", lambda *_: [100.0])
+    timed = [Timed(1, 100.0, 0.0)]
+    assert drawn(space("search.trials=100"), timed, 96)[1] == 8
+    assert drawn(space("search.trials=100", "search.duplicates=new_seed"), timed, 96)[1] == 100
+    line = estimate(space("search.trials=100"), tmp_path).lines[-1]
+    assert line == (
+        f"100 trials, about 8 of them new, with 1 worker: about {duration(8 * 600)} "
+        "if none is pruned."
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,21 +72,21 @@ def test_the_time_is_steps_by_trials_by_workers(
     settings: list[str], factor: float, space: Make, tmp_path: Path, monkeypatch: Any
 ) -> None:
     """96 pictures in batches of 32, 2 epochs, 4 trials: 24 steps of 100 seconds with one worker."""
-    monkeypatch.setattr(nas.space.estimate, "step_seconds", lambda architecture, training: 100.0)
+    monkeypatch.setattr(nas.space.estimate, "step_times", lambda architecture, training: [100.0])
     hours = 24 * 100 * factor
-    assert (
-        f": about {duration(hours)} if none is pruned" in estimate(space(*settings), tmp_path)[-1]
-    )
+    found = estimate(space(*settings, "search.duplicates=new_seed"), tmp_path)
+    assert found.seconds == hours
+    assert f": about {duration(hours)} if none is pruned" in found.lines[-1]
 
 
 def test_the_mean_lies_between_the_ends(space: Make) -> None:
     ours = space()
     (_, small), (_, large) = ours.extremes()
-    timed = [(small.multiply_adds, 1.0), (large.multiply_adds, 2.0)]
-    assert 1.0 < mean_seconds(ours, timed) < 2.0
-    fixed = space("architecture.depth=1", "architecture.stages.0.shortcut=none")
-    same = [(small.multiply_adds, 3.0)] * 2
-    assert mean_seconds(fixed, same) == 3.0
+    timed = [Timed(small.multiply_adds, 1.0, 0.0), Timed(large.multiply_adds, 2.0, 0.0)]
+    seconds, _ = drawn(ours, timed, 32)
+    assert 2 * 1.0 < sum(seconds) / len(seconds) < 2 * 2.0
+    assert min(seconds) == 2.0
+    assert max(seconds) == 4.0
 
 
 def test_large_networks_are_timed_on_few_pictures(space: Make, monkeypatch: Any) -> None:
@@ -81,11 +102,11 @@ def test_large_networks_are_timed_on_few_pictures(space: Make, monkeypatch: Any)
         return real(num, *shape)
 
     monkeypatch.setattr(nas.space.estimate.torch, "randn", randn)
-    assert step_seconds(architecture, training) > 0
+    assert min(step_times(architecture, training)) > 0
     monkeypatch.setattr(nas.space.estimate, "TIMED", 4 * cost(architecture).multiply_adds)
-    assert step_seconds(architecture, training) > 0
+    assert min(step_times(architecture, training)) > 0
     monkeypatch.setattr(nas.space.estimate, "TIMED", 1)
-    assert step_seconds(architecture, training) > 0
+    assert min(step_times(architecture, training)) > 0
     assert sizes == [32, 4, 2]
     assert spent.multiply_adds > 0
 

@@ -95,7 +95,11 @@ def analyse(
     study: Annotated[str | None, typer.Option(help="The study of a storage.")] = None,
     out: Out = OUT,
 ) -> None:
-    """Compare matched pairs in anybody's table, and write a report."""
+    """Compare matched pairs in anybody's table, and write a report.
+
+    Rows that agree in the columns of --match are a pair or a set; the gain of each value over the
+    reference is told with its interval. The report goes into a folder of the table's name.
+    """
     from nas.tables.analysis import analyse as analyse_table
     from nas.tables.pairs import Question
     from nas.tables.read import read_table

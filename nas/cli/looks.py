@@ -60,22 +60,15 @@ def check(
     width = max((len(name) for name, _ in rows), default=0)
     for name, values in rows:
         say(f"  {name:<{width}}  {values}")
-    count, exact = loaded.num_architectures()
-    number = (
-        "infinitely many"
-        if count == float("inf")
-        else f"{'' if exact else 'at least '}{count:,.0f}"
-    )
-    say(f"{loaded.name}: {len(rows)} searched parameters, {number} distinct architectures.")
+    say(f"{loaded.summary()}.")
     for line in pictures:
         say(line)
     if loaded.dataset.class_path:
         say(f"Searched, this space runs code: {loaded.dataset.class_path}. A check does not.")
     if cost:
-        from nas.payoff.preview import preview
-        from nas.space.estimate import estimate
+        from nas.payoff.preview import cost_lines
 
-        for line in [*estimate(loaded, data_dir), *preview(loaded, data_dir)]:
+        for line in cost_lines(loaded, data_dir):
             say(line)
 
 

@@ -2,12 +2,12 @@
 
 import re
 from enum import StrEnum
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from nas import __version__
 from nas.common.errors import SpaceError
 from nas.common.text import seconds_of as parse_seconds
 from nas.search.options import RayCluster
@@ -33,7 +33,7 @@ class Varied(StrEnum):
 def say_version(wanted: bool) -> None:
     """Print the version and end, for --version."""
     if wanted:
-        typer.echo(f"nas {version('nas')}")
+        typer.echo(f"nas {__version__}")
         raise typer.Exit
 
 

@@ -96,29 +96,15 @@ def _search_and_beside(
     extend: bool,
 ) -> "Outcome":
     """Run a search, then its random baseline and its twins if the space asks for them."""
+    from nas.api.runs import beside
     from nas.search.run import search as run
 
     start = time.monotonic()
     outcome = run(
         space, trials=trials, timeout=timeout, study=study, extend=extend, options=options
     )
-    searched = outcome.study
-    if space.search.baseline and outcome.how == "finished":
-        from nas.search.baseline import run_baseline
-
-        outcome = run_baseline(searched, space, options, timeout=_remaining(timeout, start))
-    if space.section.payoff and outcome.how == "finished":
-        from nas.payoff.run import payoff as twins
-        from nas.search.allow_code import code_of
-
-        left, allowed = _remaining(timeout, start), code_of(space.dataset)
-        outcome = twins(searched, space.section.payoff, options, timeout=left, allowed=allowed)
-    return outcome
-
-
-def _remaining(seconds: float | None, start: float) -> float | None:
-    """Seconds left of a timeout, at least one."""
-    return None if seconds is None else max(1.0, seconds - (time.monotonic() - start))
+    left = None if timeout is None else max(1.0, timeout - (time.monotonic() - start))
+    return beside(outcome, space, options, timeout=left)
 
 
 def worker(

@@ -23,6 +23,11 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
+def counted(number: int, word: str) -> str:
+    """`1 trial`, `2,000 trials`."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 def printable(text: str) -> str:
     """The text without what a terminal would obey or could not show: names, causes and notes in a
     study may be anybody's."""

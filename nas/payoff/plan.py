@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
-from typing import Any
-
-from optuna.study import Study
+from typing import TYPE_CHECKING, Any
 
 from nas.common.errors import StudyError
 from nas.payoff.variants import (
@@ -19,8 +17,11 @@ from nas.payoff.variants import (
     wanted,
 )
 from nas.space.schema import PayoffSection, current
-from nas.statistics import resolvable_effect
+from nas.statistics.power import resolvable_effect
 from nas.training.candidate import Candidate
+
+if TYPE_CHECKING:
+    from optuna.study import Study
 
 #: the effect, in standard deviations of a pair, that the number of pairs left out is chosen for
 TARGET = 2.0
@@ -193,7 +194,7 @@ def default_pairs(comparisons: int) -> int:
     return next(pairs for pairs in count(2) if resolvable_effect(pairs, number) <= TARGET)
 
 
-def keep_plan(study: Study, plan: Plan) -> None:
+def keep_plan(study: "Study", plan: Plan) -> None:
     """Write the plan to the study of the twins."""
     fixed = {
         "vary": plan.settings.vary,
@@ -206,7 +207,7 @@ def keep_plan(study: Study, plan: Plan) -> None:
     keep(study, PLAN, plan)
 
 
-def keep(study: Study, key: str, plan: Plan) -> None:
+def keep(study: "Study", key: str, plan: Plan) -> None:
     """Write a plan to an attribute, and its candidates to those of their own."""
     for rank, candidate in enumerate(plan.candidates):
         study.set_user_attr(CANDIDATE.format(rank), candidate.to_json())

@@ -1,23 +1,54 @@
-"""What the twins of a space will cost and can resolve, before anything of it is trained."""
+"""What a space will cost, its twins and its random baseline too, before anything is trained."""
 
 import math
 import random
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
-from nas.common.machine import default_workers
-from nas.payoff.forecast import Seconds, cost_line, power_line, trainings
+from nas.common.text import counted, duration
+from nas.payoff.costs import Seconds, cost_line, power_line, trainings
 from nas.payoff.plan import make_plan
 from nas.space.enumeration import RandomTrial, all_values
-from nas.space.estimate import num_pictures, step_seconds, why_not_timed
+from nas.space.estimate import (
+    Estimate,
+    estimate,
+    give_or_take,
+    num_pictures,
+    num_workers,
+    seconds_of,
+    timed_steps,
+    timing_error,
+    why_not_timed,
+)
 from nas.space.schema import PayoffSection
 from nas.space.space import SearchSpace
 from nas.training.candidate import Candidate
 
 
-def preview(space: SearchSpace, data_dir: Path) -> list[str]:
-    """Lines on the twins after a search; of a space without `payoff` those of `nas payoff`.
+def cost_lines(space: SearchSpace, data_dir: Path) -> list[str]:
+    """What the search, random search beside it and the twins take, each and in all."""
+    search, twins = estimate(space, data_dir), preview(space, data_dir)
+    parts = {"search": search}
+    if space.search.baseline:
+        parts["random search"] = search
+    if space.section.payoff:
+        parts["twins"] = twins
+    lines = [*search.lines, *twins.lines]
+    return lines if search.seconds is None else [*lines, total_line(parts, num_workers(space))]
+
+
+def total_line(parts: dict[str, Estimate], workers: int) -> str:
+    """The time of all parts, with the standard deviation of the estimate."""
+    known = {name: one for name, one in parts.items() if one.seconds is not None}
+    total = sum(one.seconds or 0.0 for one in known.values())
+    spread = math.hypot(*(one.spread for one in known.values()))
+    told = ", ".join(f"{name} {duration(one.seconds or 0.0)}" for name, one in known.items())
+    of = f": {told}" if len(known) > 1 else ""
+    return f"In all about {give_or_take(total, spread)} with {counted(workers, 'worker')}{of}."
+
+
+def preview(space: SearchSpace, data_dir: Path) -> Estimate:
+    """What the twins after a search take; of a space without `payoff` those of `nas payoff`.
 
     The best candidates are not known yet: the largest stands in for the first, random ones for the
     others.
@@ -26,10 +57,13 @@ def preview(space: SearchSpace, data_dir: Path) -> list[str]:
     asked = section or PayoffSection()
     plan = make_plan(asked, stand_ins(space, max(1, asked.top)))
     left = trainings(plan)
-    seconds = seconds_by_steps(space, left, data_dir)
+    seconds, error = seconds_by_steps(space, left, data_dir)
     what = "Twins after the search" if section else "Twins, by `nas payoff`"
-    workers = space.search.workers or default_workers()
-    return [cost_line(what, plan, left, seconds, workers), power_line(plan)]
+    lines = [cost_line(what, plan, left, seconds, num_workers(space)), power_line(plan)]
+    total = None
+    if seconds is not None:
+        total = sum(map(seconds, left)) / min(num_workers(space), len(left))
+    return Estimate(lines, total, error * (total or 0.0))
 
 
 def stand_ins(space: SearchSpace, number: int) -> list[Candidate]:
@@ -43,24 +77,16 @@ def stand_ins(space: SearchSpace, number: int) -> list[Candidate]:
 
 def seconds_by_steps(
     space: SearchSpace, candidates: Sequence[Candidate], data_dir: Path
-) -> Seconds | None:
-    """The time of a training, linear in multiply-adds through timed steps of the smallest and the
-    largest candidate; None if no step can be timed here.
+) -> tuple[Seconds | None, float]:
+    """The time of a training by timed steps of the smallest and the largest candidate, and its
+    error as a share; None if no step can be timed here.
     """
     ends = [choose(candidates, key=multiply_adds) for choose in (min, max)]
     if why_not_timed(space, ends[1].architecture):
-        return None
+        return None, 0.0
     pictures = num_pictures(space, data_dir)
-    timed = [(multiply_adds(one), step_seconds(one.architecture, one.training)) for one in ends]
-    return partial(seconds_of, timed, pictures)
-
-
-def seconds_of(timed: Sequence[tuple[int, float]], pictures: int, candidate: Candidate) -> float:
-    """The seconds of a training on so many pictures."""
-    (low, fast), (high, slow) = timed
-    slope = (slow - fast) / (high - low) if high > low else 0.0
-    steps = candidate.training.epochs * math.ceil(pictures / candidate.training.batch_size)
-    return (fast + slope * (multiply_adds(candidate) - low)) * steps
+    timed = [timed_steps(one.architecture, one.training) for one in ends]
+    return lambda candidate: seconds_of(timed, pictures, candidate), timing_error(timed)
 
 
 def multiply_adds(candidate: Candidate) -> int:

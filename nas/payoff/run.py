@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from optuna.study import Study
@@ -11,7 +11,8 @@ from rich.console import Console
 
 from nas.common.errors import StudyError
 from nas.data.given import given_module
-from nas.payoff.forecast import forecast
+from nas.payoff.costs import Seconds
+from nas.payoff.forecast import forecast, seconds_of, trainings_left
 from nas.payoff.plan import Plan
 from nas.payoff.queue import TwinSource, fresh_runs, valid_trials
 from nas.payoff.records import finished_twins, run_keys_of
@@ -21,13 +22,14 @@ from nas.payoff.tuning import tuned_rates
 from nas.search.allow_code import AllowedCode, code_in_storage
 from nas.search.coordinator import Outcome, run_trials
 from nas.search.options import WorkerOptions
-from nas.search.progress import Progress, lasting_console
+from nas.search.progress import TWINS_PHASE, Progress, lasting_console
 from nas.search.queue import TrialQueue
 from nas.search.session import Session
 from nas.search.study import TWINS, has_study, load_study, space_of
 from nas.search.worker import WorkerSpec
 from nas.space.schema import PayoffSection, current
 from nas.storage.handles import storage_of
+from nas.training.candidate import Candidate
 
 
 def payoff(
@@ -56,8 +58,10 @@ def payoff(
     for line in forecast(plan, beyond, twins, study, spec.num_workers):
         session.log(line)
     deadline = time.monotonic() + timeout if timeout else math.inf
+    seconds = seconds_of(study, twins)
     for runs in phases(twins, plan, beyond):
-        outcome = run_all(session, spec, twins, runs, deadline)
+        left = trainings_left(beyond, twins)
+        outcome = run_all(session, spec, twins, runs, deadline, left, seconds)
         if outcome.how != "finished":
             break
     return outcome
@@ -112,14 +116,36 @@ def stands(study: Study) -> bool:
 
 
 def run_all(
-    session: Session, spec: WorkerSpec, twins: Study, fresh: list[dict[str, Any]], deadline: float
+    session: Session,
+    spec: WorkerSpec,
+    twins: Study,
+    fresh: list[dict[str, Any]],
+    deadline: float,
+    to_train: Sequence[Candidate],
+    seconds: Seconds | None,
 ) -> Outcome:
-    """Train runs that are not in the study yet."""
-    total = len(twins.get_trials(deepcopy=False)) + len(fresh)
-    progress = Progress(session.console, ["val_accuracy"], total)
+    """Train runs that are not in the study yet; to_train: those of all phases to come, at most."""
+    known = len(twins.get_trials(deepcopy=False))
+    total = known + len(fresh)
+    progress = Progress(
+        session.console,
+        ["val_accuracy"],
+        known + max(len(fresh), len(to_train)),
+        phase=TWINS_PHASE,
+        expected=seconds_each(to_train, seconds, spec.num_workers),
+    )
     queue = TrialQueue(twins, TwinSource(fresh), 2 * max(1, spec.num_workers))
     left = None if deadline == math.inf else max(1.0, deadline - time.monotonic())
     return run_trials(twins, session.pool(spec, total), progress, queue.refill, timeout=left)
+
+
+def seconds_each(
+    to_train: Sequence[Candidate], seconds: Seconds | None, workers: int
+) -> float | None:
+    """Seconds on the clock for each training, on the mean; None if nobody knows."""
+    if seconds is None or not to_train or not workers:
+        return None
+    return sum(map(seconds, to_train)) / len(to_train) / min(workers, len(to_train))
 
 
 def best_factors(twins: Study, plan: Plan) -> Factors:

@@ -3,6 +3,7 @@
 import math
 
 from nas import statistics as st
+from nas.common.text import counted
 from nas.payoff.contrasts import Contrast
 from nas.payoff.variants import AS_FOUND, CONTROL
 
@@ -37,11 +38,6 @@ def named(order: str) -> str:
 def plain_number(value: float, digits: int = 1) -> str:
     """1.2, −1.2 or 0.0."""
     return signed(value, digits).removeprefix("+")
-
-
-def counted(number: int, word: str) -> str:
-    """`1 trial`, `2,000 trials`."""
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def listed(words: list[str]) -> str:

@@ -1,8 +1,12 @@
-"""Deleting a study, with the studies beside it and the files that were written for them."""
+"""Deleting a study, with the studies beside it and the files that were written for them.
+
+A folder that another study has too, as a copy has, stays.
+"""
 
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.trial import TrialState
@@ -10,7 +14,15 @@ from optuna.trial import TrialState
 from nas.common.errors import StudyError
 from nas.common.paths import study_folder
 from nas.report.style import counted
-from nas.search.study import BASELINE, TWINS, has_study, load_study, search_of
+from nas.search.study import (
+    BASELINE,
+    FOLDER,
+    TWINS,
+    folder_name,
+    has_study,
+    load_study,
+    search_of,
+)
 from nas.search.trial_attributes import REJECTED
 from nas.storage.bulk_read import trials_of
 from nas.storage.open import open_storage
@@ -40,7 +52,13 @@ def deleted(storage: str, name: str, out: str | Path) -> Deletion:
     for other in (name + BASELINE, name + TWINS):
         if has_study(backend, other) and search_of(load_study(backend, other).user_attrs) == name:
             names.append(other)
-    paths = [path for one in names for path in files_of(study_folder(out, one))]
+    kept = {
+        folder_of(entry) for entry in backend.get_all_studies() if entry.study_name not in names
+    }
+    folders = [folder_name(load_study(backend, one)) for one in names]
+    paths = [
+        path for one in folders if one not in kept for path in files_of(study_folder(out, one))
+    ]
     lines = [f"In {hidden(storage)}:"]
     for one in names:
         trials = trials_of(load_study(backend, one), only=(REJECTED,))
@@ -49,6 +67,11 @@ def deleted(storage: str, name: str, out: str | Path) -> Deletion:
         lines.append(f"  study {one}, {counted(len(trials), 'trial')}{note}")
     lines += [f"  {path}" for path in paths]
     return Deletion(names, paths, lines)
+
+
+def folder_of(entry: Any) -> str:
+    """The name of the folder of an entry in the list of studies."""
+    return str(entry.user_attrs.get(FOLDER) or entry.study_name)
 
 
 def files_of(folder: Path) -> list[Path]:

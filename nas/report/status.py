@@ -11,6 +11,7 @@ from nas.report.counts import ended
 from nas.report.trial_rows import read_rows
 from nas.search.best_trials import best_trials
 from nas.search.coordinator import Outcome
+from nas.search.exhaustion import exhausted_text
 from nas.search.progress import described
 from nas.search.study import (
     BASELINE,
@@ -49,6 +50,8 @@ def status_lines(storage: str, name: str | None) -> list[str]:
             beside = load_own_study(backend, study.study_name + ending)
             first, *others = counts_lines(trials_of(beside, only=TOLD))
             lines += [f"  {what}: {first.strip()}", *others]
+    if nothing_new := exhausted_text(study.user_attrs):
+        lines.append(f"  {nothing_new}")
     objectives = objectives_of(study)
     for trial in best_trials(study, every) if has_best(study) else ():
         values = ", ".join(

@@ -15,7 +15,7 @@ from nas.data.survey import prepare
 from nas.search.allow_code import code_in_storage
 from nas.search.coordinator import Outcome, run_trials
 from nas.search.options import WorkerOptions
-from nas.search.progress import Progress, lasting_console
+from nas.search.progress import TWINS_PHASE, Progress, lasting_console
 from nas.search.queue import Refill
 from nas.search.run import run_study
 from nas.search.session import Session
@@ -75,7 +75,8 @@ def _attach_to_twins(
     allowed = code_in_storage(twins, session.options.trust, session.log, spec.allowed_code)
     spec = replace(spec, study=name, allowed_code=allowed)
     left = None if deadline is None else max(1.0, deadline - time.monotonic())
-    progress = Progress(session.console, ["val_accuracy"], len(twins.get_trials(deepcopy=False)))
+    total = len(twins.get_trials(deepcopy=False))
+    progress = Progress(session.console, ["val_accuracy"], total, phase=TWINS_PHASE)
     pool = session.pool(spec, spec.num_workers)
     return run_trials(twins, pool, progress, until_idle(), timeout=left, poll=POLL)
 

@@ -1,5 +1,7 @@
 """Random search beside the search of a study: what its sampler is measured against."""
 
+from typing import Any
+
 from optuna.study import Study
 from rich.console import Console
 
@@ -21,6 +23,7 @@ def run_baseline(
     options: WorkerOptions,
     *,
     timeout: float | None = None,
+    data: Any = None,
     console: Console | None = None,
 ) -> Outcome:
     """Run or resume random search of the space of a study, with as many trials, pruned alike.
@@ -33,7 +36,13 @@ def run_baseline(
     beside.set_user_attr("baseline_of", study.study_name)
     trials = len(counted(study.get_trials(deepcopy=False)))
     return search(
-        space, trials=trials, timeout=timeout, study=name, console=console, options=options
+        space,
+        trials=trials,
+        timeout=timeout,
+        study=name,
+        data=data,
+        console=console,
+        options=options,
     )
 
 

@@ -27,6 +27,9 @@ from nas.search.trial_attributes import (
 from nas.training.candidate import Candidate
 from nas.training.result import OBJECTIVES
 
+#: the phase in which no trial is the best
+TWINS_PHASE = "twins"
+
 
 def describe(candidate: Candidate) -> str:
     """A candidate in a few words."""
@@ -75,10 +78,22 @@ def lasting_console() -> Console:
 class Progress:
     """Follows the trials of a study and shows them."""
 
-    def __init__(self, console: Console, objectives: list[str], num_trials: int) -> None:
+    def __init__(
+        self,
+        console: Console,
+        objectives: list[str],
+        num_trials: int,
+        *,
+        phase: str = "search",
+        expected: float | None = None,
+    ) -> None:
+        """phase: what is run, `search`, `random search` or `twins`. expected: seconds on the clock
+        from one trial's end to the next one's, as estimated before; None if nobody knows."""
         self.console = console
         self.objectives = objectives
         self.num_trials = num_trials
+        self.phase = phase
+        self.expected = expected
         self.start = time.monotonic()
         self.reported: set[int] = set()
         self.done_before: int | None = None
@@ -109,7 +124,7 @@ class Progress:
 
     def line(self, trial: FrozenTrial, num_done: int) -> str:
         """One finished trial in one line."""
-        place = f"[{num_done}/{self.num_trials}]"
+        place = f"[{self.phase} {num_done}/{self.num_trials}]"
         return f"{place} trial {trial.number}: {self.outcome(trial)}  {described(trial)}"
 
     def outcome(self, trial: FrozenTrial) -> str:
@@ -134,26 +149,37 @@ class Progress:
         return ", ".join(f"{name} {value:.4g}" for name, value in pairs)
 
     def best(self, done: Sequence[FrozenTrial]) -> FrozenTrial | None:
-        """The best trial by the first objective."""
+        """The best trial by the first objective; twins are compared, and none is the best."""
+        if self.phase == TWINS_PHASE:
+            return None
         sign = 1 if OBJECTIVES[self.objectives[0]].direction == "maximize" else -1
         complete = filter(is_complete, done)
         return max(complete, key=lambda trial: sign * trial.values[0], default=None)
 
     def left(self, num_done: int) -> str:
-        """An estimate of the time left, from the trials done in this run."""
+        """The time left: as estimated before, and from the trials done in this run."""
         fresh = num_done - (self.done_before or 0)
-        if fresh < 1:
+        each = self.seconds_each(fresh)
+        if each is None:
             return "time left unknown"
-        seconds = (time.monotonic() - self.start) / fresh * (self.num_trials - num_done)
+        seconds = each * (self.num_trials - num_done)
         return (
             f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
         )
+
+    def seconds_each(self, fresh: int) -> float | None:
+        """Seconds on the clock for each trial, after so many; the estimate counts as one of them,
+        and before the first one alone."""
+        passed = time.monotonic() - self.start
+        if self.expected is None:
+            return passed / fresh if fresh else None
+        return (passed + self.expected) / (fresh + 1) if fresh else self.expected
 
     def view(self, trials: Sequence[FrozenTrial], done: Sequence[FrozenTrial]) -> Group:
         """The live view: bar, best so far, and the candidates in training."""
         head = Table.grid(padding=(0, 2))
         head.add_row(
-            Text(f"{len(done)} of {self.num_trials} trials"),
+            Text(f"{self.phase} {len(done)}/{self.num_trials}"),
             ProgressBar(total=self.num_trials, completed=len(done), width=40),
             Text(self.left(len(done))),
         )

@@ -10,6 +10,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.common.errors import StudyError
+from nas.search.exhaustion import exhausted, exhaustion_of
 from nas.search.failures import cause_of, fail
 from nas.search.lease import Pending, waiting
 from nas.search.pruners.base import NoPruner, Pruner
@@ -115,8 +116,10 @@ def refill_of(study: Study, space: SearchSpace, num_trials: int, prefetch: int) 
     True once there are no trials left to add."""
     queue = TrialQueue(study, SearchSource(study, space, num_trials), prefetch)
     pruner, demand = pruner_of(space), demand_of(study, space, num_trials)
+    note_exhaustion = exhaustion_of(study, space)
 
     def refill(trials: Sequence[FrozenTrial]) -> bool:
+        note_exhaustion(trials)
         end_unreachable(study, pruner, demand(), trials)
         return queue.refill(trials)
 
@@ -135,12 +138,15 @@ class Demand(NamedTuple):
 
 
 def demand_of(study: Study, space: SearchSpace, least: int = 0) -> Callable[[], Demand]:
-    """A function that reads what a study is to have now, `least` trials at least."""
+    """A function that reads what a study is to have now: `least` trials at least, and no more than
+    it took to try every candidate."""
     grid_of = cache(space.grid)
 
     def demand() -> Demand:
         asked = study.user_attrs.get(NUM_TRIALS)
         asked = max(least, asked if isinstance(asked, int) else 0)
+        known = exhausted(study.user_attrs) if space.search.duplicates == "reuse" else None
+        asked = min(asked, known[1]) if known else asked
         grid = grid_of(asked) if SAMPLERS[space.sampler.name].enumerates else None
         return Demand(asked if grid is None else len(grid), grid)
 

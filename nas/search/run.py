@@ -9,6 +9,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 from rich.console import Console
 
+from nas.common.machine import default_workers
 from nas.common.main_guard import leave_if_importing_main
 from nas.common.paths import checkpoint_file
 from nas.data.given import given_module
@@ -23,6 +24,7 @@ from nas.search.study import NUM_TRIALS, create_study, folder_name
 from nas.search.trial_attributes import RUNG
 from nas.search.warm_start import warm_started
 from nas.search.worker import WorkerSpec
+from nas.space.estimate import estimate
 from nas.space.space import SearchSpace
 
 
@@ -75,7 +77,13 @@ def run_study(
 ) -> Outcome:
     """Run the trials of a search until there are as many as were asked for."""
     num_trials = study.user_attrs[NUM_TRIALS]
-    progress = Progress(session.console, space.search.objectives, num_trials)
+    progress = Progress(
+        session.console,
+        space.search.objectives,
+        num_trials,
+        phase="random search" if "baseline_of" in study.user_attrs else "search",
+        expected=expected_seconds(session.console, spec, space),
+    )
     fill = refill_of(study, space, num_trials, 2 * max(1, spec.num_workers))
 
     folder = folder_name(study)
@@ -86,6 +94,19 @@ def run_study(
 
     pool = session.pool(spec, num_trials)
     return run_trials(study, pool, progress, refill, timeout=timeout, poll=poll)
+
+
+def expected_seconds(console: Console, spec: WorkerSpec, space: SearchSpace) -> float | None:
+    """Seconds on the clock for each trial by the estimate of `nas check --cost`, for a terminal,
+    where the time left is shown; None where steps of this processor say nothing."""
+    if not console.is_terminal or spec.gpus or not spec.num_workers:
+        return None
+    with_workers = space.search.workers or default_workers()
+    found = estimate(space, spec.data_dir).seconds
+    parallel = min(with_workers, space.search.trials)
+    if found is None:
+        return None
+    return found / space.search.trials * parallel / min(spec.num_workers, space.search.trials)
 
 
 def remove_left_checkpoints(folder: Path, study: str, trials: Sequence[FrozenTrial]) -> None:

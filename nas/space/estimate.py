@@ -3,14 +3,17 @@
 import math
 import random
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, median
+from statistics import mean, median, pstdev
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 
 from nas.common.machine import available_memory, default_workers
-from nas.common.text import duration
+from nas.common.text import counted, duration
 from nas.data.catalog import FROM_CODE, split_sizes
 from nas.data.facts import FACTS
 from nas.model.architecture import Architecture
@@ -18,7 +21,7 @@ from nas.model.cost import Cost, cost
 from nas.model.network import Network, channels_last
 from nas.space.enumeration import RandomTrial, all_values
 from nas.space.space import SearchSpace
-from nas.training.candidate import OPTIMIZERS, Training
+from nas.training.candidate import Candidate, Training
 
 #: timed steps, after two to warm up
 STEPS = 5
@@ -26,37 +29,93 @@ STEPS = 5
 TIMED = 10**10
 #: pictures of a timed step, at least
 FEWEST = 2
-#: random candidates the mean cost is taken over
-DRAWS = 200
+#: random candidates the mean cost is taken over, and at most so many repeats are counted in
+DRAWS, MOST_DRAWS = 200, 1_000
 
 
-def estimate(space: SearchSpace, data_dir: Path) -> list[str]:
-    """Lines about the smallest and the largest candidate, and the time of the whole search."""
+@dataclass(frozen=True)
+class Estimate:
+    """What is told of a cost; the seconds on the clock and their standard deviation, None where no
+    step can be timed here."""
+
+    lines: list[str]
+    seconds: float | None = None
+    spread: float = 0.0
+
+
+class Timed(NamedTuple):
+    """Timed steps of an architecture: median and standard deviation in seconds."""
+
+    multiply_adds: int
+    seconds: float
+    spread: float
+
+
+def num_workers(space: SearchSpace) -> int:
+    """Worker processes of this machine that a search takes."""
+    return space.search.workers or default_workers()
+
+
+def estimate(space: SearchSpace, data_dir: Path) -> Estimate:
+    """The smallest and the largest candidate, and the time of the trials of the search."""
     torch.set_num_threads(1)
     ends = space.extremes()
-    training = max(space.trainings(), key=lambda training: training.epochs)
-    lines = [
-        f"{word:<8}  {described(spent)}"
-        for word, (_, spent) in zip(("smallest", "largest"), ends, strict=True)
-    ]
+    lines = sizes(ends)
     if reason := why_not_timed(space, ends[1][0]):
-        return [*lines, f"There is no estimate of the time: {reason}."]
-    steps = training.epochs * math.ceil(num_pictures(space, data_dir) / training.batch_size)
-    timed = [
-        (spent.multiply_adds, step_seconds(architecture, training)) for architecture, spent in ends
-    ]
-    seconds = mean_seconds(space, timed) * steps
-    trials, workers = space.search.trials, space.search.workers or default_workers()
+        return Estimate([*lines, f"There is no estimate of the time: {reason}."])
+    training = max(space.trainings(), key=lambda training: training.epochs)
+    timed = [timed_steps(architecture, training) for architecture, _ in ends[: len(lines)]]
+    pictures = num_pictures(space, data_dir)
+    seconds, trained = drawn(space, timed, pictures)
+    one, spread = mean(seconds), math.hypot(pstdev(seconds), timing_error(timed) * mean(seconds))
     lines.append(
-        f"A training step of {training.batch_size} pictures takes {timed[0][1] * 1000:.0f} to "
-        f"{timed[1][1] * 1000:.0f} ms on one core, a candidate about {duration(seconds)}."
+        f"A training step of {training.batch_size} pictures takes {step_words(timed)} on one core, "
+        f"a {'training' if len(timed) == 1 else 'candidate'} about {give_or_take(one, spread)}."
     )
-    lines.append(
-        f"{trials} trials with {workers} workers: about "
-        f"{duration(seconds * trials / min(workers, trials))} if none is pruned."
-        + (" The random baseline takes as long again." if space.search.baseline else "")
+    workers = min(num_workers(space), space.search.trials)
+    total = one * trained / workers
+    lines.append(trials_line(space, trained, total))
+    by_chance = pstdev(seconds) * math.sqrt(trained) / workers
+    return Estimate(lines, total, math.hypot(by_chance, timing_error(timed) * total))
+
+
+def sizes(ends: Sequence[tuple[Architecture, Cost]]) -> list[str]:
+    """The smallest and the largest candidate in a line each, or the only one."""
+    (small, spent), (large, most) = ends
+    if small == large:
+        return [f"network   {described(spent)}"]
+    return [f"smallest  {described(spent)}", f"largest   {described(most)}"]
+
+
+def trials_line(space: SearchSpace, trained: float, total: float) -> str:
+    """How long the trials of a search take."""
+    trials, workers = space.search.trials, num_workers(space)
+    told = f", about {trained:.0f} of them new," if round(trained) < trials else ""
+    return (
+        f"{counted(trials, 'trial')}{told} with {counted(workers, 'worker')}: about "
+        f"{duration(total)} if none is pruned."
     )
-    return lines
+
+
+def step_words(timed: Sequence[Timed]) -> str:
+    """How long a step takes: of one architecture with its spread, of several from least to most."""
+    if len(timed) == 1:
+        return f"{timed[0].seconds * 1000:.0f} ± {timed[0].spread * 1000:.0f} ms"
+    least, most = sorted(one.seconds * 1000 for one in timed)
+    return f"{least:.0f} to {most:.0f} ms"
+
+
+def give_or_take(seconds: float, spread: float) -> str:
+    """A time with its standard deviation, both in one unit."""
+    for unit, size in (("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} ± {spread / size:.1f} {unit}"
+    return f"{seconds:.0f} ± {spread:.0f} seconds"
+
+
+def timing_error(timed: Sequence[Timed]) -> float:
+    """The standard deviation of the timed steps as a share of them."""
+    return max(one.spread / one.seconds for one in timed)
 
 
 def why_not_timed(space: SearchSpace, largest: Architecture) -> str:
@@ -90,16 +149,22 @@ def num_pictures(space: SearchSpace, data_dir: Path) -> int:
     return len(data.train_dataloader())
 
 
-def step_seconds(architecture: Architecture, training: Training) -> float:
-    """Median time of a training step on random pictures, with one thread.
+def timed_steps(architecture: Architecture, training: Training) -> Timed:
+    """Timed steps of training an architecture."""
+    times = step_times(architecture, training)
+    return Timed(cost(architecture).multiply_adds, median(times), pstdev(times))
 
-    Where a step is long, it is timed on a part of its pictures.
+
+def step_times(architecture: Architecture, training: Training) -> list[float]:
+    """Times of training steps on random pictures, with one thread.
+
+    Where a step is long, it is timed on a part of its pictures. Weights move as by SGD with
+    momentum, written out: making an optimiser of torch loads its compiler, which takes longer than
+    torch itself.
     """
     num_timed = min(training.batch_size, max(FEWEST, TIMED // cost(architecture).multiply_adds))
     network = channels_last(Network(architecture))
-    optimizer = OPTIMIZERS[training.optimizer.name](
-        network.parameters(), **training.optimizer.arguments
-    )
+    velocities = [torch.zeros_like(parameter) for parameter in network.parameters()]
     pictures = torch.randn(num_timed, *architecture.image_shape)
     pictures = pictures.contiguous(memory_format=torch.channels_last)
     labels = torch.randint(architecture.num_classes, (num_timed,))
@@ -107,16 +172,43 @@ def step_seconds(architecture: Architecture, training: Training) -> float:
     for _ in range(STEPS + 2):
         start = time.perf_counter()
         torch.autograd.backward(F.cross_entropy(network(pictures), labels))
-        optimizer.step()
-        optimizer.zero_grad()
+        move(list(network.parameters()), velocities)
         seconds.append(time.perf_counter() - start)
-    return median(seconds[2:]) * training.batch_size / num_timed
+    return [one * training.batch_size / num_timed for one in seconds[2:]]
 
 
-def mean_seconds(space: SearchSpace, timed: list[tuple[int, float]]) -> float:
-    """Mean time of a step over random candidates, linear in multiply-adds through those timed."""
-    (low, fast), (high, slow) = timed
-    slope = (slow - fast) / (high - low) if high > low else 0.0
-    generator = random.Random(0)
-    draws = [space.sample(RandomTrial(generator, all_values)) for _ in range(DRAWS)]
-    return mean(fast + slope * (cost(architecture).multiply_adds - low) for architecture in draws)
+def move(parameters: Sequence[torch.Tensor], velocities: Sequence[torch.Tensor]) -> None:
+    """One step of SGD with momentum, and no gradients after it."""
+    with torch.no_grad():
+        for parameter, velocity in zip(parameters, velocities, strict=True):
+            if parameter.grad is not None:
+                velocity.mul_(0.9).add_(parameter.grad)
+                parameter.sub_(velocity, alpha=1e-4)
+                parameter.grad = None
+
+
+def drawn(space: SearchSpace, timed: Sequence[Timed], pictures: int) -> tuple[list[float], float]:
+    """The seconds of random candidates, and how many of the trials train one of their own.
+
+    A candidate that is drawn again takes no time, unless the space wants it with a new seed.
+    """
+    generator, trials = random.Random(0), space.search.trials
+    number = max(DRAWS, min(trials, MOST_DRAWS))
+    draws = [space.candidate(RandomTrial(generator, all_values)) for _ in range(number)]
+    seconds = [seconds_of(timed, pictures, candidate) for candidate in draws[:DRAWS]]
+    if space.search.duplicates != "reuse":
+        return seconds, trials
+    distinct = len(set(draws[:trials]))
+    return seconds, distinct * max(1.0, trials / number) if distinct == number else distinct
+
+
+def seconds_of(timed: Sequence[Timed], pictures: int, candidate: Candidate) -> float:
+    """The seconds of a training on so many pictures, a step linear in multiply-adds through those
+    timed."""
+    low, high = timed[0], timed[-1]
+    width = high.multiply_adds - low.multiply_adds
+    slope = (high.seconds - low.seconds) / width if width > 0 else 0.0
+    beyond = cost(candidate.architecture).multiply_adds - low.multiply_adds
+    training = candidate.training
+    steps = training.epochs * math.ceil(pictures / training.batch_size)
+    return (low.seconds + slope * beyond) * steps

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from html import escape
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ from nas.space.sampling import (
     draw_training,
     given_component,
 )
-from nas.space.yaml import Source, bundled_spaces, find
+from nas.space.yaml import DataSource, Source, bundled_spaces, find
 from nas.training.candidate import LATER_TRAINING_KEYS, Candidate, Training
 
 __all__ = ["SearchSpace", "SpaceError", "bundled_spaces", "differences", "find"]
@@ -96,6 +97,22 @@ class SearchSpace:
         return cls.parse(source, settings, plugins, trusted=True)
 
     @classmethod
+    def from_yaml(
+        cls, text: str, settings: Iterable[str] = (), plugins: Iterable[str] = ()
+    ) -> "SearchSpace":
+        """From YAML text, with `key=value` settings on top; SpaceError says `text:line:column` of
+        every fault."""
+        return cls.parse(Source("text", text), settings, plugins, trusted=True)
+
+    @classmethod
+    def from_dict(
+        cls, data: Mapping[str, Any], settings: Iterable[str] = (), plugins: Iterable[str] = ()
+    ) -> "SearchSpace":
+        """From nested mappings, lists and plain values, as YAML has them, with `key=value` settings
+        on top; SpaceError names the key of every fault."""
+        return cls.parse(DataSource("dict", data), settings, plugins, trusted=True)
+
+    @classmethod
     def parse(
         cls,
         source: Source,
@@ -117,7 +134,30 @@ class SearchSpace:
         try:
             return cls(source)
         except SpaceError as error:
-            raise blamed(error, settings, lambda: cls(Source(source.name, source.text))) from error
+            raise blamed(error, settings, lambda: cls(source.again())) from error
+
+    def __repr__(self) -> str:
+        head, *lines = [self.summary(), *(f"  {key}: {v}" for key, v in self.parameters().items())]
+        return "\n".join([f"SearchSpace({head})", *lines])
+
+    def _repr_html_(self) -> str:
+        """The searched parameters as a table, in a notebook."""
+        rows = "".join(
+            f"<tr><td>{escape(key)}</td><td>{escape(str(values))}</td></tr>"
+            for key, values in self.parameters().items()
+        )
+        return f"<table><caption>{escape(self.summary())}</caption>{rows}</table>"
+
+    def summary(self) -> str:
+        """Name, parameters and architectures in a line."""
+        count, exact = self.num_architectures()
+        number = (
+            "infinitely many"
+            if count == float("inf")
+            else f"{'' if exact else 'at least '}{count:,.0f}"
+        )
+        parameters = f"{len(self.parameters())} searched parameters"
+        return f"{self.name}: {parameters}, {number} distinct architectures"
 
     def sample(self, trial: Trial) -> Architecture:
         """Draw an architecture from an Optuna trial."""

@@ -1,5 +1,6 @@
 """YAML text -> plain data that remembers where each part stands. Nothing else reads YAML."""
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -72,6 +73,10 @@ class Source:
         self._keys: dict[KeyPath, str] = {}
         self._nodes = 0
         self.data = self._read(text)
+
+    def again(self) -> "Source":
+        """The same as it was read, without what was assigned since."""
+        return Source(self.name, self.text)
 
     @classmethod
     def load(cls, path: Path, name: str | None = None) -> "Source":
@@ -186,6 +191,30 @@ class Source:
             seen.add(key.value)
             self._keys[(*path, key.value)] = self._mark(key)
             yield key.value, value
+
+
+class DataSource(Source):
+    """The data of a Python program; the place of a part is its key."""
+
+    def __init__(self, name: str, data: Any) -> None:
+        try:
+            text = json.dumps(data, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise SpaceError(
+                f"{name}: a search space is of mappings, lists, texts and finite numbers: {error}."
+            ) from error
+        super().__init__(name, text)
+
+    def again(self) -> "DataSource":
+        """The same as it was read, without what was assigned since."""
+        return DataSource(self.name, json.loads(self.text))
+
+    def place(self, path: KeyPath, *, key: bool = False) -> str:
+        """The key of a part, as `dict: training.epochs`, or the `--set` that said it."""
+        told = super().place(path, key=key)
+        if not told.startswith(f"{self.name}:"):
+            return told
+        return f"{self.name}: {'.'.join(map(str, path))}" if path else self.name
 
 
 def cut(text: str) -> str:

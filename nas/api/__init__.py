@@ -1,0 +1,1 @@
+"""What a Python program calls: the verbs of the command line as functions, and what they return."""

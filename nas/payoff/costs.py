@@ -1,0 +1,67 @@
+"""How many trainings twins are, how long they take, and what so many pairs can resolve: told with
+little loaded, as `nas check --cost` is to answer soon.
+"""
+
+import math
+from collections.abc import Callable, Collection, Sequence
+
+from nas.common.text import counted, duration
+from nas.payoff.plan import Plan
+from nas.payoff.runs import UniqueKey, every_run
+from nas.statistics.power import fewest_pairs, resolvable_effect
+from nas.training.candidate import Candidate
+
+#: the seconds of a training
+Seconds = Callable[[Candidate], float]
+
+
+def trainings(
+    plan: Plan, taken: Collection[UniqueKey] = (), known: Collection[tuple[str, int]] = ()
+) -> list[Candidate]:
+    """The candidates of the runs that are not there yet, at most: an own best rate that turns out
+    to be the shared one needs no further run. taken, known: the places, and the candidate hashes
+    and seeds, of the runs that are there.
+    """
+    found: dict[tuple[str, int, bool], Candidate] = {}
+    for run in every_run(plan, 1.0):
+        is_own = run.cell.role == "own"
+        key = (run.candidate.hash, plan.first_seed + run.cell.seed)
+        if run.cell.key not in taken and (is_own or key not in known):
+            found.setdefault((*key, is_own), run.candidate)
+    return list(found.values())
+
+
+def cost_line(
+    what: str, plan: Plan, left: Sequence[Candidate], seconds: Seconds | None, workers: int
+) -> str:
+    """How many trainings there are, and how long they take."""
+    text = f"{what}: {counted(plan.seeds, 'pair')}, at most {counted(len(left), 'training')}"
+    if seconds is None:
+        return f"{text}; how long they take is told when a trial has finished."
+    if not workers:
+        return f"{text}, about {duration(sum(map(seconds, left)))} of one worker."
+    total = sum(map(seconds, left)) / min(workers, len(left))
+    return f"{text}, about {duration(total)} with {counted(workers, 'worker')}."
+
+
+def power_line(plan: Plan, spread: Sequence[float] = ()) -> str:
+    """What effect the pairs resolve; `spread` are standard deviations of a pair, if known."""
+    number = max(1, len(plan.comparisons))
+    among = f"as one of {number} primary comparisons" if number > 1 else "as one comparison"
+    pairs, effect = counted(plan.seeds, "pair"), resolvable_effect(plan.seeds, number)
+    if math.isinf(effect):
+        needed = fewest_pairs(number)
+        return f"{pairs} can resolve no effect {among}, however large: that takes {needed}."
+    return (
+        f"With 80% probability {pairs} resolve an effect of {effect:.1f} standard deviations of a "
+        f"pair, {among}{points(effect, spread)}."
+    )
+
+
+def points(effect: float, spread: Sequence[float]) -> str:
+    """An effect in points, if it is known how far pairs spread."""
+    if not spread:
+        return ""
+    low, high = (f"{effect * one:.1f}" for one in (min(spread), max(spread)))
+    size = high if low == high else f"{low} to {high}"
+    return f": {size} points of training error, by how far the pairs trained so far lie apart"
