@@ -33,7 +33,11 @@ def compare(
     storage: Storage = STORAGE,
     as_json: AsJSON = False,
 ) -> None:
-    """Compare two studies: is the second better? The exit status says it too."""
+    """Compare two studies: is the second better? The exit status says it too.
+
+    Trials of one candidate and one seed are compared as pairs, and else what was drawn at random
+    as two distributions. The statuses are those of `nas verdict`.
+    """
     from nas.storage.open import open_storage
     from nas.tables.two_payoffs import compare_gains, gain_sentences
     from nas.tables.two_studies import compare_studies
