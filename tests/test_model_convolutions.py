@@ -62,7 +62,7 @@ def test_a_search_of_narrow_networks_with_projections_ends_well(tmp_path: Path) 
     nas = Path(sys.executable).with_name("nas")
     done = with_kernels("AVX2", nas, "search", "narrow.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "  2 complete\n" in done.stdout, done.stdout
+    assert "  2 trials: " in done.stdout, done.stdout
 
 
 class Convolutions(TorchDispatchMode):

@@ -345,7 +345,7 @@ def test_a_candidate_that_fails_does_not_end_the_search(
     assert len(calls) == 4
     lines = status_lines(f"sqlite:///{fast}/nas.db", "study")
     assert lines[1:3] == [
-        "  3 complete, 1 failed",
+        "  4 trials: 3 trained to their end, 1 failed with an error",
         "  1 failed of: RuntimeError: no luck [today]",
     ]
 

@@ -60,7 +60,7 @@ def test_random_search_has_as_many_trials_of_its_own(beside: Any) -> None:
 def test_it_is_not_the_newest_search_and_leads_to_the_report_of_the_search(beside: Any) -> None:
     url, _, _ = beside
     assert load_study(open_storage(url), None).study_name == "study"
-    assert "3 complete" in status_lines(url, "study-random")[1]
+    assert "3 trials: 3 trained to their end" in status_lines(url, "study-random")[1]
     found = gather(url, "study-random")
     assert (found.name, len(found.rows), len(found.baseline)) == ("study", 3, 3)
 

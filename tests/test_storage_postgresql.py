@@ -129,7 +129,7 @@ def test_eight_workers_outlive_a_restart_of_the_server_and_tell_no_password(
     said = outputs(tmp_path)
     assert [process.returncode for process in (coordinator, *joined)] == [0, 0, 0], said
     assert_complete(trials, 32)
-    finished = re.findall(r"^\[\d+/32\] trial (\d+):", said[0], flags=re.MULTILINE)
+    finished = re.findall(r"^\[search \d+/32\] trial (\d+):", said[0], flags=re.MULTILINE)
     assert sorted(map(int, finished)) == list(range(32)), "each told once, none twice"
     assert any("The storage does not answer" in output for output in said)
     assert not any("Traceback" in output for output in said)
