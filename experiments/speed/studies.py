@@ -20,12 +20,11 @@ from nas.model.cost import cost
 from nas.payoff.queue import fresh_runs
 from nas.payoff.runs import first_runs, planned_keys
 from nas.payoff.study import open_twins
-from nas.search.trial_notes import trial_text
 from nas.search.trial_results import result_attributes
 from nas.space.schema import PayoffSection
 from nas.space.space import SearchSpace
 from nas.storage.handles import engine_of, storage_of, study_id_of
-from nas.storage.tables import PARAMS, REPORTED, STUDY_NOTES, TRIAL_ATTRS, TRIALS, VALUES
+from nas.storage.tables import PARAMS, REPORTED, TRIAL_ATTRS, TRIALS, VALUES
 from nas.training.candidate import Candidate
 from nas.training.metrics import PROBE_STEPS
 from nas.training.result import Result
@@ -227,8 +226,3 @@ def trial_rows(rows: Rows, study_id: int, first: int, one: Finished) -> None:
             "value_type": "FINITE",
         }
     )
-    notes = {"note_ver": 1, "note_str:0": trial_text(candidate, result)}
-    rows[STUDY_NOTES] += [
-        {"study_id": study_id, "key": f"dashboard:{trial_id}:{key}", "value_json": json.dumps(text)}
-        for key, text in notes.items()
-    ]
