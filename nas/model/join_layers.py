@@ -14,6 +14,66 @@ class Add(nn.Module):
         return shortcut + branch
 
 
+class Scaled(nn.Module):
+    """Shortcut and branch, each times a fixed number."""
+
+    def __init__(self, shortcut, branch):
+        super().__init__()
+        self.weights = shortcut, branch
+
+    def forward(self, shortcut, branch):
+        return self.weights[0] * shortcut + self.weights[1] * branch
+
+
+class LearnedScale(nn.Module):
+    """The branch times learned numbers: one, or one for each channel."""
+
+    def __init__(self, size, start):
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((size, 1, 1), float(start)))
+
+    def forward(self, shortcut, branch):
+        return shortcut + self.scale * branch
+
+
+class ShortcutGate(nn.Module):
+    """The shortcut through a gate that it opens and closes itself."""
+
+    def __init__(self, channels, bias):
+        super().__init__()
+        self.gate = nn.Conv2d(channels, channels, 1)
+        nn.init.constant_(self.gate.get_parameter("bias"), bias)
+
+    def forward(self, shortcut, branch):
+        return (1 - torch.sigmoid(self.gate(shortcut))) * shortcut + branch
+
+
+class ExclusiveGate(nn.Module):
+    """Shortcut or branch: what the gate takes from one it gives to the other."""
+
+    def __init__(self, channels, bias):
+        super().__init__()
+        self.gate = nn.Conv2d(channels, channels, 1)
+        nn.init.constant_(self.gate.get_parameter("bias"), bias)
+
+    def forward(self, shortcut, branch):
+        gate = torch.sigmoid(self.gate(shortcut))
+        return (1 - gate) * shortcut + gate * branch
+
+
+class Orthogonal(nn.Module):
+    """The branch without its part along the shortcut, at each pixel over its channels."""
+
+    def __init__(self, share):
+        super().__init__()
+        self.share = share
+
+    def forward(self, shortcut, branch):
+        along = (shortcut * branch).sum(1, keepdim=True)
+        length = (shortcut * shortcut).sum(1, keepdim=True) + 1e-6
+        return shortcut + (branch - self.share * (along / length) * shortcut)
+
+
 class RandomStream(nn.Module):
     """Random numbers from a stream of its own, which moves no other random number.
 
@@ -37,3 +97,33 @@ class RandomStream(nn.Module):
 
     def set_extra_state(self, state):
         self.seed, self.drawn = state.tolist()
+
+
+class DropPath(nn.Module):
+    """The branch of some pictures only in training, the more of it the fewer these are."""
+
+    def __init__(self, rate):
+        super().__init__()
+        self.rate = rate
+        self.stream = RandomStream()
+
+    def forward(self, shortcut, branch):
+        if not self.training:
+            return shortcut + branch
+        kept = self.stream.uniform(len(branch), 1, 1, 1).to(branch.device) >= self.rate
+        return shortcut + kept / (1 - self.rate) * branch
+
+
+class DropoutShortcut(nn.Module):
+    """Some numbers of the shortcut only in training, each the larger the fewer these are."""
+
+    def __init__(self, rate):
+        super().__init__()
+        self.rate = rate
+        self.stream = RandomStream()
+
+    def forward(self, shortcut, branch):
+        if not self.training:
+            return shortcut + branch
+        kept = self.stream.uniform(*shortcut.shape).to(shortcut.device) >= self.rate
+        return kept / (1 - self.rate) * shortcut + branch

@@ -127,14 +127,15 @@ def clean_error(network: nn.Module, data: Any) -> float:
 def retake_statistics(network: nn.Module, batches: Any) -> None:
     """Average the statistics of batch norm over pictures as they are; no weight is changed.
 
-    Every batch counts by its pictures.
+    Joins leave nothing out, as in use. Every batch counts by its pictures.
     """
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     if not norms:
         return
+    network.eval()
     for norm in norms:
         norm.reset_running_stats()
-    network.train()
+        norm.train()
     device, seen = next(network.parameters()).device, 0
     for pictures in of_two_or_more(batches):
         seen += len(pictures)
