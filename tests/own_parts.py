@@ -118,9 +118,12 @@ def rmsprop(parameters, *, lr: float = 0.01):
 
 
 @SCHEDULES.register("root")
-def root(progress):
-    """The square root of the part that is left."""
-    return (1 - progress) ** 0.5
+def root(progress, *, power: float = 0.5):
+    """A root of the part that is left.
+
+    power: of that part.
+    """
+    return (1 - progress) ** power
 
 
 @OBJECTIVES.register("gap", direction="minimize", label="generalisation gap", unit="points")

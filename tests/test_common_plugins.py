@@ -30,7 +30,11 @@ architecture:
   transition: blurred
   join: {damped: {factor: [0.5, 1.0]}}
   stages: [{width: 4}, {width: 8, stride: 2}]
-training: {epochs: 1, batch_size: 32, optimizer: {rmsprop: {lr: 0.01}}, schedule: root}
+training:
+  epochs: 1
+  batch_size: 32
+  optimizer: {rmsprop: {lr: 0.01}}
+  schedule: {root: {power: 0.25}}
 search:
   objectives: [val_accuracy, gap]
   trials: 6

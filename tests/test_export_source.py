@@ -24,8 +24,12 @@ from nas.model.blocks import (
     BLOCKS,
     NORMS,
     ORDERS,
+    SHORTCUTS,
     STEMS,
     Conv,
+    Norm,
+    Shortcut,
+    ZeroPad,
     conv,
     same_shape,
     transitions,
@@ -333,6 +337,41 @@ def test_a_new_block_type_needs_no_change_here(monkeypatch, order):
     assert_same_function(candidate)
     source = export(candidate)
     assert source.index("def pointwise(channels, number=1):") < source.index("def wide_inside(")
+
+
+def squeezed(in_channels, out_channels, stride):
+    """Two convolutions with fewer channels between them."""
+    inner = max(1, in_channels // 2)
+    return Conv(in_channels, inner, 1), Conv(inner, out_channels, 3, stride), Norm(out_channels)
+
+
+def as_needed(in_channels, out_channels, stride):
+    """A convolution where the shape changes, else two in a row."""
+    if stride == 1:
+        return Conv(in_channels, out_channels, 3), Conv(out_channels, out_channels, 3)
+    return (Conv(in_channels, out_channels, 3, stride),)
+
+
+def normalised(in_channels, out_channels, stride):
+    """Padded with zeros and normalised, without a convolution."""
+    return ZeroPad(in_channels, out_channels, stride), Norm(out_channels)
+
+
+def widened(in_channels, out_channels, stride):
+    """A 3x3 convolution, and its norm where the branch has one."""
+    return Conv(in_channels, out_channels, 3, stride), Norm(out_channels)
+
+
+@pytest.mark.parametrize("order", ["post_activation", "pre_activation", "norm_after_addition"])
+@pytest.mark.parametrize("function", [squeezed, as_needed, normalised, widened])
+def test_any_shortcut_can_be_exported(monkeypatch, function, order):
+    """Also one that computes with the numbers of a block, or is not the same for all blocks."""
+    part = Shortcut(function=function, keeps_shape=True, changes_shape=True)
+    monkeypatch.setitem(SHORTCUTS._parts, "own", part)
+    stages = two_stages(shortcut="own", transition="own")
+    candidate = architecture(*stages, activation_order=order)
+    assert_same_function(candidate)
+    assert ("own(8, 16, 2)" in export(candidate)) == (function is widened)
 
 
 @pytest.mark.parametrize(

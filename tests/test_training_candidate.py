@@ -11,8 +11,9 @@ from conftest import small
 from nas.common.errors import UserError
 from nas.data import Dataset
 from nas.model.architecture import Named
-from nas.space.enumeration import EnumeratingTrial, all_values
+from nas.space.enumeration import EnumeratingTrial, all_draws, all_values
 from nas.space.space import SearchSpace
+from nas.space.yaml import Source
 from nas.training.candidate import OPTIMIZERS, SCHEDULES, Candidate, Training
 
 
@@ -29,7 +30,7 @@ def test_json_and_back() -> None:
             epochs=7,
             batch_size=3,
             optimizer=Named.of("adamw", lr=1e-5, weight_decay=0.1),
-            schedule="step",
+            schedule=Named("step"),
             warmup=0.5,
             label_smoothing=0.1,
             gradient_clip=2.0,
@@ -48,7 +49,7 @@ def test_every_setting_is_part_of_the_hash() -> None:
         "epochs": 5,
         "batch_size": 64,
         "optimizer": Named.of("sgd", lr=0.2, momentum=0.9),
-        "schedule": "linear",
+        "schedule": Named("linear"),
         "warmup": 1.0,
         "label_smoothing": 0.1,
         "gradient_clip": 1.0,
@@ -102,14 +103,43 @@ FACTORS = {
 
 @pytest.mark.parametrize("schedule", list(SCHEDULES))
 def test_schedules(schedule: str) -> None:
-    training = Training(epochs=10, schedule=schedule)
+    training = Training(epochs=10, schedule=Named(schedule))
     found = [training.factor(step, 100) for step in (0, 25, 50, 75, 99)]
     assert found == pytest.approx(FACTORS[schedule], abs=1e-6)
 
 
+def power(progress: float, *, power: float = 1.0) -> float:
+    """A power of the part that is left.
+
+    power: of that part.
+    """
+    return (1 - progress) ** power
+
+
+def test_a_schedule_has_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which a space searches, and JSON keeps; one without options is written as its name alone."""
+    monkeypatch.setattr(SCHEDULES, "_parts", dict(SCHEDULES.parts()) | {"power": power})
+    text = "{name: s, architecture: {stages: [{depth: 1, width: 8}]}, training: {schedule: %s}}"
+    space = SearchSpace.parse(Source("s.yaml", text % "[cosine, {power: {power: [2.0, 3.0]}}]"))
+    assert space.parameters().keys() == {"training.schedule", "training.schedule.power.power"}
+    found = {
+        trial.values.get("training.schedule.power.power"): training
+        for trial, training in all_draws(space.sample_training, all_values)
+    }
+    assert found[2.0].factor(50, 100) == 0.25
+    assert found[3.0].factor(50, 100) == 0.125
+    assert found[3.0].written()["schedule"] == {"power": {"power": 3.0}}
+    assert found[None].written()["schedule"] == "cosine"
+    ours = replace(candidate(), training=found[3.0])
+    assert Candidate.from_json(ours.to_json()) == ours
+    wrong = ours.to_json().replace('"power": 3.0', '"power": "high"')
+    with pytest.raises(UserError, match="power of power cannot be 'high'"):
+        Candidate.from_json(wrong)
+
+
 @pytest.mark.parametrize("schedule", list(SCHEDULES))
 def test_warm_up_rises_to_the_schedule_and_never_above_it(schedule: str) -> None:
-    training = Training(epochs=10, schedule=schedule, warmup=2.0)
+    training = Training(epochs=10, schedule=Named(schedule), warmup=2.0)
     factors = [training.factor(step, 100) for step in range(100)]
     assert factors[:20] == pytest.approx([(step + 1) / 21 for step in range(20)])
     assert factors[20] == pytest.approx(1.0)

@@ -143,8 +143,8 @@ def test_interrupted_in_every_epoch(path: Path, whole: bytes) -> None:
     [
         *({"optimizer": Named.of(name, lr=0.01)} for name in OPTIMIZERS),
         {"optimizer": Named.of("sgd", momentum=0.0)},
-        {"schedule": "step", "label_smoothing": 0.1},
-        {"schedule": "linear", "warmup": 4.0},
+        {"schedule": Named("step"), "label_smoothing": 0.1},
+        {"schedule": Named("linear"), "warmup": 4.0},
     ],
     ids=str,
 )

@@ -137,7 +137,7 @@ def deep(epochs: int, **settings: Any) -> Candidate:
 
 
 def test_validation_sees_what_a_deep_network_learnt_in_its_first_epoch() -> None:
-    ours = deep(1, schedule="constant")
+    ours = deep(1, schedule=Named("constant"))
     found = train(ours, seed=0, data_dir=Path("/nowhere"))
     retaken = copy.deepcopy(found.network)
     retake_statistics(retaken, found.data.train_evaluation_dataloader())
@@ -147,7 +147,7 @@ def test_validation_sees_what_a_deep_network_learnt_in_its_first_epoch() -> None
 
 
 def test_running_averages_change_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    ours = deep(1, schedule="constant")
+    ours = deep(1, schedule=Named("constant"))
     found = train(ours, seed=0, data_dir=Path("/nowhere"))
     monkeypatch.setattr(lightning, "MOMENTUM_WARMUP_STEPS", 0)
     usual = train(ours, seed=0, data_dir=Path("/nowhere"))

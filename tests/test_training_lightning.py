@@ -81,7 +81,7 @@ def by_hand(ours: Candidate, seed: int) -> list[float]:
     weights = balanced if settings.class_weights == "balanced" else None
     for _ in range(settings.epochs):
         for pictures, labels in batches:
-            factor = SCHEDULES[settings.schedule](step / num_steps)
+            factor = SCHEDULES[settings.schedule.name](step / num_steps)
             optimizer.param_groups[0]["lr"] = settings.optimizer.arguments["lr"] * factor
             logits = network(pictures.to(memory_format=torch.channels_last))
             loss = F.cross_entropy(
@@ -101,7 +101,7 @@ def by_hand(ours: Candidate, seed: int) -> list[float]:
     "settings",
     [
         {},
-        {"schedule": "step"},
+        {"schedule": Named("step")},
         {"label_smoothing": 0.2},
         {"gradient_clip": 0.5},
         {"class_weights": "balanced"},

@@ -8,6 +8,8 @@ only foreign text and stand in the docstring alone; all else is a number or a re
 import inspect
 import math
 from collections.abc import Iterator
+from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 from nas.export.copying import Copier
@@ -84,6 +86,8 @@ def {name}(convs):
     for layer in convs:
         layers += [{cycle}]
     return layers'''
+#: the shape of a block, as functions in the module call it
+SHAPE: Any = tuple(map(SourceText, ("in_channels", "out_channels", "stride")))
 #: the join that is written as a sum
 ADDITION = Join("Add")
 #: the functions that make blocks: those with "plain" in their names have no shortcut
@@ -163,6 +167,7 @@ class Writer:
         self.lead = self.cycle.index("conv")
         self.joins = [b.join for b in self.layout.blocks if b.shortcut is not None]
         self.joined = any(join != ADDITION for join in self.joins)
+        self.shortcuts = self.general_shortcuts()
         self.options = {s.block.name: options(s.block) for s in reversed(architecture.stages)}
 
     def parts(self) -> Iterator[tuple[str, str]]:
@@ -175,11 +180,12 @@ class Writer:
         for kind in dict.fromkeys(join.kind for join in self.joins if self.joined):
             yield from self.copier.kind(network.join_class(kind))
         yield self.architecture.activation_order, self.interleave()
-        for name, layout in {r.shortcut: b.shortcut for r, b in self.blocks}.items():
-            if any(isinstance(op, ZeroPad) for op in layout or ()):
+        for name in dict.fromkeys(record.shortcut for record, _ in self.blocks):
+            layouts = [b.shortcut for r, b in self.blocks if r.shortcut == name]
+            if any(isinstance(op, ZeroPad) for layout in layouts for op in layout or ()):
                 yield from self.copier.kind(network.ZeroPad)
-            if has_weights(layout):
-                yield name, self.shortcut_function(name, len(layout or ()))
+            if name in self.shortcuts:
+                yield name, self.shortcut_function(name, self.shortcuts[name])
         used = {self.block_function(block) for _, block in self.blocks}
         for name in filter(used.__contains__, BLOCK_FUNCTIONS):
             part = network.Plain if "plain" in name else network.Residual
@@ -211,14 +217,36 @@ class Writer:
             cycle=", ".join(table[name] for name in self.cycle),
         )
 
-    def shortcut_function(self, name: str, count: int) -> str:
-        """The function that makes a shortcut of `count` operations."""
-        shape: Any = [SourceText(word) for word in ("in_channels", "out_channels", "stride")]
-        layout = SHORTCUTS[name](*shape) or ()
-        layout = layout if len(layout) == count else without_norm(layout)
+    def general_shortcuts(self) -> dict[str, Ops]:
+        """Name -> operations in terms of the shape of a block, of the shortcuts with weights that
+        are the same operations in all blocks; others are written where they stand.
+        """
+        found: dict[str, dict[Ops | None, None]] = {}
+        for record, block in self.blocks:
+            if has_weights(block.shortcut):
+                general = generalised(record, block.shortcut or ())
+                found.setdefault(record.shortcut, {})[general] = None
+        return {
+            name: layout
+            for name, layouts in found.items()
+            if len(layouts) == 1 and (layout := next(iter(layouts))) is not None
+        }
+
+    def shortcut_function(self, name: str, layout: Ops) -> str:
+        """The function that makes a shortcut of these operations."""
         about = inspect.getdoc(SHORTCUTS.function(name))
         result = self.sequential("return ", layout, 4)
-        return f'def {name}({", ".join(shape)}):\n    """{about}"""\n{result}'
+        return f'def {name}({", ".join(SHAPE)}):\n    """{about}"""\n{result}'
+
+    def shortcut(self, record: BlockRecord, layout: Ops) -> str:
+        """The expression of one shortcut."""
+        if record.shortcut in self.shortcuts:
+            shape = numbers(record.in_channels, record.out_channels, record.stride)
+            return f"{record.shortcut}({shape})"
+        items = [self.op(op) for op in layout]
+        if len(layout) == 1 and isinstance(layout[0], ZeroPad | MaxPool):
+            return items[0]
+        return f"nn.Sequential({', '.join(items)})" if items else "nn.Identity()"
 
     def block_class(self, part: type) -> str:
         """A class of nas/model/network.py without what no block of this network has."""
@@ -291,10 +319,8 @@ class Writer:
         shape = numbers(record.in_channels, record.out_channels, record.stride)
         chosen = [f"{k}={v}" for k, v in options(record.type).items() if v != usual[k]]
         items = [f"{name}({', '.join([shape, *chosen])})"]
-        if has_weights(block.shortcut):
-            items.append(f"{record.shortcut}({shape})")
-        elif block.shortcut is not None:
-            items += [self.op(op) for op in block.shortcut] or ["nn.Identity()"]
+        if block.shortcut is not None:
+            items.append(self.shortcut(record, block.shortcut))
         if self.joined and block.shortcut is not None:
             items.append(self.op(block.join))
         return fitted(f"{self.block_function(block)}(", items, "),", 16)
@@ -321,6 +347,27 @@ class Writer:
                 return f"ZeroPad({numbers(inputs, outputs, stride)})"
             case Join(kind, arguments):
                 return f"{network.join_class(kind).__name__}({numbers(*arguments)})"
+
+
+def generalised(record: BlockRecord, layout: Ops) -> Ops | None:
+    """The operations of a block's shortcut in terms of its shape; None where they are not those
+    that the shortcut gives for the names of the numbers, as where it computes with them.
+    """
+    values = dict(zip(SHAPE, (record.in_channels, record.out_channels, record.stride), strict=True))
+    try:
+        symbolic = SHORTCUTS[record.shortcut](*SHAPE) or ()
+        for general in (symbolic, without_norm(symbolic)):
+            if tuple(map(partial(with_numbers, values), general)) == layout:
+                return general
+    except Exception:  # a user's own function, given names for numbers, can raise anything
+        return None
+    return None
+
+
+def with_numbers(values: dict[SourceText, int], op: Op) -> Op:
+    """The operation with numbers for their names."""
+    own = {field.name: getattr(op, field.name) for field in fields(op)}
+    return replace(op, **{key: values.get(value, value) for key, value in own.items()})
 
 
 def layer_call(layer: Layer) -> str:

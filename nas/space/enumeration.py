@@ -9,6 +9,11 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 #: a parameter's name and values -> those to try, each with the number of values it stands for
 Branches = Callable[[str, "Values"], Sequence[tuple[Any, float]]]
+#: keys that decide which parts and options of parts exist, or coincide
+DECIDING = frozenset(
+    ("shortcut", "transition", "stride", "width", "block", "stem", "norm", "join")
+    + ("optimizer", "schedule")
+)
 #: values that stand for a continuous range
 SPREAD = 33
 
@@ -204,7 +209,7 @@ def shape_values(name: str, values: Values) -> Sequence[tuple[Any, float]]:
     key = name.rpartition(".")[2]
     if key == "depth" and values.size > 1 and 1 in values.items:
         return [(1, 1), (next(item for item in values.items if item != 1), values.size - 1)]
-    if key in ("shortcut", "transition", "stride", "width", "block", "stem", "norm", "join"):
+    if key in DECIDING:
         return all_values(name, values)
     return [(values.items[0], values.size)]
 

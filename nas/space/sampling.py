@@ -20,7 +20,7 @@ from nas.model.joins import JOINS
 from nas.model.placements import PLACEMENTS, Mask, mask_of
 from nas.space.fields import Options, Range, component_name
 from nas.space.schema import ArchitectureSection, StageSection, TrainingSection
-from nas.training.candidate import OPTIMIZERS, Training
+from nas.training.candidate import OPTIMIZERS, SCHEDULES, Training
 
 
 class Trial(Protocol):
@@ -264,6 +264,10 @@ def draw_order(trial: Trial, section: ArchitectureSection, stages: list[Stage]) 
 def draw_training(trial: Trial, section: TrainingSection) -> Training:
     """The settings of one training."""
     optimizer = draw_component(trial, "training.optimizer", section.optimizer, OPTIMIZERS)
-    keys = [key for key in TrainingSection.model_fields if key != "optimizer"]
-    values = {key: draw(trial, f"training.{key}", getattr(section, key)) for key in keys}
+    values: dict[str, Any] = {}
+    for key in TrainingSection.model_fields:
+        if key == "schedule":
+            values[key] = draw_component(trial, "training.schedule", section.schedule, SCHEDULES)
+        elif key != "optimizer":
+            values[key] = draw(trial, f"training.{key}", getattr(section, key))
     return Training(optimizer=optimizer, **values)

@@ -134,7 +134,7 @@ class TrainingSection(StrictSection):
     """Pictures in a batch."""
     optimizer: Annotated[Any, component(OPTIMIZERS)] = "sgd"
     """How the weights move."""
-    schedule: Annotated[Any, name(SCHEDULES)] = "cosine"
+    schedule: Annotated[Any, component(SCHEDULES)] = "cosine"
     """The factor of the learning rate over the training."""
     warmup: Annotated[Any, number(float, 0, MAX_OPTION)] = 0.0
     """Epochs over which the learning rate rises at first."""

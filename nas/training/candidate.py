@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 
 from nas.common.errors import UserError, shown
 from nas.common.later_keys import without_later
@@ -123,20 +123,16 @@ class Training:
     epochs: int
     batch_size: int = 128
     optimizer: Named = Named("sgd")
-    schedule: str = "cosine"
+    schedule: Named = Named("cosine")
     warmup: float = 0.0
     label_smoothing: float = 0.0
     gradient_clip: float = 0.0
     class_weights: str = "none"
 
     def check(self) -> None:
-        """ValueError where an optimiser, one of its options or a schedule is unknown."""
-        options = OPTIMIZERS.options(self.optimizer.name)
-        for key, value in self.optimizer.options:
-            kind = options[key].annotation
-            if type(value) is not kind and not (kind is float and type(value) is int):
-                raise ValueError(f"{key} of {self.optimizer.name} cannot be {shown(value)}.")
-        SCHEDULES[self.schedule]
+        """ValueError where an optimiser, a schedule or an option of them is unknown."""
+        check_options(self.optimizer, OPTIMIZERS)
+        check_options(self.schedule, SCHEDULES)
         if self.class_weights not in CLASS_WEIGHTS:
             raise ValueError(unknown("class weights", self.class_weights, list(CLASS_WEIGHTS)))
 
@@ -147,7 +143,8 @@ class Training:
 
     def written(self) -> dict[str, Any]:
         """As plain data."""
-        found = asdict(self) | {"optimizer": self.optimizer.written()}
+        parts = {"optimizer": self.optimizer.written(), "schedule": self.schedule.written()}
+        found = asdict(self) | parts
         return without_later(found, LATER_TRAINING_KEYS)
 
     def factor(self, step: int, num_steps: int) -> float:
@@ -155,7 +152,18 @@ class Training:
         warm = self.warmup / self.epochs * num_steps
         if step < warm:
             return (step + 1) / (warm + 1)
-        return SCHEDULES[self.schedule]((step - warm) / max(1.0, num_steps - warm))
+        progress = (step - warm) / max(1.0, num_steps - warm)
+        return SCHEDULES[self.schedule.name](progress, **self.schedule.arguments)
+
+
+def check_options(part: Named, registry: Registry[Any]) -> None:
+    """ValueError where an option of a part cannot have its value."""
+    options = registry.options(part.name)
+    for key, value in part.options:
+        kind = options[key].annotation
+        is_word = value in get_args(kind)
+        if type(value) is not kind and not is_word and not (kind is float and type(value) is int):
+            raise ValueError(f"{key} of {part.name} cannot be {shown(value)}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,7 +233,8 @@ def refused(place: str) -> Iterator[None]:
 def written_training(text: str) -> Training:
     """The training of a stored candidate; most candidates of a study share theirs."""
     data = json.loads(text)
-    training = checked(Training(**data | {"optimizer": Named.parse(data["optimizer"])}))
+    parts = {key: Named.parse(data[key]) for key in ("optimizer", "schedule")}
+    training = checked(Training(**data | parts))
     training.check_sizes()
     return training
 

@@ -144,7 +144,7 @@ def settings_of(training: Training) -> dict[str, str]:
         "epochs": str(training.epochs),
         "batch size": str(training.batch_size),
         "optimiser": str(training.optimizer),
-        "schedule of the learning rate": training.schedule,
+        "schedule of the learning rate": str(training.schedule),
     }
     for key in ("warmup", "label_smoothing", "gradient_clip"):
         if getattr(training, key):
