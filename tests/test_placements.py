@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import small
-from test_module_source import assert_same_function, export
+from test_export_source import assert_same_function, export
 from torch import nn
 
 from nas.common.errors import SpaceError
