@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from nas.data.augment import AUGMENTATIONS
+from nas.data.facts import DATASETS
+from nas.data.pictures import Pictures
 from nas.model.blocks import (
     ACTIVATIONS,
     BLOCKS,
@@ -22,6 +25,7 @@ from nas.model.join_layers import RandomStream
 from nas.model.joins import JOINS
 from nas.space.methods import PRUNERS, SAMPLERS
 from nas.training.candidate import OPTIMIZERS, SCHEDULES
+from nas.training.metrics import MEASURES
 from nas.training.result import OBJECTIVES
 
 WIDEST = 64
@@ -124,6 +128,56 @@ def root(progress, *, power: float = 0.5):
     power: of that part.
     """
     return (1 - progress) ** power
+
+
+@DATASETS.register(
+    "stripes",
+    channels=1,
+    image_size=8,
+    classes=("flat", "upright"),
+    num_train=120,
+    num_test=40,
+)
+def stripes(data_dir, split, *, noise: float = 0.0):
+    """Bright stripes in one of two directions.
+
+    noise: the deviation of what is added to them, as a share of their brightness.
+    """
+    import numpy as np
+
+    count = {"train": 120, "test": 40}[split]
+    random = np.random.RandomState(count)
+    labels = np.arange(count) % 2
+    pixels = np.zeros((count, 1, 8, 8))
+    for picture, label, start in zip(pixels, labels, random.randint(0, 2, count), strict=True):
+        if label:
+            picture[0, :, start::2] = 200
+        else:
+            picture[0, start::2] = 200
+    pixels = (pixels + 200 * noise * random.randn(*pixels.shape)).clip(0, 255)
+    return Pictures(pixels.astype(np.uint8), labels, ("flat", "upright"))
+
+
+@AUGMENTATIONS.register("dimmed", normalised=True)
+def dimmed(pictures, generator, *, by: float = 0.1):
+    """Pictures made darker by numbers drawn at random.
+
+    by: the largest of these numbers, in deviations.
+    """
+    amounts = by * torch.rand(len(pictures), 1, 1, 1, generator=generator)
+    return pictures - amounts.to(pictures.device)
+
+
+@MEASURES.register("head_norm", label="norm of the classifier", source="probe")
+def head_norm(subject):
+    """Euclidean norm of the weights of the classifier."""
+    return subject.network.head.weight.norm().item()
+
+
+@MEASURES.register("last_loss", label="loss of the last batch", source="run", unit="nats")
+def last_loss(run):
+    """Cross-entropy of the last training batch."""
+    return run.losses[-1]
 
 
 @OBJECTIVES.register("gap", direction="minimize", label="generalisation gap", unit="points")

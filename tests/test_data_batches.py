@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from nas.data.augment import crop_and_flip, cutout
+from nas.data.augment import crop, cutout, flip
 from nas.data.batches import Batches, epoch_seed
 from nas.data.resident import channel_statistics
 from nas.data.resize import resize
@@ -139,7 +139,7 @@ def test_evaluation_is_never_augmented() -> None:
 def test_crop_moves_by_up_to_an_eighth_and_reflects() -> None:
     ramp = torch.arange(16, dtype=torch.uint8)
     pixels = (16 * ramp[:, None] + ramp).expand(400, 1, 16, 16).contiguous()
-    moved = crop_and_flip(pixels, Generator().manual_seed(0), crop=True, flip=False)
+    moved = crop(pixels, Generator().manual_seed(0))
     rows, columns = moved[:, 0, 8, 8] // 16, moved[:, 0, 8, 8] % 16
     assert set(rows.tolist()) == set(columns.tolist()) == set(range(6, 11))
     assert len(set(zip(rows.tolist(), columns.tolist(), strict=True))) == 25
@@ -151,13 +151,14 @@ def test_crop_moves_by_up_to_an_eighth_and_reflects() -> None:
 
 def test_channels_move_together() -> None:
     pixels = PIXELS[:, :1].expand(-1, 3, -1, -1).contiguous()
-    moved = crop_and_flip(pixels, Generator().manual_seed(0), crop=True, flip=True)
+    generator = Generator().manual_seed(0)
+    moved = flip(crop(pixels, generator), generator)
     assert torch.equal(moved[:, 0], moved[:, 2])
 
 
 def test_flip_mirrors_about_half_of_the_pictures() -> None:
     pixels = PIXELS.repeat(20, 1, 1, 1)
-    flipped = crop_and_flip(pixels, Generator().manual_seed(0), crop=False, flip=True)
+    flipped = flip(pixels, Generator().manual_seed(0))
     mirrored = (flipped == pixels.flip(3)).flatten(1).all(1)
     same = (flipped == pixels).flatten(1).all(1)
     assert (mirrored ^ same).all()
@@ -165,7 +166,7 @@ def test_flip_mirrors_about_half_of_the_pictures() -> None:
 
 
 def test_cutout_covers_one_square_that_may_reach_over_the_edge() -> None:
-    mask = cutout(2000, 16, 16, Generator().manual_seed(0))
+    mask = cutout(torch.ones(2000, 3, 16, 16), Generator().manual_seed(0))[:, :1] == 0
     rows, columns = mask[:, 0].any(2).sum(1), mask[:, 0].any(1).sum(1)
     assert torch.equal(mask.sum((1, 2, 3)), rows * columns)  # a rectangle
     assert (int(rows.min()), int(rows.max())) == (4, 8)
@@ -176,7 +177,7 @@ def test_cutout_covers_one_square_that_may_reach_over_the_edge() -> None:
 
 def test_pictures_too_small_to_move_stay() -> None:
     tiny = PIXELS[:, :, :4, :4].contiguous()
-    assert torch.equal(crop_and_flip(tiny, Generator(), crop=True, flip=False), tiny)
+    assert torch.equal(crop(tiny, Generator()), tiny)
 
 
 def test_resize_by_whole_factors_takes_means() -> None:

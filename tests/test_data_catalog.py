@@ -1,5 +1,6 @@
 """The settings of a data set and what is known of it without reading pictures."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nas.data import open_data
 from nas.data.catalog import Dataset, shape, split_sizes
-from nas.data.facts import FACTS
+from nas.data.facts import DATASETS
 from nas.data.pictures import DataError
+from nas.model.architecture import Named
 
 MODULE: dict[str, Any] = {
     "name": "module",
@@ -57,24 +60,22 @@ def test_shape_of_known_data_sets(dataset: Dataset, expected: object) -> None:
 
 
 def test_class_names_are_as_many_as_published() -> None:
-    assert {name: len(set(facts.classes)) for name, facts in FACTS.items()} == {
+    assert {name: len(set(facts.classes)) for name, facts in DATASETS.parts().items()} == {
         "digits": 10,
         "cifar10": 10,
         "cifar100": 100,
         "fashion_mnist": 10,
     }
-    assert list(FACTS["cifar100"].classes) == sorted(FACTS["cifar100"].classes)
+    assert list(DATASETS["cifar100"].classes) == sorted(DATASETS["cifar100"].classes)
 
 
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"name": "cifar"}, "not one of digits, .*Did you mean cifar10"),
         ({"name": "folder"}, "dataset.path: needed"),
         ({"name": "digits", "path": "x"}, "dataset.path: not a setting of 'digits'"),
         ({"name": "digits", "num_classes": 3}, "dataset.num_classes: not a setting"),
-        ({"name": "digits", "augment": ("crop", "rotate")}, "selection of crop, flip, cutout"),
-        ({"name": "digits", "augment": ("crop", "crop")}, "each once"),
+        ({"name": "digits", "augment": ("crop", "crop")}, "each can stand there once"),
         ({"name": "digits", "image_size": 0}, "dataset.image_size: 0 is not"),
         ({"name": "digits", "train_size": 1400}, "1,400 training and 140 validation .* 1,400"),
         ({"name": "digits", "validation_size": 1399}, "lower train_size or validation_size"),
@@ -88,6 +89,32 @@ def test_class_names_are_as_many_as_published() -> None:
 def test_settings_that_cannot_work_are_refused(settings: dict, complaint: str) -> None:
     with pytest.raises(DataError, match=complaint):
         Dataset(**settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"name": "cifar"}, "dataset.name: unknown data set 'cifar': .* Did you mean 'cifar10'"),
+        ({"name": "digits", "augment": ("crop", "flap")}, "dataset.augment: .* mean 'flip'"),
+        ({"name": "digits", "augment": (Named.of("crop", by=1),)}, "unknown option of crop 'by'"),
+        ({"name": "digits", "init_args": '{"a": 1}'}, "dataset.init_args: unknown option of"),
+    ],
+)
+def test_unknown_parts_can_be_described_but_not_used(settings: dict, complaint: str) -> None:
+    """A report is read where the plugin that registers them is not imported."""
+    dataset = Dataset(**settings)
+    assert Dataset.from_json(dataset.to_json()) == dataset
+    with pytest.raises(DataError, match=complaint):
+        dataset.check()
+    with pytest.raises(DataError, match=complaint):
+        open_data(dataset, data_dir=Path("/nowhere"), batch_size=8, seed=0)
+
+
+def test_an_option_of_an_augmentation_survives_json() -> None:
+    """Those without options are written as they were before there were any."""
+    dataset = Dataset(name="digits", augment=("crop", Named.of("noise", spread=0.5)))
+    assert json.loads(dataset.to_json())["augment"] == ["crop", {"noise": {"spread": 0.5}}]
+    assert Dataset.from_json(dataset.to_json()) == dataset
 
 
 def test_validation_is_a_tenth_of_the_pool_unless_said() -> None:

@@ -14,7 +14,7 @@ from nas.data import locate
 from nas.data.archive import unpack
 from nas.data.catalog import Dataset
 from nas.data.download import download, exclusive
-from nas.data.facts import FACTS, Facts, RemoteFile
+from nas.data.facts import DATASETS, KnownDataset, RemoteFile
 from nas.data.pictures import DataError
 
 CONTENT = bytes(range(256)) * 2_000
@@ -202,7 +202,7 @@ def test_an_archive_put_there_by_hand_is_used(
 def test_fashion_mnist_goes_where_torchvision_keeps_it(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = [file.name for file in FACTS["fashion_mnist"].files]
+    names = [file.name for file in DATASETS["fashion_mnist"].files]
     _publish(monkeypatch, *(server.file(name) for name in names), name="fashion_mnist")
     assert locate.fashion_mnist(tmp_path) == tmp_path / "FashionMNIST" / "raw"
     assert len(server.asked) == 4
@@ -236,9 +236,9 @@ def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
 
 
 def _publish(monkeypatch: pytest.MonkeyPatch, *files: RemoteFile, name: str = "cifar10") -> None:
-    known = FACTS[name]
-    local = Facts(**(vars(known) | {"files": files}))
-    monkeypatch.setitem(FACTS, name, local)
+    known = DATASETS[name]
+    local = KnownDataset(**(vars(known) | {"files": files}))
+    monkeypatch.setitem(DATASETS._parts, name, local)
 
 
 def _tar(

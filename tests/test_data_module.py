@@ -101,13 +101,13 @@ def test_pictures_are_decoded_once_and_the_test_split_only_on_demand(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     decoded = []
-    real = readers.BUILT_IN["digits"]
+    real = readers.read_digits
 
     def counting(data_dir: Path, split: str) -> readers.Pictures:
         decoded.append(split)
         return real(data_dir, split)
 
-    monkeypatch.setitem(readers.BUILT_IN, "digits", counting)
+    monkeypatch.setattr(readers, "read_digits", counting)
     resident._load.cache_clear()
     one = _open(Dataset(name="digits"), seed=0)
     other = _open(Dataset(name="digits", train_size=100, split_seed=5), seed=1)

@@ -3,8 +3,10 @@
 import json
 from dataclasses import replace
 from itertools import product
+from types import SimpleNamespace
 from typing import Any
 
+import optuna
 import pytest
 import torch
 from conftest import small
@@ -19,7 +21,11 @@ from nas.model.placements import PLACEMENTS, mask_of
 from nas.payoff.plan import make_plan
 from nas.payoff.runs import first_runs
 from nas.payoff.variants import best_arms, deepened, ladder, twins, with_mask
-from nas.report.trial_rows import MIXED, _kind_of
+from nas.report.sections.best import _key_facts
+from nas.report.trial_markers import trial_text
+from nas.report.trial_rows import MIXED, Row, _kind_of
+from nas.report.trial_text import shortcuts_text
+from nas.report.writers.trial_notes import _architecture_table
 from nas.search.progress import describe
 from nas.space.enumeration import all_draws, all_values
 from nas.space.schema import PayoffSection
@@ -318,6 +324,42 @@ def test_a_masked_stage_is_told_in_runs() -> None:
     masked = replace(base, architecture=with_mask(base.architecture, (True, True, False) * 2))
     assert _kind_of(masked.architecture) == MIXED
     assert "2 identity + 1 none" in describe(masked)
+    assert shortcuts_text(masked.architecture) == "shortcut in 4 of 6 blocks, join add"
+
+
+def test_a_join_is_told_wherever_a_candidate_is() -> None:
+    """A usual one in the lines of a trial alone."""
+    plain = candidate()
+    joined = with_join(plain, Named.of("damped", factor=0.5))
+    assert "add" not in describe(plain)
+    assert ", damped(factor=0.5), post_activation" in describe(joined)
+    told = shortcuts_text(joined.architecture)
+    assert told == "shortcut in 6 of 6 blocks, join damped(factor=0.5)"
+    without = replace(plain, architecture=with_mask(plain.architecture, (False,) * 6))
+    assert shortcuts_text(without.architecture) == "shortcut in 0 of 6 blocks"
+    assert told in trial_note(joined)
+    assert ("join of shortcut and branch", "damped(factor=0.5)") in key_facts(joined)
+    assert ("shortcut in", "6 of 6 blocks") in key_facts(joined)
+    assert "join damped(factor=0.5)" in trial_text(row_of(joined))
+
+
+def with_join(base: Candidate, join: Named) -> Candidate:
+    stages = tuple(replace(stage, join=join) for stage in base.architecture.stages)
+    return replace(base, architecture=replace(base.architecture, stages=stages))
+
+
+def row_of(one: Candidate) -> Row:
+    attrs = {"candidate": one.to_json()}
+    return Row(optuna.trial.create_trial(value=0.5, user_attrs=attrs), "trained")
+
+
+def trial_note(one: Candidate) -> str:
+    return _architecture_table(one.architecture)
+
+
+def key_facts(one: Candidate) -> list[tuple[str, str]]:
+    data = SimpleNamespace(objectives=["val_accuracy"], attrs={})
+    return _key_facts(data, row_of(one))  # type: ignore[arg-type]
 
 
 def test_kinds_and_stage_turn_into_each_other() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from nas.data import Dataset, open_data
-from nas.data.readers import BUILT_IN
+from nas.data.readers import read_digits
 from nas.model.architecture import Architecture, Named, Stage
 from nas.payoff.records import steps_of
 from nas.training import evaluation, lightning
@@ -91,7 +91,7 @@ def test_statistics_are_the_mean_over_pictures() -> None:
 
 def written(folder: Path, *, by_class: bool) -> Dataset:
     """The digits as an .npz file, its rows shuffled or sorted by class."""
-    pictures = BUILT_IN["digits"](folder, "train")
+    pictures = read_digits(folder, "train")
     order = np.random.default_rng(0).permutation(len(pictures.labels))
     if by_class:
         order = order[np.argsort(pictures.labels[order], kind="stable")]

@@ -17,23 +17,33 @@ from torch import nn
 from nas.model.architecture import Architecture, Named, Stage
 from nas.model.blocks import ORDERS
 from nas.model.network import Network, Plain, Residual
-from nas.training.metrics import MEASURES, PROBE_MEASURES, PROBE_STEPS, RUN_MEASURES, probes, run
+from nas.training.metrics import (
+    MEASURES,
+    PROBE_STEPS,
+    Run,
+    default_probes,
+    measure_run,
+    measures,
+    probe_names,
+    probes,
+    run,
+    run_measures,
+)
 from nas.training.metrics.curvature import extreme_eigenvalue, hessian_product
-from nas.training.metrics.probes import FUNCTIONS, probe
+from nas.training.metrics.probes import probe
 from nas.training.metrics.run import (
     THRESHOLDS,
     diverged,
     generalisation_gap,
     in_steps_made,
     loss_area,
-    measure_run,
     moving_average,
     started,
     steps_to_threshold,
 )
 from nas.training.metrics.subject import Readings, Subject
 
-ALL = tuple(FUNCTIONS)
+ALL = tuple(probe_names())
 GUESSING = math.log(10)
 NORMS = [Named("batch"), Named.of("group", groups=2), Named("layer"), Named("none")]
 
@@ -104,16 +114,25 @@ class Linear(nn.Module):
 # The table
 
 
-def test_every_measure_has_a_function_of_its_name_that_explains_it():
-    functions = FUNCTIONS | dict.fromkeys(THRESHOLDS, steps_to_threshold) | vars(run)
+def test_every_measure_is_explained():
     for name in MEASURES:
-        assert len(functions[name].__doc__) > 60, name
+        assert len(MEASURES.description(name)) > 50, name
 
 
-def test_probe_functions_and_rows_are_the_same():
-    assert [row.name for row in PROBE_MEASURES] == list(FUNCTIONS)
-    assert [name for name in FUNCTIONS if name not in probes.DEFAULT] == ["hessian_eigenvalue"]
-    assert list(measure_run([2.0], num_classes=10)) == [row.name for row in RUN_MEASURES]
+def test_all_but_the_hessian_are_taken_by_default():
+    assert set(ALL) - set(default_probes()) == {"hessian_eigenvalue"}
+    assert list(measure_run(Run(losses=[2.0], num_classes=10))) == list(run_measures())
+    assert list(MEASURES) == [*run_measures(), *ALL]
+    assert set(THRESHOLDS) <= set(run_measures())
+
+
+def test_the_labels_of_measures_load_no_torch():
+    code = (
+        "import sys; from nas.training.metrics import MEASURES; MEASURES['gradient_norm'].label;"
+        "print({'torch', 'numpy'} & set(sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "set()"
 
 
 def test_the_table_and_the_measures_of_a_run_load_no_torch():
@@ -222,7 +241,7 @@ def test_generalisation_gap():
 
 
 def test_a_run_measured_as_a_whole():
-    values = measure_run(LEARNS, num_classes=10, train_error=0.2, val_error=0.3)
+    values = measure_run(Run(losses=LEARNS, num_classes=10, train_error=0.2, val_error=0.3))
     assert values["steps_to_90"] == 12
     assert values["steps_to_50"] == 19
     assert values["steps_to_25"] is None
@@ -327,8 +346,8 @@ def test_gradient_norms_are_those_of_the_loss():
 def test_ratio_and_slope(gradient, ratio, slope):
     readings = Readings(gradient, [1.0] * len(gradient), ([], []), [], [])
     subject = SimpleNamespace(readings=readings)
-    assert probes.finite(probes.gradient_ratio(subject)) == pytest.approx(ratio)
-    assert probes.finite(probes.gradient_slope(subject)) == pytest.approx(slope)
+    assert probes.finite(measures.gradient_ratio(subject)) == pytest.approx(ratio)
+    assert probes.finite(measures.gradient_slope(subject)) == pytest.approx(slope)
 
 
 @pytest.mark.parametrize("extreme", [-7.0, 7.0])

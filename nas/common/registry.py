@@ -2,12 +2,14 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
-from typing import Any, Generic, Literal, TypeVar, get_origin
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
+
+from nas.common.errors import shown
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -98,6 +100,15 @@ class Registry(Generic[T]):
         """Option name -> its default."""
         return {key: option.default for key, option in self.options(name).items()}
 
+    def check(self, name: str, options: Iterable[tuple[str, Any]]) -> None:
+        """ValueError where there is no such part, or an option of it cannot have its value."""
+        known = self.options(name)
+        for key, value in options:
+            if key not in known:
+                raise ValueError(unknown(f"option of {name}", key, list(known)))
+            if not fits(value, known[key].annotation):
+                raise ValueError(f"{key} of {name} cannot be {shown(value)}.")
+
     def description(self, name: str) -> str:
         """What a part is, on one line: its docstring without the lines about options."""
         return described(self.function(name))[0]
@@ -105,6 +116,13 @@ class Registry(Generic[T]):
     def option_description(self, name: str, option: str) -> str:
         """What an option of a part is, on one line; empty where its docstring does not say."""
         return described(self.function(name))[1].get(option, "")
+
+
+def fits(value: Any, kind: Any) -> bool:
+    """Whether an option of a kind can have a value."""
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    return type(value) is kind or (kind is float and type(value) is int)
 
 
 def function_of(part: Any) -> Any:

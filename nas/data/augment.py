@@ -1,40 +1,96 @@
 """Augmentation of whole batches with tensor operations; no picture is handled on its own.
 
-Random numbers are drawn on the CPU, so that a seed means the same on every device.
+Random numbers are drawn on the CPU, so that a seed means the same on every device. torch is loaded
+when pictures are augmented: `nas check` reads this file.
 """
 
-import torch
-from torch import Generator, Tensor
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nas.common.registry import Entry, Registry
+from nas.model.architecture import Named
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
 
 
-def crop_and_flip(pixels: Tensor, generator: Generator, *, crop: bool, flip: bool) -> Tensor:
-    """Shift every picture (N, C, H, W) by up to an eighth of its sides and mirror half of them.
+@dataclass(frozen=True, kw_only=True)
+class Augmentation(Entry):
+    """A function of pictures (N, C, H, W) and a torch.Generator, that returns pictures as large; it
+    may write into those it is given.
 
-    What a shift brings in is the picture reflected at its edge. Both are one look-up of pixels.
+    normalised: it takes them as floats of mean 0 and deviation 1, else as bytes from 0 to 255.
+    """
+
+    normalised: bool = False
+
+
+AUGMENTATIONS: Registry[Augmentation] = Registry("augmentation", Augmentation)
+
+
+def in_order(augment: Iterable[str | Named], *, normalised: bool) -> list[Named]:
+    """Those augmentations that take such pictures, in the order in which they are registered,
+    whatever that of the space: so it decides nothing."""
+    chosen = {one.name: one for one in map(named, augment)}
+    return [
+        chosen[name]
+        for name, part in AUGMENTATIONS.parts().items()
+        if name in chosen and part.normalised == normalised
+    ]
+
+
+def named(one: str | Named) -> Named:
+    """An augmentation, which stands as a string where it has no options."""
+    return Named(one) if isinstance(one, str) else one
+
+
+def shortened(one: Named) -> str | Named:
+    """An augmentation as it stands in the settings of a data set."""
+    return one if one.options else one.name
+
+
+@AUGMENTATIONS.register("crop")
+def crop(pixels: Tensor, generator: Generator) -> Tensor:
+    """Every picture shifted by up to an eighth of its sides.
+
+    What a shift brings in is the picture reflected at its edge. All is one look-up of pixels.
     """
     n, channels, height, width = pixels.shape
-    rows = _shifted(n, height, generator) if crop else torch.arange(height).expand(n, height)
-    columns = _shifted(n, width, generator) if crop else torch.arange(width).expand(n, width)
-    if flip:
-        mirrored = torch.rand(n, 1, generator=generator) < 0.5
-        columns = torch.where(mirrored, columns.flip(1), columns)
+    rows, columns = _shifted(n, height, generator), _shifted(n, width, generator)
     source = (rows[:, :, None] * width + columns[:, None, :]).to(pixels.device)
     source = source.view(n, 1, -1).expand(n, channels, -1)
-    return pixels.view(n, channels, -1).gather(2, source).view(pixels.shape)
+    return pixels.reshape(n, channels, -1).gather(2, source).view(pixels.shape)
 
 
-def cutout(n: int, height: int, width: int, generator: Generator) -> Tensor:
-    """Mask (N, 1, H, W) of one square of half the sides in each picture (DeVries and Taylor 2017).
+@AUGMENTATIONS.register("flip")
+def flip(pixels: Tensor, generator: Generator) -> Tensor:
+    """Half of the pictures mirrored, left and right changed."""
+    import torch
+
+    mirrored = torch.rand(len(pixels), 1, generator=generator) < 0.5
+    return torch.where(mirrored[..., None, None].to(pixels.device), pixels.flip(3), pixels)
+
+
+@AUGMENTATIONS.register("cutout", normalised=True)
+def cutout(pictures: Tensor, generator: Generator) -> Tensor:
+    """One square of half the sides in each picture covered with the mean (DeVries and Taylor 2017).
 
     Centres are anywhere in the picture, so squares may reach over its edge.
     """
+    n, _, height, width = pictures.shape
     rows = _around_centre(n, height, generator)
     columns = _around_centre(n, width, generator)
-    return (rows[:, :, None] & columns[:, None, :])[:, None]
+    covered = (rows[:, :, None] & columns[:, None, :])[:, None]
+    return pictures.masked_fill_(covered.to(pictures.device), 0.0)
 
 
 def _shifted(n: int, size: int, generator: Generator) -> Tensor:
     """For each of n pictures, which source row (or column) each row shows: (n, size)."""
+    import torch
+
     reach = size // 8
     shift = torch.randint(-reach, reach + 1, (n, 1), generator=generator)
     index = (torch.arange(size) + shift).abs()
@@ -43,6 +99,8 @@ def _shifted(n: int, size: int, generator: Generator) -> Tensor:
 
 def _around_centre(n: int, size: int, generator: Generator) -> Tensor:
     """For each of n pictures, which rows (or columns) lie in the square: bool (n, size)."""
+    import torch
+
     length = size // 2
     start = torch.randint(0, size, (n, 1), generator=generator) - length // 2
     index = torch.arange(size)

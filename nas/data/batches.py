@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Generator, Tensor
 
-from nas.data.augment import crop_and_flip, cutout
+from nas.data.augment import AUGMENTATIONS, in_order
+from nas.model.architecture import Named
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
@@ -34,14 +35,15 @@ class Batches:
         std: Sequence[float],
         seed: int = 0,
         training: bool = False,
-        augment: Sequence[str] = (),
+        augment: Sequence[str | Named] = (),
         epoch: int = 0,
     ) -> None:
         self.pixels, self.labels, self.rows = pixels, labels, rows
         self.batch_size = batch_size
         self.seed = seed
         self.training = training
-        self.augment = frozenset(augment)
+        self.of_bytes = in_order(augment, normalised=False)
+        self.of_normalised = in_order(augment, normalised=True)
         self.epoch = epoch
         """Number of the next epoch; set it to resume."""
         scale = 1 / (255 * torch.tensor(std, dtype=torch.float64))
@@ -65,12 +67,10 @@ class Batches:
 
     def _pictures(self, picked: Tensor, generator: Generator) -> Tensor:
         pixels = self.pixels.index_select(0, picked)
-        crop, flip = "crop" in self.augment, "flip" in self.augment
-        if crop or flip:
-            pixels = crop_and_flip(pixels, generator, crop=crop, flip=flip)
+        for one in self.of_bytes:
+            pixels = AUGMENTATIONS[one.name](pixels, generator, **one.arguments)
         x = pixels.to(torch.float32, memory_format=torch.channels_last)
         x.mul_(self._scale).add_(self._shift)
-        if "cutout" in self.augment:
-            n, _, height, width = x.shape
-            x.masked_fill_(cutout(n, height, width, generator).to(x.device), 0.0)  # the mean
-        return x
+        for one in self.of_normalised:
+            x = AUGMENTATIONS[one.name](x, generator, **one.arguments)
+        return x.contiguous(memory_format=torch.channels_last)

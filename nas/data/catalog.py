@@ -6,21 +6,23 @@ Imports neither torch nor numpy: `nas check` reads this file.
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from nas.common.errors import shown
 from nas.common.later_keys import without_later
-from nas.data.facts import FACTS
+from nas.common.registry import unknown
+from nas.data.augment import AUGMENTATIONS, named, shortened
+from nas.data.facts import DATASETS
 from nas.data.pictures import DataError
+from nas.model.architecture import Named
 
-AUGMENTATIONS = ("crop", "flip", "cutout")
 FROM_PATH = ("folder", "npz")
 #: those that are Python code: a class of the user, or an object that a program hands over
 FROM_CODE = ("module", "object")
-NAMES = (*FACTS, *FROM_PATH, *FROM_CODE)
 LAYOUTS = ("NCHW", "NHWC")
 #: keys that only some data sets have
 OWN_KEYS = {
@@ -70,15 +72,15 @@ class Dataset:
     class_path: str | None = None
     """module: the LightningDataModule, as `package.module.Class`."""
     init_args: str = "{}"
-    """module: its keyword arguments, a JSON object."""
+    """module: its keyword arguments, a JSON object; the options of a registered data set."""
     image_size: int | None = None
     """Side in pixels of the square every picture is resized to; left out: as stored."""
     image_shape: tuple[int, int, int] | None = None
     """module, object: (channels, height, width)."""
     num_classes: int | None = None
     """module, object: number of classes."""
-    augment: tuple[str, ...] = ()
-    """Augmentations of the training pictures."""
+    augment: tuple[str | Named, ...] = ()
+    """Augmentations of the training pictures, made in the order in which they are registered."""
     train_size: int | None = None
     """Pictures trained on, a stratified subset; left out: all but the validation split."""
     validation_size: int | None = None
@@ -87,24 +89,56 @@ class Dataset:
     """Seed of the train/validation split; the training seed does not move it."""
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
         _check_keys(self)
         _check_values(self)
         _check_reading(self)
-        if self.name in FACTS:
-            split_sizes(self, FACTS[self.name].num_train)
+        if self.name in DATASETS:
+            split_sizes(self, DATASETS[self.name].num_train)
+
+    def check(self) -> None:
+        """DataError where the data set or an augmentation is unknown, or an option of it cannot be:
+        apart, as data are also read to be described where their plugin is not imported.
+        """
+        if self.name not in (*FROM_PATH, *FROM_CODE):
+            with _placed("name"):
+                if self.name not in DATASETS:
+                    raise ValueError(unknown(DATASETS.kind, self.name, dataset_names()))
+            with _placed("init_args"):
+                DATASETS.check(self.name, self.options.items())
+        with _placed("augment"):
+            for one in map(named, self.augment):
+                AUGMENTATIONS.check(one.name, one.options)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keyword arguments of a module, or options of a registered data set."""
+        found: dict[str, Any] = json.loads(self.init_args)
+        return found
 
     def to_json(self) -> str:
-        return json.dumps(without_later(asdict(self), LATER_DATASET_KEYS), sort_keys=True)
+        augment = [named(one).written() for one in self.augment]
+        data = asdict(self) | {"augment": augment}
+        return json.dumps(without_later(data, LATER_DATASET_KEYS), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "Dataset":
         """The settings `to_json` wrote; ValueError where the text is something else."""
         values: dict[str, Any] = json.loads(text)
-        for key in ("augment", "image_shape"):
-            if values.get(key) is not None:
-                values[key] = tuple(values[key])
+        if values.get("image_shape") is not None:
+            values["image_shape"] = tuple(values["image_shape"])
+        if values.get("augment") is not None:
+            values["augment"] = written_augment(values["augment"])
         return cls(**values)
+
+
+def written_augment(written: list[Any]) -> tuple[str | Named, ...]:
+    """Augmentations from their written form; without options, they stand as strings."""
+    return tuple(shortened(Named.parse(one)) for one in written)
+
+
+def dataset_names() -> list[str]:
+    """What a data set can be called."""
+    return [*DATASETS, *FROM_PATH, *FROM_CODE]
 
 
 def shape(dataset: Dataset) -> Shape | None:
@@ -120,7 +154,7 @@ def shape(dataset: Dataset) -> Shape | None:
 
         image_shape, num_classes = peek(source_path(dataset), dataset.layout)
     else:
-        facts = FACTS[dataset.name]
+        facts = DATASETS[dataset.name]
         image_shape = (facts.channels, facts.image_size, facts.image_size)
         num_classes = len(facts.classes)
     return _resized(image_shape, dataset.image_size), num_classes
@@ -166,8 +200,8 @@ def split_sizes(
 
 def known_train_size(dataset: Dataset) -> int | None:
     """Training pictures, or None where only reading the data set would tell."""
-    if dataset.name in FACTS:
-        return split_sizes(dataset, FACTS[dataset.name].num_train)[0]
+    if dataset.name in DATASETS:
+        return split_sizes(dataset, DATASETS[dataset.name].num_train)[0]
     return dataset.train_size
 
 
@@ -199,11 +233,13 @@ def _resized(image_shape: tuple[int, int, int], size: int | None) -> tuple[int, 
     return image_shape if size is None else (image_shape[0], size, size)
 
 
-def _check_name(name: str) -> None:
-    if name not in NAMES:
-        close = get_close_matches(str(name), NAMES, n=1)
-        meant = f" Did you mean {close[0]}?" if close else ""
-        raise DataError(f"dataset.name: {name!r} is not one of {', '.join(NAMES)}.{meant}")
+@contextmanager
+def _placed(key: str) -> Iterator[None]:
+    """A DataError with the key in it for a ValueError."""
+    try:
+        yield
+    except ValueError as error:
+        raise DataError(f"dataset.{key}: {error}") from error
 
 
 def _check_keys(dataset: Dataset) -> None:
@@ -235,12 +271,9 @@ def _check_values(dataset: Dataset) -> None:
         raise DataError(
             f"dataset.image_shape: {list(dataset.image_shape)} is not [channels, height, width]."
         )
-    unknown = [name for name in dataset.augment if name not in AUGMENTATIONS]
-    if unknown or len(set(dataset.augment)) < len(dataset.augment):
-        raise DataError(
-            f"dataset.augment: {list(dataset.augment)} is not a selection of "
-            f"{', '.join(AUGMENTATIONS)}, each once."
-        )
+    names = [named(one).name for one in dataset.augment]
+    if len(set(names)) < len(names):
+        raise DataError(f"dataset.augment: {', '.join(names)}: each can stand there once.")
     _check_init_args(dataset.init_args)
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from nas.data.archive import unpack
 from nas.data.catalog import Dataset
 from nas.data.download import download, exclusive
-from nas.data.facts import FACTS
+from nas.data.facts import DATASETS
 from nas.data.pictures import DataError
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ def cifar(name: str, data_dir: Path) -> tuple[Path, FileLayout]:
     folders = [layout.folder for layout in CIFAR[name]]
 
     def bring() -> None:
-        for file in FACTS[name].files:
+        for file in DATASETS[name].files:
             unpack(download(file, data_dir), folders[0])
 
     return _find_or_bring(name, data_dir, folders, lambda: _find_cifar(name, data_dir), bring)
@@ -101,7 +101,7 @@ def fashion_mnist(data_dir: Path) -> Path:
     name, target = "fashion_mnist", data_dir / FASHION_FOLDER
 
     def bring() -> None:
-        for file in FACTS[name].files:
+        for file in DATASETS[name].files:
             download(file, target)
 
     return _find_or_bring(name, target, FASHION_PLACES, lambda: _find_fashion(data_dir), bring)
@@ -125,7 +125,7 @@ def _find_cifar(name: str, data_dir: Path) -> tuple[Path, FileLayout] | None:
 
 
 def _find_fashion(data_dir: Path) -> Path | None:
-    names = [file.name.removesuffix(".gz") for file in FACTS["fashion_mnist"].files]
+    names = [file.name.removesuffix(".gz") for file in DATASETS["fashion_mnist"].files]
     for place in FASHION_PLACES:
         if all(idx_file(data_dir / place, name) for name in names):
             return data_dir / place
@@ -155,10 +155,10 @@ def _bring(name: str, target: Path, looked_for: Sequence[str], bring: Callable[[
     try:
         bring()
     except DataError as error:
-        files = ", ".join(file.name for file in FACTS[name].files)
+        files = ", ".join(file.name for file in DATASETS[name].files)
         places = ", ".join(place or "the folder itself" for place in looked_for)
         raise DataError(
             f"{name} was not found in the data folder (looked for {places}): {error} "
-            f"Without a network, put {files} from {FACTS[name].home_page} into '{target}', "
+            f"Without a network, put {files} from {DATASETS[name].home_page} into '{target}', "
             f"or name the data folder that has {name} with --data-dir or NAS_DATA_DIR."
         ) from error

@@ -65,6 +65,7 @@ class ImageData(LightningDataModule):
         device: str | torch.device = "cpu",
     ) -> None:
         super().__init__()
+        dataset.check()
         self.dataset, self.data_dir = dataset, Path(data_dir)
         self.batch_size, self.seed, self.device = batch_size, seed, str(device)
         self.first_epoch = 0

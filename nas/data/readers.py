@@ -4,13 +4,12 @@ import gzip
 import math
 import struct
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from nas.data.catalog import Dataset, source_path
-from nas.data.facts import FACTS
+from nas.data.facts import DATASETS
 from nas.data.folder import Reading, read_folder
 from nas.data.locate import FileLayout, cifar, fashion_mnist, idx_file
 from nas.data.npz import read_npz
@@ -30,7 +29,29 @@ def read(dataset: Dataset, data_dir: Path, split: str) -> Pictures:
         return read_folder(source_path(dataset), split, reading_of(dataset))
     if dataset.name == "npz":
         return read_npz(source_path(dataset), split, dataset.layout)
-    return BUILT_IN[dataset.name](data_dir, split)
+    pictures = DATASETS[dataset.name](data_dir, split, **dataset.options)
+    return as_known(pictures, dataset.name, split)
+
+
+def as_known(pictures: Pictures, name: str, split: str) -> Pictures:
+    """The pictures of a registered data set; DataError where they are not what is known of it."""
+    known = DATASETS[name]
+    count = known.num_test if split == "test" else known.num_train
+    expected = (count, known.channels, known.image_size, known.image_size)
+    pixels, labels, classes = pictures
+    if pixels.shape != expected or str(pixels.dtype) != "uint8":
+        raise DataError(
+            f"dataset {name}: the {split} pictures are {pixels.dtype} {pixels.shape}, and uint8 "
+            f"{expected} were expected."
+        )
+    if labels.shape != (count,) or tuple(classes) != known.classes:
+        raise DataError(
+            f"dataset {name}: {count:,} labels of the classes {', '.join(known.classes)} were "
+            f"expected, and {labels.shape} of {', '.join(map(str, classes))} were read."
+        )
+    if labels.min() < 0 or labels.max() >= len(classes):
+        raise DataError(f"dataset {name}: labels must be 0 to {len(classes) - 1}.")
+    return pictures
 
 
 def reading_of(dataset: Dataset) -> Reading:
@@ -49,8 +70,8 @@ def read_digits(data_dir: Path, split: str) -> Pictures:
 
     images, labels = load_digits(return_X_y=True)
     pixels = np.rint(images * (255 / 16)).astype(np.uint8).reshape(-1, 1, 8, 8)
-    chosen = held_out_test(labels, split, FACTS["digits"].num_test)
-    return Pictures(pixels[chosen], labels[chosen].astype(np.int64), FACTS["digits"].classes)
+    chosen = held_out_test(labels, split, DATASETS["digits"].num_test)
+    return Pictures(pixels[chosen], labels[chosen].astype(np.int64), DATASETS["digits"].classes)
 
 
 def read_cifar10(data_dir: Path, split: str) -> Pictures:
@@ -63,7 +84,7 @@ def read_cifar100(data_dir: Path, split: str) -> Pictures:
 
 def read_fashion_mnist(data_dir: Path, split: str) -> Pictures:
     """70,000 grey pictures of 28x28 pixels in IDX files."""
-    facts = FACTS["fashion_mnist"]
+    facts = DATASETS["fashion_mnist"]
     folder = fashion_mnist(data_dir)
     prefix, count = ("t10k", facts.num_test) if split == "test" else ("train", facts.num_train)
     pixels, _ = _read_idx_of(folder, f"{prefix}-images-idx3-ubyte", (count, 28, 28))
@@ -72,19 +93,11 @@ def read_fashion_mnist(data_dir: Path, split: str) -> Pictures:
     return Pictures(pixels[:, None], labels.astype(np.int64), facts.classes)
 
 
-BUILT_IN: dict[str, Callable[[Path, str], Pictures]] = {
-    "digits": read_digits,
-    "cifar10": read_cifar10,
-    "cifar100": read_cifar100,
-    "fashion_mnist": read_fashion_mnist,
-}
-
-
 def _read_cifar(name: str, data_dir: Path, split: str) -> Pictures:
     """Fill one array file by file: no second copy of the pictures is ever made."""
     folder, layout = cifar(name, data_dir)
     files = layout.files(split)
-    classes = FACTS[name].classes
+    classes = DATASETS[name].classes
     total = sum(count for _, count in files)
     pixels = np.empty((total, *CIFAR_SHAPE), dtype=np.uint8)
     labels = np.empty(total, dtype=np.int64)

@@ -1,6 +1,7 @@
 """Splits of data sets held in memory as bytes, large ones once for all processes of a machine."""
 
 import hashlib
+import inspect
 import os
 from contextlib import suppress
 from dataclasses import replace
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from nas.data.catalog import FROM_PATH, Dataset, source_path
 from nas.data.class_folders import walk
+from nas.data.facts import DATASETS
 from nas.data.locate import CIFAR, cifar, fashion_mnist
 from nas.data.pictures import Pictures
 from nas.data.readers import read
@@ -68,6 +70,7 @@ def _stamp(source: Dataset, data_dir: Path) -> str:
     else:
         folder = _folder(source.name, data_dir)
         places = [str(place) for place in folder.glob("*") if place.is_file()] if folder else []
+        places += _own_files(source.name, data_dir)
     digest = hashlib.sha256()
     for place in sorted(places):
         with suppress(OSError):  # a link that leads nowhere
@@ -75,6 +78,15 @@ def _stamp(source: Dataset, data_dir: Path) -> str:
             seen = (place, known.st_size, known.st_mtime_ns, known.st_ctime_ns)
             digest.update(repr(seen).encode())
     return digest.hexdigest()[:16]
+
+
+def _own_files(name: str, data_dir: Path) -> list[str]:
+    """The files of a data set that a plugin reads, and the one with its code."""
+    known = DATASETS[name]
+    if known.function.__module__.startswith("nas."):
+        return []
+    code = [inspect.getsourcefile(known.function) or ""]
+    return code + (_all_below(data_dir / known.folder) if known.folder else [])
 
 
 def _all_below(path: Path) -> list[str]:

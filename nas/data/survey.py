@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nas.common.errors import NasWarning
 from nas.data.catalog import FROM_PATH, Dataset, source_path, split_sizes
-from nas.data.facts import FACTS
+from nas.data.facts import DATASETS
 from nas.data.pictures import DataError, first, some
 
 SPLITS = ("train", "validation", "test")
@@ -62,7 +62,7 @@ def survey(dataset: Dataset, data_dir: Path, batch_size: int) -> Survey:
 
 def sizes(dataset: Dataset) -> str:
     """The splits of a built-in data set in a sentence; nothing is read for it."""
-    known = FACTS[dataset.name]
+    known = DATASETS[dataset.name]
     train, validation = split_sizes(dataset, known.num_train)
     return (
         f"Pictures: {train:,} training, {validation:,} validation and {known.num_test:,} test "
@@ -85,7 +85,7 @@ def survey_lines(dataset: Dataset, data_dir: Path, batch_size: int) -> list[str]
     """What `nas check` prints of a data set; none of a module, whose code it does not run."""
     if dataset.name in FROM_PATH:
         return survey(dataset, data_dir, batch_size).lines()
-    return [sizes(dataset)] if dataset.name in FACTS else []
+    return [sizes(dataset)] if dataset.name in DATASETS else []
 
 
 def _missing(classes: tuple[str, ...], counts: dict[str, list[int]]) -> list[str]:

@@ -142,6 +142,21 @@ class Architecture:
                 in_channels = stage.width
         return records
 
+    @property
+    def join_text(self) -> str:
+        """How shortcut and branch meet, `a / b` where not in all stages the same; empty without
+        shortcuts.
+        """
+        with_shortcut = [one for one in self.blocks() if one.shortcut != "none"]
+        return " / ".join(dict.fromkeys(str(one.join) for one in with_shortcut))
+
+    @property
+    def placement_text(self) -> str:
+        """How many of the blocks have a shortcut."""
+        blocks = self.blocks()
+        count = sum(one.shortcut != "none" for one in blocks)
+        return f"{count} of {len(blocks)} block{'s' * (len(blocks) != 1)}"
+
     def to_json(self) -> str:
         """Canonical JSON: equal architectures give equal text."""
         data = asdict(self) | {"stem": self.stem.written(), "norm": self.norm.written()}

@@ -73,7 +73,10 @@ def trial_text(row: Row) -> str:
     shortcuts = ", ".join(dict.fromkeys(stage.shortcut_text for stage in architecture.stages))
     if len({stage.shortcut_text for stage in architecture.stages}) > 1:
         shortcuts = ", ".join(stage.shortcut_text for stage in architecture.stages)
-    text = f"trial {row.number}: {blocks} blocks, {shortcuts}, {architecture.activation_order}"
+    join = f", join {architecture.join_text}" if architecture.join_text not in ("", "add") else ""
+    text = (
+        f"trial {row.number}: {blocks} blocks, {shortcuts}{join}, {architecture.activation_order}"
+    )
     return text + (" (pruned)" if row.outcome == "pruned" else "")
 
 

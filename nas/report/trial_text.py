@@ -91,11 +91,18 @@ def architecture_lines(architecture: Architecture) -> list[str]:
     """The parts that all stages share, then a line for each stage."""
     lines = [
         f"stem {architecture.stem}, {architecture.activation_order}, norm {architecture.norm}, "
-        f"activation {architecture.activation}"
+        f"activation {architecture.activation}",
+        shortcuts_text(architecture),
     ]
     for index, stage in enumerate(architecture.stages, start=1):
         lines.append(f"stage {index}: {stage_text(stage)}")
     return lines
+
+
+def shortcuts_text(architecture: Architecture) -> str:
+    """Which blocks have a shortcut, and how it joins the branch."""
+    join = architecture.join_text
+    return f"shortcut in {architecture.placement_text}" + (f", join {join}" if join else "")
 
 
 def stage_text(stage: Stage) -> str:

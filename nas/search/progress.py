@@ -39,7 +39,8 @@ def describe(candidate: Candidate) -> str:
     if len({stage.shortcut_text for stage in architecture.stages}) > 1:
         shortcuts = "-".join(stage.shortcut_text for stage in architecture.stages)
     blocks = "+".join(str(stage.depth) for stage in architecture.stages)
-    return f"{types} {blocks}, {shortcuts}, {architecture.activation_order}"
+    join = f", {architecture.join_text}" if architecture.join_text not in ("", "add") else ""
+    return f"{types} {blocks}, {shortcuts}{join}, {architecture.activation_order}"
 
 
 def described(trial: FrozenTrial) -> str:

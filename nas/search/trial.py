@@ -32,7 +32,7 @@ from nas.storage.bulk_write import write
 from nas.storage.handles import storage_of, trial_id_of
 from nas.training.candidate import Candidate
 from nas.training.lightning import StoppedError, Trained, train
-from nas.training.metrics import PROBE_MEASURES
+from nas.training.metrics import default_probes
 from nas.training.result import OBJECTIVES
 
 
@@ -185,8 +185,9 @@ def _attempt_twin(
 
 def _probe_names(space: SearchSpace) -> list[str]:
     """The probes a space asks for."""
-    wanted = [row.name for row in PROBE_MEASURES if row.default] if space.search.probes else []
-    return wanted + (["hessian_eigenvalue"] if space.search.hessian else [])
+    given = space.search.probes
+    named = given if isinstance(given, list) else default_probes() if given else ()
+    return list(dict.fromkeys([*named, *(["hessian_eigenvalue"] if space.search.hessian else [])]))
 
 
 def _reject(study: Study, trial: Trial, excess: dict[str, float]) -> bool:

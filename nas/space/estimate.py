@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from nas.common.machine import available_memory, default_workers
 from nas.common.text import counted, duration
 from nas.data.catalog import FROM_CODE, split_sizes
-from nas.data.facts import FACTS
+from nas.data.facts import DATASETS
 from nas.model.architecture import Architecture
 from nas.model.cost import Cost, cost
 from nas.model.network import Network, channels_last
@@ -141,8 +141,8 @@ def described(spent: Cost) -> str:
 
 def num_pictures(space: SearchSpace, data_dir: Path) -> int:
     """Pictures trained on in an epoch."""
-    if space.dataset.name in FACTS:
-        return split_sizes(space.dataset, FACTS[space.dataset.name].num_train)[0]
+    if space.dataset.name in DATASETS:
+        return split_sizes(space.dataset, DATASETS[space.dataset.name].num_train)[0]
     from nas.data import open_data
 
     data = open_data(space.dataset, data_dir=data_dir, batch_size=1, seed=0)

@@ -125,7 +125,7 @@ class Deferred:
         if not isinstance(self.names, Registry):
             return {}
         only = self.only() if self.only else self.names
-        return {name: self.names.description(name) for name in only}
+        return {name: self.names.description(name) for name in only if name in self.names}
 
 
 def number(kind: type, low: float, high: float) -> Deferred:
@@ -141,6 +141,11 @@ def name(names: Names, only: Callable[[], Iterable[str]] | None = None) -> Defer
 def one_of(names: Names, only: Callable[[], Iterable[str]] | None = None) -> Deferred:
     """One of some names."""
     return Deferred(lambda: Literal[tuple(only() if only else names)], names, only)
+
+
+def flag_or_names(names: Names, only: Callable[[], Iterable[str]]) -> Deferred:
+    """Yes, no, or a list of names."""
+    return Deferred(lambda: flag_or_names_type(tuple(only())), names, only)
 
 
 def component(registry: Registry[Any], *, short: bool = False) -> Deferred:
@@ -198,6 +203,18 @@ def name_type(names: tuple[Any, ...]) -> Any:
     return Annotated[
         Annotated[one, Tag("value")] | Annotated[choice(one), Tag("choice")],
         Discriminator(written_as),
+    ]
+
+
+def flag_or_names_type(names: tuple[Any, ...]) -> Any:
+    """The type of yes, no, or a list of names."""
+
+    def form(value: Any) -> str:
+        return "choice" if isinstance(value, list) else "value"
+
+    return Annotated[
+        Annotated[bool, Tag("value")] | Annotated[choice(Literal[names]), Tag("choice")],
+        Discriminator(form),
     ]
 
 

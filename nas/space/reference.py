@@ -79,6 +79,8 @@ def value_and_search(value: dict[str, Any]) -> tuple[str, str]:
         return described(value), ""
     if "oneOf" in forms[0]:
         one, *others = forms[0]["oneOf"]
+        if one.get("type") == "boolean":  # nothing of it is searched
+            return ", ".join(map(described, forms[0]["oneOf"])), ""
         return described(one), "choice or range" if len(others) > 1 else "choice"
     return described(forms[0]), ""
 

@@ -8,7 +8,9 @@ from pydantic import AfterValidator, Field, model_validator
 from nas.common.plugins import MODULE
 from nas.common.registry import Registry, unknown
 from nas.common.text import PATTERN, seconds_of
-from nas.data.catalog import AUGMENTATIONS, CLASS_PATH, COLOUR, NAMES
+from nas.data.augment import AUGMENTATIONS
+from nas.data.catalog import CLASS_PATH, COLOUR, dataset_names
+from nas.data.facts import DATASETS
 from nas.model.architecture import MAX_BLOCKS, MAX_CHANNELS, MAX_CLASSES
 from nas.model.blocks import (
     ACTIVATIONS,
@@ -29,13 +31,16 @@ from nas.space.fields import (
     component,
     component_type,
     distinct,
+    distinct_parts,
     fixed_component,
+    flag_or_names,
     name,
     number,
     one_of,
 )
 from nas.space.methods import PRUNERS, SAMPLERS
 from nas.training.candidate import CLASS_WEIGHTS, OPTIMIZERS, SCHEDULES
+from nas.training.metrics import MEASURES, probe_names
 from nas.training.result import OBJECTIVES
 
 Size = Annotated[Any, number(int, 1, MAX_CHANNELS)]
@@ -48,7 +53,7 @@ Block = Annotated[Any, component(BLOCKS)]
 #: tables from which the schema is built
 REGISTRIES: tuple[Registry[Any], ...] = (
     *(BLOCKS, ORDERS, SHORTCUTS, PLACEMENTS, JOINS, STEMS, ACTIVATIONS, NORMS),
-    *(OPTIMIZERS, SCHEDULES, OBJECTIVES, SAMPLERS, PRUNERS),
+    *(OPTIMIZERS, SCHEDULES, OBJECTIVES, SAMPLERS, PRUNERS, DATASETS, AUGMENTATIONS, MEASURES),
 )
 
 
@@ -108,7 +113,7 @@ class ArchitectureSection(StrictSection):
 class DatasetSection(StrictSection):
     """The pictures. One of a known name, or any LightningDataModule by class_path."""
 
-    name: Annotated[str, one_of(NAMES)] = "digits"
+    name: Annotated[str, one_of(DATASETS, dataset_names)] = "digits"
     path: Annotated[str, Field(max_length=4096)] | None = None
     layout: Literal["NCHW", "NHWC"] | None = None
     channels: Literal[1, 3] | None = None
@@ -119,7 +124,9 @@ class DatasetSection(StrictSection):
     image_size: Side | None = None
     image_shape: Annotated[list[Side], Field(min_length=3, max_length=3)] | None = None
     num_classes: Annotated[int, Field(ge=2, le=MAX_CLASSES)] | None = None
-    augment: Annotated[list[Annotated[str, one_of(AUGMENTATIONS)]], AfterValidator(distinct)] = []
+    augment: Annotated[
+        list[Annotated[Any, fixed_component(AUGMENTATIONS)]], AfterValidator(distinct_parts)
+    ] = []
     train_size: Annotated[Count, Field(ge=2)] | None = None
     validation_size: Count | None = None
     split_seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
@@ -221,8 +228,8 @@ class SearchSection(StrictSection):
     """random: random search with as many trials, to compare with."""
     duplicates: Literal["reuse", "new_seed"] = "reuse"
     """A candidate drawn again takes over the numbers (reuse) or has another seed (new_seed)."""
-    probes: bool = True
-    """Whether gradients, responses and Jacobians are measured on the way."""
+    probes: Annotated[Any, flag_or_names(MEASURES, probe_names)] = True
+    """Whether gradients, responses and Jacobians are measured on the way; or which measures are."""
     hessian: bool = False
     """Whether the largest eigenvalue of the Hessian is measured as well, which takes long."""
 

@@ -13,6 +13,7 @@ from typing import Any
 from nas.common.errors import SpaceError, shown
 from nas.common.later_keys import without_later
 from nas.common.text import seconds_of
+from nas.data.augment import AUGMENTATIONS, shortened
 from nas.data.catalog import (
     FROM_CODE,
     FROM_PATH,
@@ -269,13 +270,17 @@ class SearchSpace:
     def _read_dataset(self) -> Dataset:
         given = self.section.dataset.model_dump()
         given["init_args"] = json.dumps(given["init_args"], sort_keys=True)
-        given["augment"] = tuple(given["augment"])
+        given["augment"] = tuple(
+            shortened(given_component(one, AUGMENTATIONS)) for one in self.section.dataset.augment
+        )
         if given["image_shape"]:
             given["image_shape"] = tuple(given["image_shape"])
         if given["class_path"]:
             given["name"] = "module"
         with placed(self.source, ("dataset",)):
-            return Dataset(**given)
+            dataset = Dataset(**given)
+            dataset.check()
+            return dataset
 
     def _read_shape(self) -> tuple[tuple[int, int, int], int]:
         from_path = self.dataset.name in FROM_PATH

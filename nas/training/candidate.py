@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any, get_args
+from typing import Any
 
-from nas.common.errors import UserError, shown
+from nas.common.errors import UserError
 from nas.common.later_keys import without_later
 from nas.common.registry import Entry, Registry, unknown
 from nas.data.catalog import Dataset
@@ -106,7 +106,7 @@ def step(progress: float) -> float:
 
 @SCHEDULES.register("constant")
 def constant(progress: float) -> float:
-    """Always 1."""
+    """The whole learning rate throughout."""
     return 1.0
 
 
@@ -131,8 +131,8 @@ class Training:
 
     def check(self) -> None:
         """ValueError where an optimiser, a schedule or an option of them is unknown."""
-        check_options(self.optimizer, OPTIMIZERS)
-        check_options(self.schedule, SCHEDULES)
+        OPTIMIZERS.check(self.optimizer.name, self.optimizer.options)
+        SCHEDULES.check(self.schedule.name, self.schedule.options)
         if self.class_weights not in CLASS_WEIGHTS:
             raise ValueError(unknown("class weights", self.class_weights, list(CLASS_WEIGHTS)))
 
@@ -154,16 +154,6 @@ class Training:
             return (step + 1) / (warm + 1)
         progress = (step - warm) / max(1.0, num_steps - warm)
         return SCHEDULES[self.schedule.name](progress, **self.schedule.arguments)
-
-
-def check_options(part: Named, registry: Registry[Any]) -> None:
-    """ValueError where an option of a part cannot have its value."""
-    options = registry.options(part.name)
-    for key, value in part.options:
-        kind = options[key].annotation
-        is_word = value in get_args(kind)
-        if type(value) is not kind and not is_word and not (kind is float and type(value) is int):
-            raise ValueError(f"{key} of {part.name} cannot be {shown(value)}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +187,7 @@ class Candidate:
         candidate = cls.read(text, place)
         with refused(place):
             candidate.training.check()
+            candidate.dataset.check()
             lay_out(candidate.architecture)
         return candidate
 

@@ -31,7 +31,7 @@ from nas.training.evaluation import (
     num_hits,
     thinned,
 )
-from nas.training.metrics.run import measure_run
+from nas.training.metrics import Run, measure_run
 from nas.training.result import Result
 
 for noisy in ("lightning.pytorch", "lightning.fabric"):
@@ -284,10 +284,12 @@ def add_measures(
     result.steps = len(losses)
     result.losses = thinned(losses)
     result.measures = {"train_error": train_error} | measure_run(
-        losses,
-        num_classes=network.architecture.num_classes,
-        train_error=train_error,
-        val_error=1 - result.final["val_accuracy"],
+        Run(
+            losses=losses,
+            num_classes=network.architecture.num_classes,
+            train_error=train_error,
+            val_error=1 - result.final["val_accuracy"],
+        )
     )
     result.diverged = bool(result.measures["diverged"])
 

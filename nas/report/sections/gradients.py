@@ -15,11 +15,10 @@ from nas.report.style import (
     figure,
 )
 from nas.report.trial_rows import Row, finite
-from nas.training.metrics import PROBE_MEASURES, PROBE_STEPS, RUN_MEASURES, Measure
+from nas.training.metrics import MEASURES, PROBE_STEPS, Measure
 
 #: measures by block, the first that was taken is drawn
 BY_BLOCK = ("relative_gradient_norm", "gradient_norm")
-LABELS = {measure.name: measure.label for measure in PROBE_MEASURES}
 SHORT = {"relative_gradient_norm": "relative gradient norm"}
 
 
@@ -38,7 +37,8 @@ def gradient_section(twins: Twins) -> Section:
     lead = Text(
         "Readings of one step are compared with readings of the same step only: gradient ratios "
         "can turn over within the first ten steps. They go along with the gains; they do not "
-        f"prove a cause. {twins.lines('median')} Relative gradient norm: {LABELS[BY_BLOCK[0]]}."
+        f"prove a cause. {twins.lines('median')} Relative gradient norm: "
+        f"{MEASURES[BY_BLOCK[0]].label}."
     )
     title = "Why? Signal and gradient by block"
     return Section("gradients", title, [lead, *parts] if parts else [])
@@ -51,7 +51,7 @@ def _gradient_drawing(place: DepthPoint, arms: dict[str, list[Row]], step: str) 
     return Drawing(
         name=slug(f"gradient-{place.order}-{step}"),
         title=f"Gradient by block {when}, {place.layers} layers, {place.order}",
-        figure=_gradients_figure(arms, step, measure, SHORT.get(measure, LABELS[measure])),
+        figure=_gradients_figure(arms, step, measure, SHORT.get(measure, MEASURES[measure].label)),
         published=step in ("0", "end"),
     )
 
@@ -110,8 +110,11 @@ def _tick_text(value: float) -> str:
 
 def _trainability_table(arms: Mapping[str, Sequence[Row]], title: str) -> Table:
     """Medians of the measures of each arm, at the start and the end where they are probed."""
-    measures = [m for m in (*RUN_MEASURES, *PROBE_MEASURES) if not m.by_block]
-    rows = [(_titled(m), *(_measure_cell(m, own) for own in arms.values())) for m in measures]
+    rows = [
+        (_titled(measure), *(_measure_cell(name, measure, own) for own in arms.values()))
+        for name, measure in MEASURES.parts().items()
+        if not measure.by_block
+    ]
     rows = [row for row in rows if any(cell != "–" for cell in row[1:])]
     head = ("measure", *(f"{arm} (n = {len(own)})" for arm, own in arms.items()))
     note = "Medians over seeds. Probed measures: before the first step → at the end of training."
@@ -124,15 +127,14 @@ def _titled(measure: Measure) -> str:
     return measure.label if told else f"{measure.label} ({measure.unit})"
 
 
-def _measure_cell(measure: Measure, rows: Sequence[Row]) -> str:
+def _measure_cell(name: str, measure: Measure, rows: Sequence[Row]) -> str:
     """One measure of one arm."""
     if measure.source == "probe":
         start, end = (
-            _middle(measure, [row.probes(step).get(measure.name) for row in rows])
-            for step in ("0", "end")
+            _middle(measure, [row.probes(step).get(name) for row in rows]) for step in ("0", "end")
         )
         return "–" if start == end == "–" else f"{start} → {end}"
-    values = [row.measures.get(measure.name) for row in rows if measure.name in row.measures]
+    values = [row.measures.get(name) for row in rows if name in row.measures]
     if values and all(isinstance(value, bool) for value in values):
         return f"{values.count(True)} of {len(values)}"
     return _steps_cell(values) if measure.unit == "steps" else _middle(measure, values)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from nas.data.catalog import FROM_CODE, FROM_PATH, Dataset, split_sizes
-from nas.data.facts import FACTS
+from nas.data.facts import DATASETS
 from nas.payoff.analysis import Payoff
 from nas.payoff.records import OUTCOMES as OUTCOMES_OF_TWINS
 from nas.report.counts import ended
@@ -61,8 +61,8 @@ def _data_set(one: Dataset) -> Iterator[str]:
         source = one.class_path or "pictures handed over by a Python program"
         yield f"{source}, split and augmented by their own code"
         return
-    if one.name in FACTS:
-        known = FACTS[one.name]
+    if one.name in DATASETS:
+        known = DATASETS[one.name]
         train, validation = split_sizes(one, known.num_train)
         yield (
             f"{one.name}: {train:,} training and {validation:,} validation pictures of the "
@@ -77,7 +77,7 @@ def _data_set(one: Dataset) -> Iterator[str]:
         yield "read as grey"
     if one.unreadable == "skip":
         yield "files that cannot be read left out"
-    yield f"augmented by {', '.join(one.augment)}" if one.augment else "not augmented"
+    yield f"augmented by {', '.join(map(str, one.augment))}" if one.augment else "not augmented"
     own = "the data set's own validation split, else a " if one.name in FROM_PATH else ""
     yield f"{own}stratified split, seed {one.split_seed}"
 

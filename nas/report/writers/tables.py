@@ -18,7 +18,7 @@ from nas.report.observational import Observed
 from nas.report.payoff_schema import VERSION, PayoffFile, SearchBudget
 from nas.report.trial_rows import Row, candidate
 from nas.statistics import Effect
-from nas.training.metrics import PROBE_MEASURES, RUN_MEASURES
+from nas.training.metrics import probe_measures, run_measures
 
 #: columns that describe an architecture, one value for each stage
 ARCHITECTURE = ("activation_order", "blocks", "depths", "widths", "shortcuts", "transitions")
@@ -91,7 +91,8 @@ def record(row: Row, objectives: Sequence[str]) -> dict[str, Any]:
     found["epochs"] = row.epochs or None
     found["diverged"] = plain(attrs.get("diverged"))
     found |= described(row.text)
-    found |= {m.name: plain(row.measures.get(m.name)) for m in RUN_MEASURES if m.name != "diverged"}
+    names = [name for name in run_measures() if name != "diverged"]
+    found |= {name: plain(row.measures.get(name)) for name in names}
     found |= probed(row)
     found |= {f"param.{name}": plain(value) for name, value in sorted(row.trial.params.items())}
     found["error"] = plain(str(attrs.get("error", "")).strip().rpartition("\n")[2])
@@ -120,9 +121,9 @@ def probed(row: Row) -> dict[str, Any]:
     found = {}
     for step in ("0", "end"):
         reading = row.probes(step)
-        for measure in PROBE_MEASURES:
-            if not measure.by_block and measure.name in reading:
-                found[f"{measure.name}@{step}"] = plain(reading[measure.name])
+        for name, measure in probe_measures().items():
+            if not measure.by_block and name in reading:
+                found[f"{name}@{step}"] = plain(reading[name])
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from nas.model.architecture import Architecture, BlockRecord
 from nas.report.data import StudyData, pareto_front
 from nas.report.trial_rows import Row, finite
+from nas.report.trial_text import shortcuts_text
 from nas.storage.handles import storage_of, trial_id_of
 from nas.training.candidate import Candidate
 
@@ -48,7 +49,7 @@ def _architecture_table(architecture: Architecture) -> str:
     """The blocks, runs of equal blocks in one row."""
     head = (
         f"**{architecture.activation_order}**, {architecture.activation}, "
-        f"norm {architecture.norm}, stem {architecture.stem}"
+        f"norm {architecture.norm}, stem {architecture.stem}, {shortcuts_text(architecture)}"
     )
     rows = ["| blocks | type | channels | stride | shortcut |", "|---|---|---|---|---|"]
     rows += [_block_row(one, len(list(group))) for one, group in groupby(architecture.blocks())]

@@ -19,25 +19,6 @@ THRESHOLDS = {"steps_to_90": 0.9, "steps_to_75": 0.75, "steps_to_50": 0.5, "step
 STARTED = 0.95
 
 
-def measure_run(
-    losses: Losses,
-    *,
-    num_classes: int,
-    train_error: float | None = None,
-    val_error: float | None = None,
-    num_steps: int | None = None,
-) -> dict[str, float | int | bool | None]:
-    """All measures of one run by name; `num_steps` where it was to be longer and broke off."""
-    thresholds = {name: share * math.log(num_classes) for name, share in THRESHOLDS.items()}
-    return {
-        "loss_area": loss_area(losses, num_classes, num_steps=num_steps),
-        **{name: steps_to_threshold(losses, value) for name, value in thresholds.items()},
-        "started": started(losses, num_classes),
-        "diverged": diverged(losses, num_classes),
-        "generalisation_gap": generalisation_gap(train_error, val_error),
-    }
-
-
 def moving_average(losses: Losses, window: int = WINDOW) -> list[float]:
     """Entry t is the mean of steps t to t + window - 1; of all steps where there are fewer."""
     window = min(window, len(losses))

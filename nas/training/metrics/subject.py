@@ -155,8 +155,3 @@ def singular_values(matrix: Tensor) -> list[float]:
     if not matrix.isfinite().all():
         return [math.nan]
     return torch.linalg.svdvals(matrix).tolist()
-
-
-def quotient(above: float, below: float) -> float:
-    """Above over below, not a number where below is zero."""
-    return above / below if below else math.nan
