@@ -245,6 +245,7 @@ def component_type(registry: Registry[Any], short: bool = False) -> Any:
     ]
 
 
+@cache
 def one_component_type(
     registry: Registry[Any], *, searched: bool = True, short: bool = False
 ) -> Any:

@@ -36,6 +36,7 @@ from nas.space.fields import (
     flag_or_names,
     name,
     number,
+    one_component_type,
     one_of,
 )
 from nas.space.methods import PRUNERS, SAMPLERS
@@ -342,6 +343,7 @@ def current(section: type[S]) -> type[S]:
     if registered != _built_from:
         _built_from[:] = registered
         component_type.cache_clear()
+        one_component_type.cache_clear()
         for one in SECTIONS:
             one.model_rebuild(force=True)
     return section
