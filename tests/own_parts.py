@@ -47,15 +47,21 @@ def funnel(in_channels, out_channels, stride, *, ratio: float = 0.5):
 
 
 @ORDERS.register("norm_last")
-def norm_last() -> Order:
-    """Norm after each activation."""
-    return Order(("conv", "act", "norm"), after_addition=1)
+def norm_last(*, after: int = 1) -> Order:
+    """Norm after each activation.
+
+    after: how many of the last operations follow the addition.
+    """
+    return Order(("conv", "act", "norm"), after_addition=after)
 
 
 @SHORTCUTS.register("blurred", keeps_shape=True, changes_shape=True)
-def blurred(in_channels, out_channels, stride):
-    """A 3x3 convolution of x."""
-    return Conv(in_channels, out_channels, 3, stride), Norm(out_channels)
+def blurred(in_channels, out_channels, stride, *, size: int = 3):
+    """A convolution of x.
+
+    size: of its kernel.
+    """
+    return Conv(in_channels, out_channels, size, stride), Norm(out_channels)
 
 
 class Damped(nn.Module):
@@ -100,16 +106,23 @@ def pairs():
 
 
 class SquaredReLU(nn.Module):
-    """The square of ReLU (So et al. 2021)."""
+    """The square of ReLU (So et al. 2021), times a number."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.scale = scale
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(x) ** 2
+        return self.scale * torch.relu(x) ** 2
 
 
 @ACTIVATIONS.register("squared_relu")
-def squared_relu() -> Layer:
-    """The square of ReLU (So et al. 2021)."""
-    return Layer(SquaredReLU)
+def squared_relu(*, scale: float = 1.0) -> Layer:
+    """The square of ReLU (So et al. 2021).
+
+    scale: times this number.
+    """
+    return Layer(SquaredReLU, (scale,))
 
 
 @OPTIMIZERS.register("rmsprop", state_bytes=4)

@@ -3,9 +3,9 @@
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
@@ -16,6 +16,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: types an option can have, besides a Literal of words
 OPTION_TYPES = {"int": int, "float": float, "bool": bool}
+
+
+#: the largest number an option can be
+MAX_OPTION = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,14 +73,30 @@ class Registry(Generic[T]):
 
         return enter
 
-    def __getitem__(self, name: str) -> T:
+    def __getitem__(self, text: str) -> T:
+        """The part of a name, or of `name(option=value, …)` with these options."""
         parts = self.parts()
+        name = base_name(text)
         if name not in parts:
             raise ValueError(unknown(self.kind, name, list(parts)))
-        return parts[name]
+        return parts[name] if name == text else bound(parts[name], self.written_options(text))
 
     def __contains__(self, name: object) -> bool:
         return name in self.parts()
+
+    def written_options(self, text: str) -> dict[str, Any]:
+        """The options in `name(option=value, …)`; ValueError where they cannot be those."""
+        name, known = base_name(text), self.options(text)
+        found: dict[str, Any] = {}
+        for item in text[len(name) + 1 : -1].split(", ") if name != text else []:
+            key, _, value = item.partition("=")
+            if key not in known or key in found:
+                raise ValueError(unknown(f"option of {name}", key, list(known)))
+            found[key] = read_option(value, known[key].annotation)
+        self.check(name, found.items())
+        if list(found) != sorted(found):
+            raise ValueError(f"the options of {shown(text)} must stand in alphabetical order.")
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.parts())
@@ -90,11 +110,15 @@ class Registry(Generic[T]):
 
     def function(self, name: str) -> Any:
         """The registered function or class itself."""
-        return function_of(self[name])
+        return function_of(self._of(name))
+
+    def _of(self, text: str) -> T:
+        """The part of a name, whatever its options."""
+        return self[base_name(text)]
 
     def options(self, name: str) -> dict[str, inspect.Parameter]:
         """Option name -> its parameter (annotation and default)."""
-        return options_of(self[name])
+        return options_of(self._of(name))
 
     def defaults(self, name: str) -> dict[str, Any]:
         """Option name -> its default."""
@@ -116,6 +140,33 @@ class Registry(Generic[T]):
     def option_description(self, name: str, option: str) -> str:
         """What an option of a part is, on one line; empty where its docstring does not say."""
         return described(self.function(name))[1].get(option, "")
+
+
+def base_name(text: str) -> str:
+    """The name in `name(option=value, …)`."""
+    return text.partition("(")[0] if text.endswith(")") else text
+
+
+def bound(part: Any, options: dict[str, Any]) -> Any:
+    """A part with some of its options."""
+    if isinstance(part, Entry):
+        return replace(part, function=partial(part.function, **options))
+    return partial(part, **options)
+
+
+def read_option(text: str, kind: Any) -> Any:
+    """An option as it is written in a name; ValueError where it is no number."""
+    if get_origin(kind) is Literal:
+        return next((word for word in get_args(kind) if str(word) == text), text)
+    if kind is bool:
+        return {"True": True, "False": False}.get(text, text)
+    try:
+        number = kind(text)
+    except ValueError as error:
+        raise ValueError(f"an option cannot be {shown(text)}.") from error
+    if not abs(number) <= MAX_OPTION:  # also where it is NaN
+        raise ValueError(f"an option cannot be {shown(text)}.")
+    return number
 
 
 def fits(value: Any, kind: Any) -> bool:

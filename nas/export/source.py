@@ -7,11 +7,12 @@ only foreign text and stand in the docstring alone; all else is a number or a re
 
 import inspect
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
+from nas.common.registry import base_name
 from nas.export.copying import Copier
 from nas.export.formatting import (
     TAKEN,
@@ -163,11 +164,13 @@ class Writer:
         self.groups = norm_groups(architecture)
         self.activation = activation_layer(architecture)
         self.order = ORDERS[architecture.activation_order]()
+        self.order_name = base_name(architecture.activation_order)
         self.cycle = [n for n in self.order.cycle if n != "norm" or self.groups is not None]
         self.lead = self.cycle.index("conv")
         self.joins = [b.join for b in self.layout.blocks if b.shortcut is not None]
         self.joined = any(join != ADDITION for join in self.joins)
         self.shortcuts = self.general_shortcuts()
+        self.functions = function_names(self.shortcuts)
         self.options = {s.block.name: options(s.block) for s in reversed(architecture.stages)}
 
     def parts(self) -> Iterator[tuple[str, str]]:
@@ -179,13 +182,13 @@ class Writer:
             yield from self.copier.kind(self.activation.kind)
         for kind in dict.fromkeys(join.kind for join in self.joins if self.joined):
             yield from self.copier.kind(network.join_class(kind))
-        yield self.architecture.activation_order, self.interleave()
+        yield self.order_name, self.interleave()
         for name in dict.fromkeys(record.shortcut for record, _ in self.blocks):
             layouts = [b.shortcut for r, b in self.blocks if r.shortcut == name]
             if any(isinstance(op, ZeroPad) for layout in layouts for op in layout or ()):
                 yield from self.copier.kind(network.ZeroPad)
             if name in self.shortcuts:
-                yield name, self.shortcut_function(name, self.shortcuts[name])
+                yield self.functions[name], self.shortcut_function(name, self.shortcuts[name])
         used = {self.block_function(block) for _, block in self.blocks}
         for name in filter(used.__contains__, BLOCK_FUNCTIONS):
             part = network.Plain if "plain" in name else network.Residual
@@ -212,7 +215,7 @@ class Writer:
         channels: Any = SourceText("layer.in_channels" if norm_first else "layer.out_channels")
         table = {"conv": "layer", "norm": self.op(Norm(channels)), "act": self.op(Activation())}
         return ORDER.format(
-            name=self.architecture.activation_order,
+            name=self.order_name,
             about=inspect.getdoc(ORDERS.function(self.architecture.activation_order)),
             cycle=", ".join(table[name] for name in self.cycle),
         )
@@ -236,13 +239,13 @@ class Writer:
         """The function that makes a shortcut of these operations."""
         about = inspect.getdoc(SHORTCUTS.function(name))
         result = self.sequential("return ", layout, 4)
-        return f'def {name}({", ".join(SHAPE)}):\n    """{about}"""\n{result}'
+        return f'def {self.functions[name]}({", ".join(SHAPE)}):\n    """{about}"""\n{result}'
 
     def shortcut(self, record: BlockRecord, layout: Ops) -> str:
         """The expression of one shortcut."""
         if record.shortcut in self.shortcuts:
             shape = numbers(record.in_channels, record.out_channels, record.stride)
-            return f"{record.shortcut}({shape})"
+            return f"{self.functions[record.shortcut]}({shape})"
         items = [self.op(op) for op in layout]
         if len(layout) == 1 and isinstance(layout[0], ZeroPad | MaxPool):
             return items[0]
@@ -279,7 +282,7 @@ class Writer:
             arguments.append(f"after={self.layers(-cut, 0)}")
         return (
             f'def {name}({", ".join(["convs", *shortcut])}):\n    """{BLOCK_FUNCTIONS[name]}"""\n'
-            f"    layers = {self.architecture.activation_order}(convs)\n"
+            f"    layers = {self.order_name}(convs)\n"
             + fitted(f"return {part}(", arguments, ")", 4)
         )
 
@@ -347,6 +350,18 @@ class Writer:
                 return f"ZeroPad({numbers(inputs, outputs, stride)})"
             case Join(kind, arguments):
                 return f"{network.join_class(kind).__name__}({numbers(*arguments)})"
+
+
+def function_names(kinds: Iterable[str]) -> dict[str, str]:
+    """Kind of shortcut -> the name of its function: that of the kind, numbered where it stands
+    there with other options as well.
+    """
+    found: dict[str, str] = {}
+    for kind in kinds:
+        name = base_name(kind)
+        others = sum(base_name(other) == name for other in found)
+        found[kind] = f"{name}_{others + 1}" if others else name
+    return found
 
 
 def generalised(record: BlockRecord, layout: Ops) -> Ops | None:

@@ -10,14 +10,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from nas.common.errors import shown
 from nas.common.later_keys import without_later
+from nas.common.registry import MAX_OPTION
 
 Scalar = int | float | bool | str
 T = TypeVar("T", bound=Any)
 
 #: what a network has at most: more could not be counted in a second, nor trained
 MAX_BLOCKS, MAX_CHANNELS, MAX_CLASSES, MAX_SIDE = 2_000, 100_000, 1_000_000, 4_096
-#: the largest number among the options of a part
-MAX_OPTION = 1_000_000
 #: keys of a stage that came later, as written in a space and in JSON, with their defaults
 LATER_STAGE_KEYS: dict[str, Any] = {"join": "add", "placement": "all", "shortcuts": ()}
 

@@ -1,9 +1,11 @@
 """Twins: candidates that differ in one choice alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
+from nas.common.registry import Registry, base_name
 from nas.model.architecture import (
     ADD,
     Architecture,
@@ -14,7 +16,7 @@ from nas.model.architecture import (
     takes_transition,
     with_shortcuts,
 )
-from nas.model.blocks import BLOCKS, ORDERS, same_shape, transitions
+from nas.model.blocks import BLOCKS, ORDERS, SHORTCUTS, same_shape, transitions
 from nas.model.cost import cost
 from nas.model.joins import JOINS
 from nas.model.layout import lay_out, norm_groups
@@ -77,7 +79,7 @@ def ladder(base: Candidate, settings: PayoffSection, depths: list[int]) -> Arms:
         orders = orders[:1]
     arms: Arms = {}
     for order, depth in product(orders, depths):
-        architecture = replace(deepened(base.architecture, depth), activation_order=order)
+        architecture = with_order(deepened(base.architecture, depth), order)
         based = replace(base, architecture=architecture)
         for arm, twin in twins(based, settings.vary, "zero_pad").items():
             if wanted(settings, arm):
@@ -119,7 +121,7 @@ def twins(
         every = with_shortcut(architecture, "identity", matched)
         arms = {name: with_placement(every, name) for name in fixed_placements()}
     elif vary == "activation_order":
-        arms = {order: replace(architecture, activation_order=order) for order in ORDERS}
+        arms = {order: with_order(architecture, order) for order in ORDERS}
     else:
         arms = {name: with_block(architecture, name) for name in BLOCKS}
     return {arm: replace(candidate, architecture=twin) for arm, twin in arms.items()}
@@ -131,15 +133,33 @@ def with_shortcut(architecture: Architecture, kind: str, matched: str) -> Archit
     """
     if kind == "none":
         return plain(architecture)
-    return shortcuts(architecture, kind, kind if kind in transitions() else matched)
+    return shortcuts(architecture, kind, kind if base_name(kind) in transitions() else matched)
 
 
 def shortcuts(architecture: Architecture, shortcut: str | None, transition: str) -> Architecture:
     """The architecture with one kind of shortcut in all stages, None for each stage's own."""
-    return restaged(
-        architecture,
-        lambda stage: with_kinds(stage, shortcut, transition),
+    own = [stage.shortcut for stage in architecture.stages]
+    kept = shortcut and as_there(SHORTCUTS, shortcut, own)
+    matched = as_there(
+        SHORTCUTS, transition, [kept or "", *(stage.transition for stage in architecture.stages)]
     )
+    return restaged(architecture, lambda stage: with_kinds(stage, kept, matched))
+
+
+def as_there(registry: Registry[Any], name: str, there: Iterable[str]) -> str:
+    """A part with the options that it has among those that are there; where it is new, with its
+    defaults.
+    """
+    if name != base_name(name):
+        return name
+    default = str(Named.of(name, **registry.defaults(name)))
+    return next((text for text in there if base_name(text) == name), default)
+
+
+def with_order(architecture: Architecture, order: str) -> Architecture:
+    """The architecture with another activation order."""
+    own = as_there(ORDERS, order, [architecture.activation_order])
+    return replace(architecture, activation_order=own)
 
 
 def has_shortcuts(architecture: Architecture) -> bool:

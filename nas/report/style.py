@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import plotly.graph_objects as go
 
+from nas.common.registry import base_name
 from nas.model.blocks import SHORTCUTS
 from nas.payoff.text import MINUS as MINUS
 from nas.payoff.text import counted as counted
@@ -94,12 +95,13 @@ def _own_index(kind: str) -> int:
 
 def kind_colour(kind: str) -> str:
     """The colour of a shortcut kind, the same in every figure."""
+    kind = base_name(kind)
     return COLOURS.get(kind) or OTHERS[1 + _own_index(kind)]
 
 
 def is_kind(name: str) -> bool:
     """Whether it names a shortcut kind, or the control of its arms."""
-    return name in COLOURS or name in SHORTCUTS
+    return name in COLOURS or base_name(name) in SHORTCUTS
 
 
 def colours(names: Iterable[str]) -> dict[str, str]:
@@ -115,6 +117,7 @@ def colours(names: Iterable[str]) -> dict[str, str]:
 
 def symbol(name: str, *, is_filled: bool = True) -> str:
     """The marker of a shortcut kind, open where something is not resolved or was cut short."""
+    name = base_name(name)
     own = OTHER_SYMBOLS[_own_index(name)] if name in SHORTCUTS else "circle"
     return SYMBOLS.get(name, own) + ("" if is_filled else "-open")
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.common.registry import base_name
 from nas.model.architecture import Architecture
 from nas.search.trial_attributes import is_paused
 from nas.training.candidate import Candidate
@@ -183,7 +184,9 @@ def candidate(text: str) -> Candidate | None:
 
 def _kind_of(architecture: Architecture) -> str:
     """The kind of shortcut that all stages have, or `mixed`."""
-    kinds = {MIXED if stage.shortcuts else stage.shortcut for stage in architecture.stages}
+    kinds = {
+        MIXED if stage.shortcuts else base_name(stage.shortcut) for stage in architecture.stages
+    }
     return kinds.pop() if len(kinds) == 1 else MIXED
 
 

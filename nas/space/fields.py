@@ -148,16 +148,23 @@ def flag_or_names(names: Names, only: Callable[[], Iterable[str]]) -> Deferred:
     return Deferred(lambda: flag_or_names_type(tuple(only())), names, only)
 
 
-def component(registry: Registry[Any], *, short: bool = False) -> Deferred:
+def component(
+    registry: Registry[Any],
+    only: Callable[[], Iterable[str]] | None = None,
+    *,
+    short: bool = False,
+) -> Deferred:
     """A registered name, alone or with options, or a choice of such; with `short` the value of the
     first option may stand in place of all options.
     """
-    return Deferred(lambda: component_type(registry, short), registry)
+    return Deferred(
+        lambda: component_type(registry, tuple(only() if only else registry), short), registry, only
+    )
 
 
 def fixed_component(registry: Registry[Any]) -> Deferred:
     """A registered name, alone or with options; nothing of it is searched."""
-    return Deferred(lambda: one_component_type(registry, searched=False), registry)
+    return Deferred(lambda: one_component_type(registry, tuple(registry), searched=False), registry)
 
 
 @cache
@@ -231,9 +238,9 @@ class Options(StrictSection):
 
 
 @cache
-def component_type(registry: Registry[Any], short: bool = False) -> Any:
+def component_type(registry: Registry[Any], names: tuple[str, ...], short: bool = False) -> Any:
     """The type of a registered name with its options, or of a choice of such."""
-    one = one_component_type(registry, short=short)
+    one = one_component_type(registry, names, short=short)
 
     def form_of_all(value: Any) -> str:
         return "choice" if isinstance(value, list) else "one"
@@ -247,16 +254,20 @@ def component_type(registry: Registry[Any], short: bool = False) -> Any:
 
 @cache
 def one_component_type(
-    registry: Registry[Any], *, searched: bool = True, short: bool = False
+    registry: Registry[Any],
+    names: tuple[str, ...],
+    *,
+    searched: bool = True,
+    short: bool = False,
 ) -> Any:
     """The type of a registered name with its options."""
-    models = {key: option_model(registry, key, searched=searched) for key in registry}
+    models = {key: option_model(registry, key, searched=searched) for key in names}
     options: dict[str, Any] = {
         key: (model | None, Field(None, description=registry.description(key)))
         for key, model in models.items()
     }
     with_options: Any = create_model(f"{registry.kind} with options", __base__=Options, **options)
-    plain: Any = Literal[tuple(registry)]
+    plain: Any = Literal[names]
 
     def form(value: Any) -> str:
         return "options" if isinstance(value, dict | Options) else "value"

@@ -90,13 +90,21 @@ def described(form: dict[str, Any]) -> str:
     if "$ref" in form:
         return "mapping"
     if "oneOf" in form or "anyOf" in form:
-        return "name, or `{name: {option: value}}`"
+        return ", ".join([*map(written, names_of(form)), "or `{name: {option: value}}`"])
     if "const" in form or "enum" in form:
         return ", ".join(written(word) for word in form.get("enum", [form.get("const")]))
     if form["type"] == "array":
         return f"list of {described(form['items'])}".replace("number", "numbers")
     words = {"integer": "whole number", "number": "number", "string": "text", "object": "mapping"}
     return words.get(form["type"], "`true`, `false`") + bounds(form)
+
+
+def names_of(form: dict[str, Any]) -> list[str]:
+    """The names in the first form of a part that may carry options."""
+    while "enum" not in form and "const" not in form:
+        form = form["oneOf" if "oneOf" in form else "anyOf"][0]
+    found: list[str] = form.get("enum", [form.get("const")])
+    return found
 
 
 def bounds(form: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from nas.model.architecture import (
     takes_transition,
     with_shortcuts,
 )
-from nas.model.blocks import BLOCKS, NORMS, STEMS
+from nas.model.blocks import ACTIVATIONS, BLOCKS, NORMS, ORDERS, SHORTCUTS, STEMS
 from nas.model.joins import JOINS
 from nas.model.placements import PLACEMENTS, Mask, mask_of
 from nas.space.fields import Options, Range, component_name
@@ -67,6 +67,11 @@ def draw_component(trial: Trial, name: str, value: Any, registry: Registry[Any])
     return Named.of(chosen, **options)
 
 
+def draw_text(trial: Trial, name: str, value: Any, registry: Registry[Any]) -> str:
+    """The same as text: the name alone where a part has no options."""
+    return str(draw_component(trial, name, value, registry))
+
+
 def given_component(value: Any, registry: Registry[Any]) -> Named:
     """A registered part of which nothing is searched, with those options that are given."""
     chosen = component_name(value)
@@ -104,7 +109,7 @@ def draw_architecture(
     changes or nothing is added, a join and an activation order where no block has a shortcut."""
     stem = draw_component(trial, "stem", section.stem, STEMS)
     norm = draw_component(trial, "norm", section.norm, NORMS)
-    activation = draw(trial, "activation", section.activation)
+    activation = draw_text(trial, "activation", section.activation, ACTIVATIONS)
     shared, stages = SharedKeys(section), []
     masks = draw_masks(trial, shared, section.stages)
     in_channels = stem.arguments["width"]
@@ -209,11 +214,11 @@ def draw_kinds(
     """The stage with one kind of shortcut, and one where the shape changes, in the blocks of the
     mask.
     """
-    value = partial(draw, trial)
-    drawn = replace(drawn, shortcut=shared.draw(stage, index, "shortcut", value))
+    kind = partial(draw_text, trial, registry=SHORTCUTS)
+    drawn = replace(drawn, shortcut=shared.draw(stage, index, "shortcut", kind))
     starts_without = mask != ALL and not mask[0]
     if takes_transition(drawn, in_channels) and not starts_without:
-        transition = shared.draw(stage, index, "transition", value)
+        transition = shared.draw(stage, index, "transition", kind)
         if drawn.depth == 1:
             drawn = replace(drawn, shortcut="none" if transition == "none" else "identity")
         drawn = replace(drawn, transition=transition)
@@ -229,20 +234,24 @@ def draw_each(
     in_channels: int,
 ) -> Stage:
     """The stage with a shortcut drawn for each of its blocks: among the kinds where a list of them
-    is given, else that kind or none.
+    is given, else that kind or none. Options of a kind are drawn once for all blocks of the stage.
     """
 
-    def choices(key: str, numbers: range) -> dict[str, list[str]]:
+    def kinds(key: str, numbers: range) -> list[str]:
         given = shared.given(stage, key)
-        choice = given if isinstance(given, list) else list(dict.fromkeys((given, "none")))
-        return {f"stages.{index}.blocks.{number}.{key}": choice for number in numbers}
+        parts = given if isinstance(given, list) else [given, "none"]
+        named = {component_name(part): part for part in parts}
+        names = {f"stages.{index}.blocks.{number}.{key}": list(named) for number in numbers}
+        drawn = suggest_each(trial, names)
+        where = key if getattr(stage, key) is None else f"stages.{index}.{key}"
+        texts = {
+            name: draw_text(trial, where, named[name], SHORTCUTS) for name in dict.fromkeys(drawn)
+        }
+        return [texts[name] for name in drawn]
 
     changing = range(int(changes_shape(drawn.stride, in_channels, drawn.width)))
-    kinds = [
-        *suggest_each(trial, choices("transition", changing)),
-        *suggest_each(trial, choices("shortcut", range(len(changing), drawn.depth))),
-    ]
-    return with_shortcuts(drawn, kinds, in_channels)
+    transition, others = kinds("transition", changing), range(len(changing), drawn.depth)
+    return with_shortcuts(drawn, [*transition, *kinds("shortcut", others)], in_channels)
 
 
 def suggest_each(trial: Trial, choices: dict[str, list[str]]) -> list[str]:
@@ -257,8 +266,8 @@ def draw_order(trial: Trial, section: ArchitectureSection, stages: list[Stage]) 
     """The activation order; a plain network is the same under all of them, so it has the first."""
     order = section.activation_order
     if isinstance(order, list) and all(stage.shortcut == "none" for stage in stages):
-        return str(order[0])
-    return str(draw(trial, "activation_order", order))
+        order = order[0]
+    return draw_text(trial, "activation_order", order, ORDERS)
 
 
 def draw_training(trial: Trial, section: TrainingSection) -> Training:

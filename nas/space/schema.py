@@ -69,9 +69,9 @@ class StageSection(StrictSection):
     """By how much its first block shrinks height and width."""
     block: Block | None = None
     """The type of its blocks."""
-    shortcut: Annotated[Any, name(SHORTCUTS, same_shape)] | None = None
+    shortcut: Annotated[Any, component(SHORTCUTS, same_shape)] | None = None
     """What x becomes on its way past the branch, in blocks that keep its shape."""
-    transition: Annotated[Any, name(SHORTCUTS, transitions)] | None = None
+    transition: Annotated[Any, component(SHORTCUTS, transitions)] | None = None
     """The same in the block that changes its shape, the first one of the stage."""
     placement: Annotated[Any, component(PLACEMENTS, short=True)] | None = None
     """Which blocks of this stage have their shortcut; those left out have none."""
@@ -84,9 +84,9 @@ class ArchitectureSection(StrictSection):
 
     stem: Annotated[Any, component(STEMS)] = "conv3x3"
     """The layers before the first block."""
-    activation_order: Annotated[Any, name(ORDERS)] = "post_activation"
+    activation_order: Annotated[Any, component(ORDERS)] = "post_activation"
     """How norms and activations stand between the convolutions and around the addition."""
-    activation: Annotated[Any, name(ACTIVATIONS)] = "relu"
+    activation: Annotated[Any, component(ACTIVATIONS)] = "relu"
     """The activation function."""
     norm: Annotated[Any, component(NORMS)] = "batch"
     """The normalisation."""
@@ -98,9 +98,9 @@ class ArchitectureSection(StrictSection):
     """By how much the first block of each stage shrinks height and width."""
     block: Block = "basic"
     """The type of the blocks."""
-    shortcut: Annotated[Any, name(SHORTCUTS, same_shape)] = "identity"
+    shortcut: Annotated[Any, component(SHORTCUTS, same_shape)] = "identity"
     """What x becomes on its way past the branch, in blocks that keep its shape; none: in all."""
-    transition: Annotated[Any, name(SHORTCUTS, transitions)] = "projection"
+    transition: Annotated[Any, component(SHORTCUTS, transitions)] = "projection"
     """The same in blocks that change its shape."""
     placement: Annotated[Any, component(PLACEMENTS, short=True)] = "all"
     """Which blocks have their shortcut, counted through all stages without a placement of their

@@ -13,6 +13,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from nas.common.registry import base_name
 from nas.model.blocks import SHORTCUTS
 from nas.report.document import CODE, END, Drawing, Kind, Part, Section, drawings
 from nas.report.style import COLOURS, counted, kind_colour
@@ -101,8 +102,8 @@ def _styles() -> str:
 
 
 def _slug(name: str) -> str:
-    """A name as part of a class."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    """A name as part of a class, the same whatever its options."""
+    return re.sub(r"[^a-z0-9]+", "-", base_name(name).lower()).strip("-")
 
 
 def text(value: object) -> Markup:
