@@ -145,8 +145,10 @@ def test_options_of_shortcuts_activations_and_orders_are_searched() -> None:
     for one in found:
         assert Architecture.from_json(one.to_json()) == one
         lay_out(one)
-    names = set().union(*(values for values in found.values()))
-    assert names == {"activation", "activation.leaky.slope", "shortcut", "shortcut.own.size"}
+    space = SearchSpace.parse(Source("s.yaml", SPACE))
+    names = {"activation", "activation.leaky.slope", "shortcut", "shortcut.own.size"}
+    assert space.parameters().keys() == names
+    assert space.num_architectures() == (9, True)
 
 
 @pytest.mark.usefixtures("own_parts")

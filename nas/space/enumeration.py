@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, product
 from typing import Any, TypeVar
 
+from nas.common.registry import Registry
+from nas.model.blocks import ACTIVATIONS, ORDERS
+
 T = TypeVar("T")
 #: a parameter's name and values -> those to try, each with the number of values it stands for
 Branches = Callable[[str, "Values"], Sequence[tuple[Any, float]]]
@@ -209,9 +212,15 @@ def shape_values(name: str, values: Values) -> Sequence[tuple[Any, float]]:
     key = name.rpartition(".")[2]
     if key == "depth" and values.size > 1 and 1 in values.items:
         return [(1, 1), (next(item for item in values.items if item != 1), values.size - 1)]
-    if key in DECIDING:
+    if key in DECIDING or have_options(key, values.items):
         return all_values(name, values)
     return [(values.items[0], values.size)]
+
+
+def have_options(key: str, items: Sequence[Any]) -> bool:
+    """Whether parts that usually have no options have some, and so decide what else there is."""
+    registries: dict[str, Registry[Any]] = {"activation": ACTIVATIONS, "activation_order": ORDERS}
+    return key in registries and any(registries[key].options(item) for item in items)
 
 
 def placed_values(name: str, values: Values) -> Sequence[tuple[Any, float]]:
