@@ -99,7 +99,7 @@ def test_a_space_from_python_is_that_of_the_same_yaml() -> None:
         ({"name": float("nan")}, "dict: a search space is of mappings, lists, texts and finite"),
         ({"name": object()}, "dict: a search space is of mappings, lists, texts and finite"),
     ],
-    ids=str,
+    ids=["unknown key", "wrong type", "not a number", "an object"],
 )
 def test_faults_of_a_mapping_name_their_key(change: dict[str, Any], told: str) -> None:
     with pytest.raises(SpaceError, match=told):

@@ -16,6 +16,7 @@ from nas.cli import main
 from nas.cli.output import ANSWERS
 from nas.payoff.analysis import Payoff, compare
 from nas.payoff.answers import finding, overall
+from nas.report import payoff_schema
 from nas.report.build import write_report
 from nas.report.payoff_schema import VERSION, schema, schema_text
 from nas.storage.open import open_storage
@@ -83,7 +84,7 @@ def test_there_are_committed_files() -> None:
 def test_a_fresh_file_has_all_that_the_schema_names_and_nothing_else(
     fresh: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.report.payoff_schema.ADDED_LATER", {})
+    monkeypatch.setattr(payoff_schema, "ADDED_LATER", {})
     jsonschema.Draft202012Validator(strict(schema())).validate(fresh)
     assert fresh["schema_version"] == VERSION
 
