@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice, product
+from typing import get_args
 
 import torch
 import torch.nn.functional as F
@@ -54,10 +55,13 @@ def all_convolutions() -> Iterator[Conv]:
 
 def all_blocks():
     """Every block type with every combination of its options."""
-    values = {bool: (False, True), int: WIDTHS, float: (0.5, 1.0)}
+    values = {"groups": WIDTHS, "ratio": (0.5, 1.0), "expansion": (1.0, 2.0)}
     for name in BLOCKS:
-        options = BLOCKS.options(name)
-        choices = [values.get(type(o.default), (o.default,)) for o in options.values()]
+        options = {key: BLOCKS.options(name)[key] for key in BLOCKS.own_options(name)}
+        choices = [
+            values.get(key, (False, True) if o.annotation is bool else get_args(o.annotation))
+            for key, o in options.items()
+        ]
         for chosen in product(*choices):
             yield partial(BLOCKS[name], **dict(zip(options, chosen, strict=True)))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import torch
+from conftest import COMBINATIONS
 from hypothesis import strategies as st
 
 from nas.data.batches import Batches
@@ -66,7 +67,7 @@ def bottleneck(**options) -> Named:
 def cases() -> dict[str, Architecture]:
     """Name -> architecture: all combinations of the parts of a block, the rest one at a time."""
     found = {}
-    for block, order, shortcut, transition in product(BLOCKS, ORDERS, same_shape(), transitions()):
+    for block, order, shortcut, transition in COMBINATIONS:
         stages = two_stages(block=Named(block), shortcut=shortcut, transition=transition)
         name = f"{block}-{order}-{shortcut}-{transition}"
         found[name] = architecture(*stages, activation_order=order)

@@ -6,6 +6,7 @@ from conftest import COMBINATIONS, small
 from torch import nn
 
 from nas.model.architecture import Architecture, Named, Stage
+from nas.model.block_layers import Dropout, SqueezeExcite
 from nas.model.blocks import NORMS, ORDERS, STEMS
 from nas.model.cost import cost
 from nas.model.network import Network, ZeroPad
@@ -198,7 +199,7 @@ def measured(network: Network) -> tuple[int, int, int, int]:
             seen["adds"] += layer.weight.numel() * (
                 output[0, 0].numel() if output.dim() == 4 else 1
             )
-        if isinstance(layer, nn.Conv2d | nn.BatchNorm2d | nn.GroupNorm):
+        if isinstance(layer, nn.Conv2d | nn.BatchNorm2d | nn.GroupNorm | SqueezeExcite | Dropout):
             seen["kept"] += inputs[0].numel()
         if isinstance(layer, nn.MaxPool2d):
             seen["kept"] += 3 * output.numel()
@@ -208,7 +209,8 @@ def measured(network: Network) -> tuple[int, int, int, int]:
     with torch.no_grad():
         network.eval()(torch.zeros(1, *network.architecture.image_shape))
     layers = [name for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d)]
-    depth = 1 + sum(".shortcut." not in name for name in layers)
+    beside = (".shortcut.", ".squeeze", ".excite")
+    depth = 1 + sum(not any(part in name for part in beside) for name in layers)
     return depth, sum(p.numel() for p in network.parameters()), seen["adds"], seen["kept"]
 
 

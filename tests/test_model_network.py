@@ -338,4 +338,5 @@ def test_registries_refuse_what_they_do_not_know() -> None:
         table["rad"]
     assert list(table) == ["red"]
     assert "rad" not in table
-    assert list(BLOCKS.options("bottleneck")) == ["ratio", "groups", "stride_first"]
+    own, shared = ["ratio", "groups", "stride_first"], ["dilation", "dropout", "se"]
+    assert list(BLOCKS.options("bottleneck")) == own + shared

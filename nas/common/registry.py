@@ -39,16 +39,22 @@ class Registry(Generic[T]):
     The keyword-only parameters of a part are its options. Its docstring is its description, in
     which a line `option: …` describes an option. entry: what is made of a registered function and
     the facts beside it. home: the module that registers the parts, imported when they are first
-    asked for.
+    asked for. shared: a function whose keyword-only parameters are options of every part.
     """
 
     def __init__(
-        self, kind: str, entry: Callable[..., T] | None = None, home: str | None = None
+        self,
+        kind: str,
+        entry: Callable[..., T] | None = None,
+        home: str | None = None,
+        shared: Callable[..., Any] | None = None,
     ) -> None:
         self.kind = kind
+        self.shared = shared
         self._entry = entry
         self._home = home
         self._parts: dict[str, T] = {}
+        self._later: dict[str, tuple[str, ...]] = {}
 
     def add(self, name: str, part: T) -> T:
         """Enter a part; a second one of the same name is an error."""
@@ -63,12 +69,16 @@ class Registry(Generic[T]):
         self._parts[name] = part
         return part
 
-    def register(self, name: str, **facts: Any) -> Callable[[F], F]:
-        """Enter the decorated function or class, with the facts that this kind of parts has."""
+    def register(self, name: str, *, later: tuple[str, ...] = (), **facts: Any) -> Callable[[F], F]:
+        """Enter the decorated function or class, with the facts that this kind of parts has.
+
+        later: options that came after the part; `written` leaves them out at their defaults.
+        """
 
         def enter(function: F) -> F:
             part: Any = function if self._entry is None else self._entry(function=function, **facts)
             self.add(name, part)
+            self._later[name] = later
             return function
 
         return enter
@@ -117,8 +127,17 @@ class Registry(Generic[T]):
         return self[base_name(text)]
 
     def options(self, name: str) -> dict[str, inspect.Parameter]:
-        """Option name -> its parameter (annotation and default)."""
-        return options_of(self._of(name))
+        """Option name -> its parameter (annotation and default); a part's own before shared ones.
+
+        Where a part has an option of its own by the name of a shared one, it is its own.
+        """
+        own = options_of(self._of(name))
+        shared = {} if self.shared is None else keyword_only(self.shared)
+        return own | {key: option for key, option in shared.items() if key not in own}
+
+    def own_options(self, name: str) -> list[str]:
+        """The options that the part's function takes."""
+        return list(options_of(self._of(name)))
 
     def defaults(self, name: str) -> dict[str, Any]:
         """Option name -> its default."""
@@ -133,13 +152,24 @@ class Registry(Generic[T]):
             if not fits(value, known[key].annotation):
                 raise ValueError(f"{key} of {name} cannot be {shown(value)}.")
 
+    def written(self, name: str, options: dict[str, Any]) -> dict[str, Any]:
+        """The options of a part as a candidate holds them: without those that came later and stand
+        at their defaults, so that what was hashed before they came has the same hash after.
+        """
+        shared = self.options(name).keys() - self.own_options(name)
+        later = {*self._later.get(name, ()), *shared}
+        defaults = self.defaults(name)
+        return {k: v for k, v in options.items() if k not in later or v != defaults[k]}
+
     def description(self, name: str) -> str:
         """What a part is, on one line: its docstring without the lines about options."""
         return described(self.function(name))[0]
 
     def option_description(self, name: str, option: str) -> str:
         """What an option of a part is, on one line; empty where its docstring does not say."""
-        return described(self.function(name))[1].get(option, "")
+        own = option in self.own_options(name)
+        found = described(self.function(name) if own or self.shared is None else self.shared)
+        return found[1].get(option, "")
 
 
 def base_name(text: str) -> str:

@@ -15,11 +15,17 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from nas.export.formatting import SourceText, fitted, free_name
-from nas.model.blocks import Conv
+from nas.model import block_layers
+from nas.model.blocks import Conv, Dropout, SqueezeExcite
 from nas.model.join_layers import RandomStream
 
 #: what every exported module has by these names
 PRESENT = {"nn": "torch.nn", "torch": "torch"}
+#: records that a copied function may make -> the class that an exported module has by that name
+RECORDS: dict[type, type] = {
+    SqueezeExcite: block_layers.SqueezeExcite,
+    Dropout: block_layers.Dropout,
+}
 Parts = Iterator[tuple[str, str]]
 
 
@@ -65,7 +71,9 @@ class Copier:
         home = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", "")
         if value is Conv or (module, word) in self._copied or home == PRESENT.get(word):
             return
-        if isinstance(value, FunctionType) and home == module and value.__name__ == word:
+        if is_class(value, word) and value in RECORDS:
+            yield from self.kind(RECORDS[value])
+        elif isinstance(value, FunctionType) and home == module and value.__name__ == word:
             yield from self.function(word, value, {})
         elif is_class(value, word) and (home == module or value is RandomStream):
             yield from self.kind(value)

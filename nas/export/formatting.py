@@ -68,9 +68,16 @@ def fitted(opening: str, items: list[str], closing: str, indent: int = 0) -> str
 
 
 def options(block_type: Named) -> dict[str, SourceText]:
-    """Every option of a block type, also those left at their defaults."""
+    """Every option that a block type's function takes, also those left at their defaults."""
     given = BLOCKS.defaults(block_type.name) | block_type.arguments
-    return {name: literal(value) for name, value in given.items()}
+    return {name: literal(given[name]) for name in BLOCKS.own_options(block_type.name)}
+
+
+def shared_options(block_type: Named) -> dict[str, Any]:
+    """The options of a block type that all have, and that are not at their defaults."""
+    names = BLOCKS.written(block_type.name, block_type.arguments)
+    own = BLOCKS.own_options(block_type.name)
+    return {name: literal(value) for name, value in names.items() if name not in own}
 
 
 def has_weights(shortcut: Ops | None) -> bool:

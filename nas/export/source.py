@@ -8,7 +8,7 @@ only foreign text and stand in the docstring alone; all else is a number or a re
 import inspect
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, replace
+from dataclasses import astuple, dataclass, fields, replace
 from functools import partial
 from typing import Any
 
@@ -24,10 +24,11 @@ from nas.export.formatting import (
     literal,
     numbers,
     options,
+    shared_options,
     without,
 )
 from nas.export.prediction import Inputs, constants, predict
-from nas.model import network
+from nas.model import block_layers, blocks, network
 from nas.model.architecture import Architecture, BlockRecord
 from nas.model.blocks import (
     BLOCKS,
@@ -35,12 +36,14 @@ from nas.model.blocks import (
     SHORTCUTS,
     Activation,
     Conv,
+    Identity,
     Join,
     Layer,
     MaxPool,
     Norm,
     Op,
     Ops,
+    SqueezeExcite,
     ZeroPad,
 )
 from nas.model.layout import (
@@ -48,6 +51,7 @@ from nas.model.layout import (
     activation_layer,
     iterate_operations,
     lay_out,
+    layers_of,
     norm_groups,
     stride_of,
     without_norm,
@@ -74,18 +78,28 @@ if __name__ == "__main__":
     print("parameters:", sum(parameter.numel() for parameter in network.parameters()))
 """
 CONV = '''\
-def conv(in_channels, out_channels, kernel_size, stride=1, groups=1):
-    """Convolution {with_bias} bias, padded so that stride 1 keeps the size."""
-    padding = kernel_size // 2
+def conv({parameters}):
+    """Convolution {with_bias} bias, padded so that stride 1 keeps the size{linear}."""
+    padding = kernel_size // 2{dilation}
 {made}'''
 CONV_ARGUMENTS = ["in_channels", "out_channels", "kernel_size", "stride", "padding"]
 CONV_CLASS = "    kind = StridedPointwise if kernel_size == 1 and stride > 1 else nn.Conv2d\n"
-ORDER = '''\
-def {name}(convs):
-    """{about}"""
+DILATED = '''\
+def dilated(convs, dilation):
+    """Kernels larger than 1x1 see places at this distance (Yu and Koltun 2016)."""
+    for layer in convs:
+        if isinstance(layer, nn.Conv2d) and layer.kernel_size > (1, 1):
+            layer.dilation = (dilation, dilation)
+            layer.padding = (layer.kernel_size[0] // 2 * dilation,) * 2
+    return convs'''
+DROPPED = '''\
+def dropped(convs, rate):
+    """Dropout before each convolution but the first (Zagoruyko and Komodakis 2016)."""
     layers = []
     for layer in convs:
-        layers += [{cycle}]
+        if layers and isinstance(layer, nn.Conv2d):
+            layers.append(Dropout(rate))
+        layers.append(layer)
     return layers'''
 #: the shape of a block, as functions in the module call it
 SHAPE: Any = tuple(map(SourceText, ("in_channels", "out_channels", "stride")))
@@ -147,10 +161,23 @@ def module_source(
 def import_block(needed: set[str]) -> str:
     """The import lines of a module: those of every one, and those that its copied parts need."""
     lines = needed | {"from pathlib import Path", "import torch", "from torch import nn"}
-    ordered = sorted(lines, key=lambda line: (line.startswith("from"), line))
+    ordered = sorted(joined_imports(lines), key=lambda line: (line.startswith("from"), line))
     of_torch = [line for line in ordered if line.split()[1].partition(".")[0] == "torch"]
     others = [line for line in ordered if line not in of_torch]
     return "\n".join([*others, "", *of_torch])
+
+
+def joined_imports(lines: set[str]) -> Iterator[str]:
+    """The lines, with one for all that is imported from the same module."""
+    names: dict[str, list[str]] = {}
+    for line in sorted(lines):
+        module, imports, name = line.partition(" import ")
+        if not imports:
+            yield line
+        else:
+            names.setdefault(module, []).append(name)
+    for module, found in names.items():
+        yield f"{module} import {', '.join(found)}"
 
 
 class Writer:
@@ -177,7 +204,8 @@ class Writer:
         """Name and source of everything the network uses, in the order of use; some come twice."""
         yield from self.convolutions()
         for name in dict.fromkeys(record.type.name for record, _ in self.blocks):
-            yield from self.copier.function(name, BLOCKS.function(name), self.options[name])
+            yield from self.block_type(name, self.copier)
+        yield from self.modifiers()
         if isinstance(self.activation.kind, type):
             yield from self.copier.kind(self.activation.kind)
         for kind in dict.fromkeys(join.kind for join in self.joins if self.joined):
@@ -204,21 +232,98 @@ class Writer:
         if strided:
             yield from self.copier.kind(network.StridedPointwise)
         bias = self.groups is None
-        arguments = [*CONV_ARGUMENTS, "groups=groups", f"bias={bias}"]
-        made = fitted(f"return {'kind' if strided else 'nn.Conv2d'}(", arguments, ")", 4)
+        dilation, linear = self.uses_of("dilation"), self.uses_of("linear")
+        arguments = [*CONV_ARGUMENTS, *["dilation=dilation"] * dilation]
+        arguments += ["groups=groups", f"bias={bias}"]
+        start = "layer = " if linear else "return "
+        made = fitted(f"{start}{'kind' if strided else 'nn.Conv2d'}(", arguments, ")", 4)
         made = CONV_CLASS + made if strided else made
-        yield "conv", CONV.format(made=made, with_bias="with" if bias else "without")
+        yield (
+            "conv",
+            CONV.format(
+                parameters=", ".join(
+                    ["in_channels, out_channels, kernel_size, stride=1, groups=1"]
+                    + ["dilation=1"] * dilation
+                    + ["linear=False"] * linear
+                ),
+                made=made + "\n    layer.linear = linear\n    return layer" * linear,
+                with_bias="with" if bias else "without",
+                linear="; linear: not activated" * linear,
+                dilation=" * dilation" * dilation,
+            ),
+        )
+
+    def uses_of(self, argument: str) -> bool:
+        """Whether a block type or a convolution of stem and shortcuts gives it."""
+        parts = [part for name in self.options for part in self.block_type(name, Copier())]
+        rest = [*self.layout.stem, *(op for b in self.layout.blocks for op in b.shortcut or ())]
+        usual = getattr(Conv(1, 1, 1), argument)
+        given = [getattr(op, argument) for op in rest if isinstance(op, Conv)]
+        is_written = any(f"{argument}=" in source for _, source in parts)
+        return is_written or any(value != usual for value in given)
+
+    def block_type(self, name: str, copier: Copier) -> Iterator[tuple[str, str]]:
+        """The function of a block type, after what it uses."""
+        written = self.written_out(name)
+        if written is not None:
+            yield name, written
+        else:
+            yield from copier.function(name, BLOCKS.function(name), self.options[name])
+
+    def written_out(self, name: str) -> str | None:
+        """The function of a block type of ours as its convolutions, each with its numbers; None
+        where it computes with the numbers of channels, or where stages have different options.
+        """
+        records = [record for record, _ in self.blocks if record.type.name == name]
+        chosen = [options(record.type) for record in records]
+        is_ours = BLOCKS.function(name).__module__ == blocks.__name__
+        if not is_ours or chosen != chosen[:1] * len(chosen):
+            return None
+        own = {k: v for k, v in records[0].type.arguments.items() if k in chosen[0]}
+        try:
+            layers = BLOCKS[name](*SHAPE, **own)
+        except TypeError:  # names are no numbers to compute with
+            return None
+        is_usual = all(literal(BLOCKS.defaults(name)[key]) == chosen[0][key] for key in chosen[0])
+        said = ", ".join(f"{key}={value}" for key, value in chosen[0].items())
+        about = BLOCKS.description(name) if is_usual else f"{name}: {said}."
+        items = [self.op(op) for op in layers]
+        end = "(" + items[0] + ",)" if len(items) == 1 else lines_of_tuple(items)
+        return f'def {name}({", ".join(SHAPE)}):\n    """{about}"""\n    return {end}'
+
+    def modifiers(self) -> Iterator[tuple[str, str]]:
+        """What the options that all block types have need."""
+        used = {key for record, _ in self.blocks for key in shared_options(record.type)}
+        if "dilation" in used:
+            yield "dilated", DILATED
+        if "dropout" in used:
+            yield from self.copier.kind(block_layers.Dropout)
+            yield "dropped", DROPPED
+        if "se" in used:
+            yield from self.copier.kind(block_layers.SqueezeExcite)
 
     def interleave(self) -> str:
         """The function that puts norms and activations between convolutions."""
-        norm_first = self.order.cycle.index("norm") < self.order.cycle.index("conv")
+        cycle = self.order.cycle
+        norm_first = cycle.index("norm") < cycle.index("conv")
+        act_first = cycle.index("act") < cycle.index("conv")
+        layers = [layers_of(record) for record, _ in self.blocks]
+        linear = any(isinstance(op, Conv) and op.linear for ops in layers for op in ops)
+        others = any(not isinstance(op, Conv) for ops in layers for op in ops)
         channels: Any = SourceText("layer.in_channels" if norm_first else "layer.out_channels")
-        table = {"conv": "layer", "norm": self.op(Norm(channels)), "act": self.op(Activation())}
-        return ORDER.format(
+        act = self.op(Activation())
+        if linear:
+            act = f"nn.Identity() if {'before' if act_first else 'layer'}.linear else {act}"
+        table = {"conv": ["*others", "layer"] if others else ["layer"]}
+        table |= {"norm": [self.op(Norm(channels))], "act": [act]}
+        return Weaving(
             name=self.order_name,
-            about=inspect.getdoc(ORDERS.function(self.architecture.activation_order)),
-            cycle=", ".join(table[name] for name in self.cycle),
-        )
+            about=str(inspect.getdoc(ORDERS.function(self.architecture.activation_order))),
+            cycle=[item for name in self.cycle for item in table[name]],
+            others=others,
+            remembers=linear and act_first,
+            after=len(self.layout.blocks[0].after),
+        ).source()
 
     def general_shortcuts(self) -> dict[str, Ops]:
         """Name -> operations in terms of the shape of a block, of the shortcuts with weights that
@@ -321,7 +426,7 @@ class Writer:
         name, usual = record.type.name, self.options[record.type.name]
         shape = numbers(record.in_channels, record.out_channels, record.stride)
         chosen = [f"{k}={v}" for k, v in options(record.type).items() if v != usual[k]]
-        items = [f"{name}({', '.join([shape, *chosen])})"]
+        items = [modified_call(f"{name}({', '.join([shape, *chosen])})", record)]
         if block.shortcut is not None:
             items.append(self.shortcut(record, block.shortcut))
         if self.joined and block.shortcut is not None:
@@ -333,23 +438,90 @@ class Writer:
         return fitted(f"{opening}nn.Sequential(", [self.op(op) for op in layout], ")", indent)
 
     def op(self, op: Op) -> str:
-        """The expression of one operation; a convolution leaves out numbers that are defaults."""
+        """The expression of one operation."""
         match op:
-            case Conv(inputs, outputs, kernel, stride, groups):
-                count = 5 if groups != 1 else 4 if stride != 1 else 3
-                return f"conv({numbers(*(inputs, outputs, kernel, stride, groups)[:count])})"
+            case Conv():
+                return convolution(op)
             case Norm(channels):
                 if self.groups:
                     return f"nn.GroupNorm({numbers(self.groups, channels)})"
                 return f"nn.BatchNorm2d({literal(channels)})"
             case Activation():
                 return layer_call(self.activation)
-            case MaxPool():
-                return "nn.MaxPool2d(3, 2, 1)"
-            case ZeroPad(inputs, outputs, stride):
-                return f"ZeroPad({numbers(inputs, outputs, stride)})"
             case Join(kind, arguments):
                 return f"{network.join_class(kind).__name__}({numbers(*arguments)})"
+            case MaxPool():
+                return "nn.MaxPool2d(3, 2, 1)"
+            case Identity():
+                return "nn.Identity()"
+            case _:  # a record of the class of the same name
+                return f"{type(op).__name__}({numbers(*astuple(op))})"
+
+
+def convolution(op: Conv) -> str:
+    """The call that makes a convolution, without what is left at its default."""
+    shape = op.in_channels, op.out_channels, op.kernel_size, op.stride, op.groups
+    items = [*map(literal, shape[: 5 if op.groups != 1 else 4 if op.stride != 1 else 3])]
+    items += [SourceText(f"dilation={literal(op.dilation)}")] * (op.dilation != 1)
+    items += [SourceText("linear=True")] * op.linear
+    return f"conv({', '.join(items)})"
+
+
+def modified_call(call: str, record: BlockRecord) -> str:
+    """The call of a block type with what the options that all types have do to it."""
+    shared = shared_options(record.type)
+    if "dilation" in shared:
+        call = f"dilated({call}, {shared['dilation']})"
+    if "dropout" in shared:
+        call = f"dropped({call}, {shared['dropout']})"
+    if "se" in shared:
+        last = layers_of(record)[-1]
+        assert isinstance(last, SqueezeExcite)
+        call = f"(*{call}, SqueezeExcite({numbers(last.channels, last.inner)}))"
+    return call
+
+
+def lines_of_tuple(items: list[str]) -> str:
+    """A tuple with one item on each line."""
+    return "(\n" + "".join(f"        {item},\n" for item in items) + "    )"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weaving:
+    """The function of an activation order.
+
+    cycle: what stands for one convolution. others: whether layers other than convolutions stand
+    between them, or behind the last one, where `after` layers follow the addition. remembers:
+    whether an activation depends on the convolution before it.
+    """
+
+    name: str
+    about: str
+    cycle: list[str]
+    others: bool
+    remembers: bool
+    after: int
+
+    def source(self) -> str:
+        """Its text."""
+        lines = ["    layers, others = [], []" if self.others else "    layers = []"]
+        if self.remembers:
+            convs = "[layer for layer in convs if isinstance(layer, nn.Conv2d)]"
+            lines.append(f"    before = {convs if self.others else 'convs'}[-1]")
+        lines.append("    for layer in convs:")
+        if self.others:
+            lines += ["        if not isinstance(layer, nn.Conv2d):"]
+            lines += ["            others.append(layer)", "            continue"]
+        lines.append(fitted("layers += [", self.cycle, "]", 8))
+        if self.others:
+            lines.append("        others = []")
+        if self.remembers:
+            lines.append("        before = layer")
+        if self.others:
+            place = f"layers[-{self.after}:-{self.after}] =" if self.after else "layers +="
+            lines.append(f"    {place} others")
+        body = "\n".join([*lines, "    return layers"])
+        return f'def {self.name}(convs):\n    """{self.about}"""\n{body}'
 
 
 def function_names(kinds: Iterable[str]) -> dict[str, str]:

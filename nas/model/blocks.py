@@ -6,20 +6,26 @@ one entry here, or in a module of one's own (docs/add-a-block.md).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from nas.common.registry import Entry, Registry
 
 
 @dataclass(frozen=True)
 class Conv:
-    """Square convolution, padded so that stride 1 keeps the size."""
+    """Square convolution, padded so that stride 1 keeps the size.
+
+    linear: the activation between it and the next convolution is left out.
+    """
 
     in_channels: int
     out_channels: int
     kernel_size: int
     stride: int = 1
     groups: int = 1
+    dilation: int = 1
+    linear: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,11 +71,76 @@ class Join:
     kept: int = 0
 
 
-Op = Conv | Norm | Activation | MaxPool | ZeroPad | Join
+@dataclass(frozen=True)
+class SqueezeExcite:
+    """Channels scaled by what two small layers make of their means (Hu et al. 2018)."""
+
+    channels: int
+    inner: int
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Numbers set to 0 at random in training (Srivastava et al. 2014), from a stream of its own."""
+
+    rate: float
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Nothing, in the place of an activation that is left out."""
+
+
+Op = Conv | Norm | Activation | MaxPool | ZeroPad | Join | SqueezeExcite | Dropout | Identity
 Ops = tuple[Op, ...]
 conv = Conv
+#: what a block type gives: its convolutions, and others that stand right before the next
+#: convolution or, behind the last one, before the addition
+Layers = tuple[Conv | SqueezeExcite | Dropout, ...]
 
-BLOCKS: Registry[Callable[..., tuple[Conv, ...]]] = Registry("block type")
+
+def modified(layers: Layers, *, dilation: int = 1, dropout: float = 0.0, se: float = 0.0) -> Layers:
+    """The layers of a block of any type with the options that all types have.
+
+    dilation: distance of the places that kernels larger than 1x1 see (Yu and Koltun 2016).
+    dropout: the rate of dropout before each convolution but the first (Zagoruyko and Komodakis
+    2016); 0 is none.
+    se: the inner width of squeeze-and-excitation before the addition as a share of the outer one
+    (Hu et al. 2018); 0 is none.
+    """
+    if dilation != 1:
+        layers = tuple(
+            replace(op, dilation=dilation) if isinstance(op, Conv) and op.kernel_size > 1 else op
+            for op in layers
+        )
+    if dropout:
+        layers = tuple(part for op in layers for part in with_dropout(op, dropout, layers[0]))
+    if se:
+        layers += (squeeze(last_convolution(layers).out_channels, se),)
+    return layers
+
+
+def with_dropout(op: Conv | SqueezeExcite | Dropout, rate: float, first: object) -> Layers:
+    """A layer, after dropout where it is a convolution other than the first."""
+    if isinstance(op, Conv) and op is not first:
+        return Dropout(rate), op
+    return (op,)
+
+
+def squeeze(channels: int, ratio: float) -> SqueezeExcite:
+    """Squeeze-and-excitation with an inner width of at least one."""
+    return SqueezeExcite(channels, max(1, round(channels * ratio)))
+
+
+def last_convolution(layers: Layers) -> Conv:
+    """The last convolution of a block; ValueError where there is none."""
+    convs = [op for op in layers if isinstance(op, Conv)]
+    if not convs:
+        raise ValueError("a block needs at least one convolution.")
+    return convs[-1]
+
+
+BLOCKS: Registry[Callable[..., Layers]] = Registry("block type", shared=modified)
 ORDERS: Registry[Callable[[], "Order"]] = Registry("activation order")
 STEMS: Registry[Callable[..., Ops]] = Registry("stem")
 ACTIVATIONS: Registry[Callable[[], "Layer"]] = Registry("activation")
@@ -80,13 +151,22 @@ NORMS: Registry[Callable[..., int | None]] = Registry("norm")
 # twice would be one layer with shared weights in an exported module.
 
 
-@BLOCKS.register("basic")
-def basic(in_channels: int, out_channels: int, stride: int) -> tuple[Conv, ...]:
-    """Two 3x3 convolutions (He et al. 2015, section 4.2)."""
-    return (
-        conv(in_channels, out_channels, 3, stride),
-        conv(out_channels, out_channels, 3),
-    )
+@BLOCKS.register("basic", later=("convs", "kernel"))
+def basic(
+    in_channels: int,
+    out_channels: int,
+    stride: int,
+    *,
+    convs: Literal[1, 2, 3, 4] = 2,
+    kernel: Literal[1, 3, 5, 7] = 3,
+) -> Layers:
+    """Two 3x3 convolutions (He et al. 2015, section 4.2).
+
+    convs: the number of convolutions, which the shortcut spans.
+    kernel: their height and width.
+    """
+    first = conv(in_channels, out_channels, kernel, stride)
+    return first, *(conv(out_channels, out_channels, kernel) for _ in range(convs - 1))
 
 
 @BLOCKS.register("bottleneck")
@@ -98,7 +178,7 @@ def bottleneck(
     ratio: float = 0.25,
     groups: int = 1,
     stride_first: bool = False,
-) -> tuple[Conv, ...]:
+) -> Layers:
     """1x1, 3x3 and 1x1 convolution, narrower inside (He et al. 2015; groups: Xie et al. 2017).
 
     ratio: the inner width as a share of the outer one.
@@ -112,6 +192,45 @@ def bottleneck(
         conv(inner, inner, 3, second, groups),
         conv(inner, out_channels, 1),
     )
+
+
+@BLOCKS.register("separable")
+def separable(
+    in_channels: int, out_channels: int, stride: int, *, kernel: Literal[3, 5, 7] = 3
+) -> Layers:
+    """A depthwise and a 1x1 convolution, twice (Howard et al. 2017; Chollet 2017).
+
+    kernel: height and width of the depthwise convolutions.
+    """
+    return (
+        conv(in_channels, in_channels, kernel, stride, in_channels),
+        conv(in_channels, out_channels, 1),
+        conv(out_channels, out_channels, kernel, 1, out_channels),
+        conv(out_channels, out_channels, 1),
+    )
+
+
+@BLOCKS.register("inverted")
+def inverted(
+    in_channels: int,
+    out_channels: int,
+    stride: int,
+    *,
+    expansion: float = 6.0,
+    kernel: Literal[3, 5, 7] = 3,
+) -> Layers:
+    """1x1, depthwise and 1x1 convolution, wider inside; no activation follows the last one
+    (Sandler et al. 2018).
+
+    expansion: the inner width as a multiple of the input's; at 1 the first convolution is left out.
+    kernel: height and width of the depthwise convolution.
+    """
+    inner = round(in_channels * expansion)
+    last = (
+        conv(inner, inner, kernel, stride, inner),
+        conv(inner, out_channels, 1, linear=True),
+    )
+    return last if inner == in_channels else (conv(in_channels, inner, 1), *last)
 
 
 # Activation orders: how norms and activations stand between the convolutions.
@@ -211,13 +330,14 @@ def transitions() -> list[str]:
 # Stems: the layers before the first block.
 
 
-@STEMS.register("conv3x3")
-def conv3x3(in_channels: int, *, width: int = 0) -> Ops:
+@STEMS.register("conv3x3", later=("stride",))
+def conv3x3(in_channels: int, *, width: int = 0, stride: int = 1) -> Ops:
     """One 3x3 convolution, for small pictures (He et al. 2015, section 4.2).
 
     width: channels; left out, those of the first stage.
+    stride: by how much it shrinks height and width.
     """
-    return Conv(in_channels, width, 3), Norm(width), Activation()
+    return Conv(in_channels, width, 3, stride), Norm(width), Activation()
 
 
 @STEMS.register("conv7x7_pool")

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from nas.model.architecture import Architecture
-from nas.model.blocks import Activation, Conv, Join, MaxPool, Norm
+from nas.model.blocks import Activation, Conv, Dropout, Join, MaxPool, Norm, Op, SqueezeExcite
 from nas.model.layout import activation_layer, iterate_operations, lay_out, norm_groups
 
 
@@ -49,9 +49,33 @@ def cost(architecture: Architecture, *, batch_size: int = 128, state_bytes: int 
             kept += 3 * channels * pixels_out
         elif isinstance(op, Activation):
             parameters += activation.parameters
-        elif isinstance(op, Join):
-            parameters += op.parameters
-            multiply_adds += op.multiply_adds * pixels_out
-            kept += op.kept * pixels_out
+        elif isinstance(op, Dropout):
+            kept += channels * pixels_in
+        else:
+            other = other_cost(op, pixels_in, pixels_out)
+            parameters += other.parameters
+            multiply_adds += other.multiply_adds
+            kept += other.kept
     memory = parameters * (PARAMETER_BYTES + state_bytes) + 4 * batch_size * kept
     return Cost(depth, parameters, multiply_adds, memory)
+
+
+class OtherCost(NamedTuple):
+    """Parameters, multiply-adds and numbers kept for the gradient of one picture."""
+
+    parameters: int = 0
+    multiply_adds: int = 0
+    kept: int = 0
+
+
+def other_cost(op: Op, pixels_in: int, pixels_out: int) -> OtherCost:
+    """What an operation costs that is neither a convolution nor a norm nor an activation."""
+    match op:
+        case SqueezeExcite(channels, inner):
+            weights = 2 * channels * inner
+            kept = channels * (pixels_in + 1) + inner
+            return OtherCost(weights + channels + inner, weights, kept)
+        case Join():
+            adds, kept = op.multiply_adds * pixels_out, op.kept * pixels_out
+            return OtherCost(op.parameters, adds, kept)
+    return OtherCost()

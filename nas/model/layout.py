@@ -1,10 +1,10 @@
 """The layout of a network: the operations of every block, with all numbers in place."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from nas.model.architecture import MAX_CHANNELS, Architecture, BlockRecord
+from nas.model.architecture import MAX_CHANNELS, Architecture, BlockRecord, Named, Stage
 from nas.model.blocks import (
     ACTIVATIONS,
     BLOCKS,
@@ -14,16 +14,24 @@ from nas.model.blocks import (
     STEMS,
     Activation,
     Conv,
+    Dropout,
+    Identity,
     Join,
     Layer,
+    Layers,
     MaxPool,
     Norm,
     Op,
     Ops,
     Order,
     ZeroPad,
+    last_convolution,
+    modified,
 )
 from nas.model.joins import JOINS, Place
+
+#: the largest distance of places that a kernel sees
+MAX_DILATION = 64
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ def lay_out(architecture: Architecture) -> Layout:
     records = architecture.blocks()
     stem = STEMS[architecture.stem.name](architecture.image_shape[0], **architecture.stem.arguments)
     features = records[-1].out_channels
-    final = leading_operations(order, features) if num_leading(order) else ()
+    final = leading_operations(order, features, after=last_convolution(layers_of(records[-1])))
     blocks = tuple(
         block(record, order, Place(record.out_channels, number, len(records)))
         for number, record in enumerate(records)
@@ -99,16 +107,13 @@ def block(record: BlockRecord, order: Order, place: Place) -> Block:
     A projection reads the activated signal, identity and zero_pad the raw one, as in the
     released code of He et al. 2016.
     """
-    convs = BLOCKS[record.type.name](
-        record.in_channels, record.out_channels, record.stride, **record.type.arguments
-    )
-    branch, after = interleave(order, convs)
+    branch, after = interleave(order, layers_of(record))
     before: Ops = ()
     num_lead = num_leading(order)
     shortcut = SHORTCUTS[record.shortcut](record.in_channels, record.out_channels, record.stride)
     if place.block == 0:
         branch = branch[num_lead:]
-    elif shortcut and isinstance(shortcut[0], Conv):
+    elif any(isinstance(op, Conv) for op in shortcut or ()):
         before, branch = branch[:num_lead], branch[num_lead:]
     if shortcut and not ends_normalised(branch):
         shortcut = without_norm(shortcut)
@@ -132,22 +137,71 @@ def num_leading(order: Order) -> int:
     return order.cycle.index("conv")
 
 
-def leading_operations(order: Order, channels: int) -> Ops:
-    """Those operations; after the last block of a network they stand once more."""
-    table: dict[str, Op] = {"norm": Norm(channels), "act": Activation()}
+def leading_operations(order: Order, channels: int, *, after: Conv) -> Ops:
+    """Those operations; after the last convolution of a network they stand once more."""
+    table: dict[str, Op] = {"norm": Norm(channels), "act": activation_after(after)}
     return tuple(table[name] for name in order.cycle[: num_leading(order)])
 
 
-def interleave(order: Order, convs: tuple[Conv, ...]) -> tuple[Ops, Ops]:
-    """Norms and activations between convolutions: the branch, and what follows the addition."""
+def activation_after(conv: Conv) -> Op:
+    """What stands in the place of the activation between a convolution and the next one."""
+    return Identity() if conv.linear else Activation()
+
+
+def layers_of(record: BlockRecord) -> Layers:
+    """The convolutions of a block and what stands between them, without norms and activations.
+    ValueError where they are not a branch of its shape.
+    """
+    shape = record.in_channels, record.out_channels, record.stride
+    return branch_layers(record.type, *shape)
+
+
+def branch_layers(type: Named, in_channels: int, out_channels: int, stride: int) -> Layers:
+    """The same, of a block type with its options."""
+    BLOCKS.check(type.name, type.options)
+    own_names = BLOCKS.own_options(type.name)
+    own = {key: value for key, value in type.arguments.items() if key in own_names}
+    shared = {key: value for key, value in type.arguments.items() if key not in own_names}
+    layers = BLOCKS[type.name](in_channels, out_channels, stride, **own)
+    if not layers or not isinstance(layers[0], Conv):
+        raise ValueError(f"block type {type.name!r} must begin with a convolution.")
+    return modified(layers, **shared)
+
+
+def order_matters(stages: Sequence[Stage]) -> bool:
+    """Whether networks of these stages differ under different activation orders even without
+    shortcuts. They do where a branch ends in something else than a convolution, and where some
+    blocks end without an activation and others with one.
+    """
+    ends = [branch_layers(stage.block, stage.width, stage.width, 1) for stage in stages]
+    linear = {last_convolution(layers).linear for layers in ends}
+    return len(linear) > 1 or any(not isinstance(layers[-1], Conv) for layers in ends)
+
+
+def interleave(order: Order, layers: Layers) -> tuple[Ops, Ops]:
+    """Norms and activations between convolutions: the branch, and what follows the addition.
+
+    Other layers stand right before the next convolution, or before the addition. Where the
+    activation comes before the convolution, that of the first one is left out if it would be
+    behind the last one.
+    """
     ops: list[Op] = []
+    others: list[Op] = []
     norm_first = order.cycle.index("norm") < order.cycle.index("conv")
-    for conv in convs:
-        channels = conv.in_channels if norm_first else conv.out_channels
-        table: dict[str, Op] = {"conv": conv, "norm": Norm(channels), "act": Activation()}
-        ops += [table[name] for name in order.cycle]
+    act_first = order.cycle.index("act") < order.cycle.index("conv")
+    before = last_convolution(layers)
+    for layer in layers:
+        if not isinstance(layer, Conv):
+            others.append(layer)
+            continue
+        channels = layer.in_channels if norm_first else layer.out_channels
+        act = activation_after(before if act_first else layer)
+        table: dict[str, Ops] = {"norm": (Norm(channels),), "act": (act,)}
+        table["conv"] = (*others, layer)
+        ops += [op for name in order.cycle for op in table[name]]
+        others, before = [], layer
     cut = len(ops) - order.after_addition
-    return tuple(ops[:cut]), tuple(ops[cut:])
+    return (*ops[:cut], *others), tuple(ops[cut:])
 
 
 def stride_of(op: Op) -> int:
@@ -201,6 +255,8 @@ def check(architecture: Architecture, layout: Layout) -> None:
     for part, op, _, _ in iterate_operations(layout, architecture.image_shape):
         if isinstance(op, Conv):
             check_conv(part, op)
+        if isinstance(op, Dropout) and not 0 <= op.rate < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, found {op.rate:g}.")
         if isinstance(op, Norm) and groups is not None and groups > 0 and op.channels % groups:
             raise ValueError(
                 f"{groups} norm groups do not divide the {op.channels} channels of {part}."
@@ -213,6 +269,8 @@ def check_conv(part: str, conv: Conv) -> None:
     """Channels of at least one, and groups that divide both of their numbers."""
     if conv.groups < 1:
         raise ValueError(f"the number of groups must be at least 1, found {conv.groups}.")
+    if not 1 <= conv.dilation <= MAX_DILATION:
+        raise ValueError(f"dilation must be from 1 to {MAX_DILATION}, found {conv.dilation}.")
     for channels in (conv.in_channels, conv.out_channels):
         if not 1 <= channels <= MAX_CHANNELS:
             raise ValueError(

@@ -1,9 +1,10 @@
 """The nn.Module of an architecture, built from its layout and initialised part by part."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from nas.model import blocks as ops
 from nas.model import join_layers
 from nas.model.architecture import Architecture
+from nas.model.block_layers import Dropout, SqueezeExcite
 from nas.model.join_layers import Add, RandomStream
 from nas.model.layout import Block, activation_layer, lay_out, norm_groups
 
@@ -131,26 +133,40 @@ def build_op(architecture: Architecture, op: ops.Op, *, first: bool) -> nn.Modul
     """The module of one operation; the first one leaves its input whole, a shortcut may read it."""
     groups = norm_groups(architecture)
     match op:
-        case ops.Conv(inputs, outputs, kernel, stride, conv_groups):
-            return conv_class(kernel, stride)(
-                inputs,
-                outputs,
-                kernel,
-                stride,
-                kernel // 2,
-                groups=conv_groups,
-                bias=groups is None,
-            )
+        case ops.Conv():
+            return convolution(op, bias=groups is None)
         case ops.Norm(channels):
             return nn.GroupNorm(groups, channels) if groups else nn.BatchNorm2d(channels)
         case ops.Activation():
             return activation(activation_layer(architecture), overwrite=not first)
-        case ops.MaxPool():
-            return nn.MaxPool2d(3, 2, 1)
-        case ops.ZeroPad(inputs, outputs, stride):
-            return ZeroPad(inputs, outputs, stride)
         case ops.Join(kind, arguments):
             return join_class(kind)(*arguments)
+        case _:
+            return LAYERS[type(op)](op)
+
+
+#: operations that are the same in every architecture -> how their module is made
+LAYERS: dict[type, Callable[[Any], nn.Module]] = {
+    ops.MaxPool: lambda op: nn.MaxPool2d(3, 2, 1),
+    ops.ZeroPad: lambda op: ZeroPad(op.in_channels, op.out_channels, op.stride),
+    ops.SqueezeExcite: lambda op: SqueezeExcite(op.channels, op.inner),
+    ops.Dropout: lambda op: Dropout(op.rate),
+    ops.Identity: lambda op: nn.Identity(),
+}
+
+
+def convolution(op: ops.Conv, *, bias: bool) -> nn.Conv2d:
+    """The module of a convolution."""
+    return conv_class(op.kernel_size, op.stride)(
+        op.in_channels,
+        op.out_channels,
+        op.kernel_size,
+        op.stride,
+        op.kernel_size // 2 * op.dilation,
+        dilation=op.dilation,
+        groups=op.groups,
+        bias=bias,
+    )
 
 
 def join_class(kind: str | type) -> type[nn.Module]:
@@ -185,6 +201,8 @@ def initialise(network: Network, seed: int) -> None:
             initialise_layer(conv, seed, f"shortcut {index} {number}")
         for number, conv in enumerate(convolutions(getattr(block, "join", None))):
             initialise_layer(conv, seed, f"join {index} {number}", keep_bias=True)
+        for number, conv in enumerate(squeezing_convolutions(block)):
+            initialise_layer(conv, seed, f"squeeze {index} {number}")
         for number, stream in enumerate(random_streams(block)):
             stream.seed = derived_seed(seed, f"stream {index} {number}")
     for number, conv in enumerate(convolutions(network.stem)):
@@ -199,10 +217,17 @@ def convolutions(module: nn.Module | None) -> list[nn.Conv2d]:
 
 
 def branch_convolutions(block: nn.Module) -> list[nn.Conv2d]:
-    """The convolutions of a block outside its shortcut and its join."""
+    """The convolutions of a block outside its shortcut, its join and squeeze-and-excitation."""
     parts = [getattr(block, name, None) for name in ("shortcut", "join")]
     others = {id(conv) for part in parts for conv in convolutions(part)}
+    others |= {id(conv) for conv in squeezing_convolutions(block)}
     return [conv for conv in convolutions(block) if id(conv) not in others]
+
+
+def squeezing_convolutions(block: nn.Module) -> list[nn.Conv2d]:
+    """The convolutions of squeeze-and-excitation, which see one mean of each channel."""
+    parts = [part for part in block.modules() if isinstance(part, SqueezeExcite)]
+    return [conv for part in parts for conv in convolutions(part)]
 
 
 def random_streams(block: nn.Module) -> list[RandomStream]:

@@ -19,7 +19,7 @@ from nas.model.architecture import (
 from nas.model.blocks import BLOCKS, ORDERS, SHORTCUTS, same_shape, transitions
 from nas.model.cost import cost
 from nas.model.joins import JOINS
-from nas.model.layout import lay_out, norm_groups
+from nas.model.layout import lay_out, norm_groups, order_matters
 from nas.model.placements import PLACEMENTS, Mask, mask_of
 from nas.space.schema import PayoffSection
 from nas.training.candidate import Candidate
@@ -204,14 +204,18 @@ def with_mask(architecture: Architecture, mask: Mask) -> Architecture:
 
 
 def plain(architecture: Architecture) -> Architecture:
-    """The architecture without shortcuts; it is the same function under every activation order."""
-    ordered = replace(architecture, activation_order="post_activation")
+    """The architecture without shortcuts; where it is the same function under every activation
+    order, it has the usual one.
+    """
+    ordered = architecture
+    if not order_matters(architecture.stages):
+        ordered = replace(architecture, activation_order="post_activation")
     return shortcuts(ordered, "none", "none")
 
 
 def with_block(architecture: Architecture, name: str) -> Architecture:
     """The architecture with one block type in all stages; where it is new, with its defaults."""
-    block = Named.of(name, **BLOCKS.defaults(name))
+    block = Named.of(name, **BLOCKS.written(name, BLOCKS.defaults(name)))
     return restaged(
         architecture,
         lambda stage: stage if stage.block.name == name else replace(stage, block=block),
@@ -220,7 +224,7 @@ def with_block(architecture: Architecture, name: str) -> Architecture:
 
 def with_join(architecture: Architecture, name: str) -> Architecture:
     """The architecture with one join in all stages; where it is new, with its defaults."""
-    join = Named.of(name, **JOINS.defaults(name))
+    join = Named.of(name, **JOINS.written(name, JOINS.defaults(name)))
     return restaged(
         architecture,
         lambda stage: stage if stage.join.name == name else replace(stage, join=join),

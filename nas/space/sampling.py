@@ -17,6 +17,7 @@ from nas.model.architecture import (
 )
 from nas.model.blocks import ACTIVATIONS, BLOCKS, NORMS, ORDERS, SHORTCUTS, STEMS
 from nas.model.joins import JOINS
+from nas.model.layout import order_matters
 from nas.model.placements import PLACEMENTS, Mask, mask_of
 from nas.space.fields import Options, Range, component_name
 from nas.space.schema import ArchitectureSection, StageSection, TrainingSection
@@ -64,7 +65,7 @@ def draw_component(trial: Trial, name: str, value: Any, registry: Registry[Any])
         key: draw(trial, f"{name}.{chosen}.{key}", value)
         for key, value in (registry.defaults(chosen) | given).items()
     }
-    return Named.of(chosen, **options)
+    return Named.of(chosen, **registry.written(chosen, options))
 
 
 def draw_text(trial: Trial, name: str, value: Any, registry: Registry[Any]) -> str:
@@ -263,9 +264,10 @@ def suggest_each(trial: Trial, choices: dict[str, list[str]]) -> list[str]:
 
 
 def draw_order(trial: Trial, section: ArchitectureSection, stages: list[Stage]) -> str:
-    """The activation order; a plain network is the same under all of them, so it has the first."""
+    """The activation order; a plain network that is the same under all of them has the first."""
     order = section.activation_order
-    if isinstance(order, list) and all(stage.shortcut == "none" for stage in stages):
+    is_plain = all(stage.shortcut == "none" for stage in stages)
+    if isinstance(order, list) and is_plain and not order_matters(stages):
         order = order[0]
     return draw_text(trial, "activation_order", order, ORDERS)
 
