@@ -206,3 +206,62 @@ def test_dropout_keeps_the_mean() -> None:
     assert layer(x).mean().item() == pytest.approx(1, abs=0.02)
     assert set(layer(x).unique().tolist()) == {0.0, torch.tensor(1 / 0.7).item()}
     assert layer.eval()(x) is x
+
+
+# Published networks. The numbers are those of the implementations named, counted by hooks on their
+# convolutions and linear layers (torchvision 0.28.0, pytorchcv 0.0.74); the same with ours.
+
+
+def published(name: str) -> Architecture:
+    """SE-ResNet-50 (Hu et al. 2018), MobileNetV2 (Sandler et al. 2018), WRN-28-10 with dropout
+    (Zagoruyko and Komodakis 2016).
+    """
+    imagenet = {"image_shape": (3, 224, 224), "num_classes": 1000}
+    if name == "seresnet50":
+        block = Named.of("bottleneck", stride_first=True, se=1 / 16)
+        rows = ((3, 256, 1), (4, 512, 2), (6, 1024, 2), (3, 2048, 2))
+        stages = [Stage(depth=d, width=w, stride=s, block=block) for d, w, s in rows]
+        stem = Named.of("conv7x7_pool", width=64)
+        return Architecture(stem=stem, stages=tuple(stages), **imagenet)
+    if name == "mobilenet_v2":
+        rows = [(1, 16, 1, 1.0), (2, 24, 2, 6.0), (3, 32, 2, 6.0), (4, 64, 2, 6.0)]
+        rows += [(3, 96, 1, 6.0), (3, 160, 2, 6.0), (1, 320, 1, 6.0)]
+        stages = [
+            Stage(
+                depth=d,
+                width=w,
+                stride=s,
+                block=Named.of("inverted", expansion=e),
+                shortcut="none" if d == 1 else "identity",
+                transition="none",
+            )
+            for d, w, s, e in rows
+        ]
+        head = Named.of("basic", convs=1, kernel=1)
+        stages.append(Stage(depth=1, width=1280, block=head, shortcut="none", transition="none"))
+        stem = Named.of("conv3x3", width=32, stride=2)
+        return Architecture(stem=stem, stages=tuple(stages), **imagenet)
+    block = Named.of("basic", dropout=0.3)
+    stages = [
+        Stage(depth=4, width=w, stride=s, block=block) for w, s in ((160, 1), (320, 2), (640, 2))
+    ]
+    return Architecture(
+        image_shape=(3, 32, 32),
+        num_classes=10,
+        stem=Named.of("conv3x3", width=16),
+        stages=tuple(stages),
+        activation_order="pre_activation",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "multiply_adds"),
+    [
+        ("seresnet50", 28_088_024, 3_860_488_192),
+        ("mobilenet_v2", 3_504_872, 300_774_272),
+        ("wrn28_10", 36_479_194, 5_243_328_768),
+    ],
+)
+def test_published_networks(name: str, parameters: int, multiply_adds: int) -> None:
+    spent = cost(published(name))
+    assert (spent.parameters, spent.multiply_adds) == (parameters, multiply_adds)
