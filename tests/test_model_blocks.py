@@ -2,13 +2,15 @@
 
 import itertools
 import json
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from conftest import TINY, Script, small
-from test_export_source import assert_same_function, export
+from test_export_source import assert_same_function, export, ruff
 from test_model_cost import check
 
 from nas.model.architecture import Architecture, Named, Stage
@@ -81,6 +83,15 @@ def test_an_exported_block_is_written_out() -> None:
     assert "    return (\n        conv(in_channels, out_channels, 5, stride)," in source
     assert "block((*basic(16, 16, 1), SqueezeExcite(16, 4)), nn.Identity())," in source
     assert "Dropout" not in source
+
+
+def test_modules_are_formatted(tmp_path: Path) -> None:
+    for number, (block, order) in enumerate(itertools.product(BLOCKS_WITH_OPTIONS, ORDERS)):
+        (tmp_path / f"module_{number}.py").write_text(export(of(block, order)), encoding="utf-8")
+    for arguments in (["check", "--select", "E,F,I,UP,B,SIM"], ["format", "--check"]):
+        command = [ruff(), *arguments, "--line-length", "100", "--isolated", "--no-cache"]
+        done = subprocess.run([*command, tmp_path], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("name", list(BLOCKS))

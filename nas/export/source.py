@@ -15,6 +15,7 @@ from typing import Any
 from nas.common.registry import base_name
 from nas.export.copying import Copier
 from nas.export.formatting import (
+    LINE_LENGTH,
     TAKEN,
     SourceText,
     docstring,
@@ -486,6 +487,16 @@ def lines_of_tuple(items: list[str]) -> str:
     return "(\n" + "".join(f"        {item},\n" for item in items) + "    )"
 
 
+def added(items: list[str]) -> str:
+    """The line that adds layers in a loop, or a line for each of them."""
+    line = f"        layers += [{', '.join(items)}]"
+    if len(line) <= LINE_LENGTH:
+        return line
+    return "\n".join(
+        ["        layers += [", *(f"            {one}," for one in items), "        ]"]
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Weaving:
     """The function of an activation order.
@@ -512,7 +523,7 @@ class Weaving:
         if self.others:
             lines += ["        if not isinstance(layer, nn.Conv2d):"]
             lines += ["            others.append(layer)", "            continue"]
-        lines.append(fitted("layers += [", self.cycle, "]", 8))
+        lines.append(added(self.cycle))
         if self.others:
             lines.append("        others = []")
         if self.remembers:
