@@ -7,7 +7,8 @@ space of decided.yaml with Optuna's TPE: the usual script with Optuna's default 
 SuccessiveHalving and with Hyperband, nas with its halving and with everything that it measures by
 default. nas and the two halving scripts are given four times as many trials. All processes count,
 from the command to its end. The winners are trained again, whole, from other seeds: what is told
-is their mean validation accuracy. `incumbents` are [processor seconds, accuracy] of every better
+is their mean validation accuracy. Seconds of two machines cannot be compared: on another one, begin
+with an empty decided.jsonl. `incumbents` are [processor seconds, accuracy] of every better
 trial, in the order they ended: what a search had to show after so long.
 
 `python -m experiments.top_percent.decided table` prints what is recorded: how many times as many
