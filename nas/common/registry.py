@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache, partial
@@ -55,10 +55,11 @@ class Registry(Generic[T]):
         self._home = home
         self._parts: dict[str, T] = {}
         self._later: dict[str, tuple[str, ...]] = {}
+        self._options: dict[str, Mapping[str, inspect.Parameter]] = {}
 
     def add(self, name: str, part: T) -> T:
         """Enter a part; a second one of the same name is an error."""
-        if name in self.parts():
+        if name in self:
             raise ValueError(f"{self.kind} {name!r} is registered twice.")
         for option, parameter in options_of(part).items():
             if not is_option(parameter):
@@ -67,6 +68,7 @@ class Registry(Generic[T]):
                     "types int, float, bool and Literal."
                 )
         self._parts[name] = part
+        self._options.pop(name, None)
         return part
 
     def register(self, name: str, *, later: tuple[str, ...] = (), **facts: Any) -> Callable[[F], F]:
@@ -85,14 +87,14 @@ class Registry(Generic[T]):
 
     def __getitem__(self, text: str) -> T:
         """The part of a name, or of `name(option=value, …)` with these options."""
-        parts = self.parts()
+        parts = self._loaded()
         name = base_name(text)
         if name not in parts:
             raise ValueError(unknown(self.kind, name, list(parts)))
         return parts[name] if name == text else bound(parts[name], self.written_options(text))
 
     def __contains__(self, name: object) -> bool:
-        return name in self.parts()
+        return name in self._loaded()
 
     def written_options(self, text: str) -> dict[str, Any]:
         """The options in `name(option=value, …)`; ValueError where they cannot be those."""
@@ -113,10 +115,14 @@ class Registry(Generic[T]):
 
     def parts(self) -> dict[str, T]:
         """All parts by name, as they are now."""
+        return dict(self._loaded())
+
+    def _loaded(self) -> Mapping[str, T]:
+        """The parts themselves, after their home was imported."""
         if self._home is not None:
             home, self._home = self._home, None
             import_module(home)
-        return dict(self._parts)
+        return self._parts
 
     def function(self, name: str) -> Any:
         """The registered function or class itself."""
@@ -126,14 +132,18 @@ class Registry(Generic[T]):
         """The part of a name, whatever its options."""
         return self[base_name(text)]
 
-    def options(self, name: str) -> dict[str, inspect.Parameter]:
+    def options(self, name: str) -> Mapping[str, inspect.Parameter]:
         """Option name -> its parameter (annotation and default); a part's own before shared ones.
 
-        Where a part has an option of its own by the name of a shared one, it is its own.
+        Where a part has an option of its own by the name of a shared one, it is its own. They are
+        kept, as a check of a space asks often.
         """
-        own = options_of(self._of(name))
-        shared = {} if self.shared is None else keyword_only(self.shared)
-        return own | {key: option for key, option in shared.items() if key not in own}
+        name = base_name(name)
+        if name not in self._options:
+            own = options_of(self[name])
+            shared = {} if self.shared is None else keyword_only(self.shared)
+            self._options[name] = own | {k: v for k, v in shared.items() if k not in own}
+        return self._options[name]
 
     def own_options(self, name: str) -> list[str]:
         """The options that the part's function takes."""
@@ -156,10 +166,13 @@ class Registry(Generic[T]):
         """The options of a part as a candidate holds them: without those that came later and stand
         at their defaults, so that what was hashed before they came has the same hash after.
         """
-        shared = self.options(name).keys() - self.own_options(name)
-        later = {*self._later.get(name, ()), *shared}
-        defaults = self.defaults(name)
-        return {k: v for k, v in options.items() if k not in later or v != defaults[k]}
+        known, own = self.options(name), options_of(self[name])
+        later = self._later.get(name, ())
+        return {
+            key: value
+            for key, value in options.items()
+            if (key in own and key not in later) or value != known[key].default
+        }
 
     def description(self, name: str) -> str:
         """What a part is, on one line: its docstring without the lines about options."""

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from html import escape
 from itertools import islice
 from pathlib import Path
@@ -188,6 +188,10 @@ class SearchSpace:
 
     def parameters(self) -> dict[str, Values]:
         """Every searched parameter with its values, those that exist only sometimes included."""
+        return dict(self._found_parameters)
+
+    @cached_property
+    def _found_parameters(self) -> dict[str, Values]:
         found: dict[str, Values] = {}
         branches = parameter_values if self._has_placements else shape_values
         for trial, _ in sample_or_all(self.candidate, branches, self._most // 4):
