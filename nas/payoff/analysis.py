@@ -17,6 +17,7 @@ from nas.payoff.additions import (
     stage_runs,
     with_added,
 )
+from nas.payoff.block_masks import MASKS, ORDERS, numbers
 from nas.payoff.contrasts import BESIDES, Contrast, contrasts, gain_change, order_contrasts
 from nas.payoff.failures import failed_keys, lost_runs
 from nas.payoff.records import OUTCOMES, Twin, finished_twins, largest, shortened
@@ -70,6 +71,7 @@ class Payoff:
     added: list[Twin] = field(default_factory=list)
     with_added: dict[str, list[Contrast]] = field(default_factory=dict)
     tuned: list[Tuned] = field(default_factory=list)
+    blocks: dict[str, st.BlockEffects] = field(default_factory=dict)
 
 
 def analyse(study: Study, trials: list[FrozenTrial] | None = None) -> Payoff:
@@ -131,6 +133,7 @@ def compare(
         missing=missing,
         added=added,
         with_added=with_added(every, reference, smallest),
+        blocks=block_tables(twins, fixed.get("blocks")) or block_tables(added, None),
         tuned=tuned_of(every, primary.get("tuned_by", "val_error")),
     )
 
@@ -166,6 +169,41 @@ def stage_tables(twins: Iterable[Twin]) -> dict[str, st.StageEffects]:
     if not complete or set(arms) != set(map(mask_name, masks(len(arms[0].split("-"))))):
         return {}
     return {outcome: stages_of(complete, outcome) for outcome in OUTCOMES}
+
+
+def block_tables(
+    twins: Iterable[Twin], planned: Mapping[str, int] | None
+) -> dict[str, st.BlockEffects]:
+    """Outcome -> effects of the shortcuts of single blocks, where masks were trained; nothing is
+    sure before all that were planned have finished, nor of those that were added.
+    """
+    known = list(twins)
+    masks = [twin for twin in known if twin.comparison == MASKS]
+    orders: dict[int, list[Twin]] = defaultdict(list)
+    for one in known:
+        if one.comparison == ORDERS:
+            orders[one.seed].append(one)
+    if not masks and not orders:
+        return {}
+    whole = planned is not None and len(masks) >= planned["masks"]
+    found = {
+        outcome: st.block_effects(
+            [numbers(twin.arm) for twin in masks],
+            [twin.seed for twin in masks],
+            [twin.outcomes[outcome] for twin in masks],
+            [{numbers(t.arm): t.outcomes[outcome] for t in row} for row in orders.values()],
+            largest=largest(outcome),
+        )
+        for outcome in OUTCOMES
+    }
+    return found if whole else {name: unsure(one) for name, one in found.items()}
+
+
+def unsure(effects: st.BlockEffects) -> st.BlockEffects:
+    """The effects, none of which is sure."""
+    main = {block: replace(one, sure=False) for block, one in effects.main.items()}
+    run = replace(effects.run, sure=False) if effects.run else None
+    return replace(effects, main=main, run=run)
 
 
 def stages_of(rows: list[dict[str, Twin]], outcome: str) -> st.StageEffects:

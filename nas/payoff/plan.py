@@ -7,6 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from nas.common.errors import StudyError
+from nas.payoff.block_masks import random_masks
 from nas.payoff.variants import (
     HAVE_PLAIN,
     MOST_STAGES,
@@ -17,6 +18,7 @@ from nas.payoff.variants import (
     wanted,
 )
 from nas.space.schema import PayoffSection, current
+from nas.statistics.blocks import enough_masks
 from nas.statistics.power import resolvable_effect
 from nas.training.candidate import Candidate
 
@@ -147,6 +149,19 @@ class Plan:
         """Whether stages with and without shortcuts are compared."""
         return self.settings.stages and self.settings.vary == "shortcut"
 
+    @property
+    def num_blocks(self) -> int:
+        """The blocks of the deepest network of the ladder."""
+        return self.depths[-1] * len(self.base.architecture.stages)
+
+    def block_comparison(self) -> dict[str, int] | None:
+        """The masks over blocks as they are kept."""
+        masks, orders = self.settings.block_masks, self.settings.block_orders
+        if not masks and not orders:
+            return None
+        number = len(random_masks(self.num_blocks, masks))
+        return {"blocks": self.num_blocks, "masks": number, "orders": orders}
+
     def stage_comparison(self) -> dict[str, Any] | None:
         """The factorial over stages as it is kept."""
         if not self.has_stages:
@@ -170,7 +185,20 @@ def make_plan(asked: PayoffSection, candidates: Sequence[Candidate], rules: int 
     }
     plan = Plan(asked.model_copy(update=decided), tuple(candidates), rules)
     seeds = asked.seeds or default_pairs(len(plan.comparisons))
-    return Plan(plan.settings.model_copy(update={"seeds": seeds}), tuple(candidates), rules)
+    plan = Plan(plan.settings.model_copy(update={"seeds": seeds}), tuple(candidates), rules)
+    check_masks(plan)
+    return plan
+
+
+def check_masks(plan: Plan) -> None:
+    """StudyError for fewer masks over blocks than can tell anything."""
+    asked, fewest = plan.settings.block_masks, enough_masks(plan.num_blocks, plan.seeds)
+    if asked and len(random_masks(plan.num_blocks, asked)) < fewest:
+        known = f"{plan.num_blocks} blocks and {plan.seeds} seeds"
+        raise StudyError(
+            f"block_masks: {asked} masks are too few for {known}: write {fewest} at least, have a "
+            "deeper network where there are no more masks, or leave block_masks out."
+        )
 
 
 def default_arms(base: Candidate, vary: str) -> list[str] | None:
@@ -202,6 +230,7 @@ def keep_plan(study: "Study", plan: Plan) -> None:
         "primary": plan.primary(),
         "stage_family": stage_family(len(plan.base.architecture.stages)),
         "stages": plan.stage_comparison(),
+        "blocks": plan.block_comparison(),
     }
     study.set_user_attr("payoff", fixed)
     keep(study, PLAN, plan)

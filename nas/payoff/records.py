@@ -18,8 +18,13 @@ OUTCOMES = {
     "val_error": ("validation error", "points"),
     "loss_area": ("mean training loss", "nats"),
 }
-#: what an arm of the factorial over stages is called that is none of the other arms
-SOME_STAGES = "with shortcuts in some stages"
+#: comparisons of networks with some of their shortcuts, and what an arm of theirs is called that is
+#: none of the other arms
+SOME_SHORTCUTS = {
+    "stages": "with shortcuts in some stages",
+    "masks": "with shortcuts in some blocks",
+    "orders": "with shortcuts in some blocks",
+}
 
 
 def largest(outcome: str) -> float:
@@ -100,14 +105,14 @@ def steps_of(result: dict[str, Any]) -> int:
 def failures_by_arm(twins: Iterable[Twin]) -> dict[str, int]:
     """Arm -> how many of its runs did not train, from all places of a run, most first.
 
-    A run may stand at several places. As one of the factorial over stages it counts under the arm
-    that it is elsewhere, and only else as one with shortcuts in some stages.
+    A run may stand at several places. As one with shortcuts in some stages or blocks it counts
+    under the arm that it is elsewhere, and only else as one with some of the shortcuts.
     """
     arms: dict[int, set[str]] = {}
     for one in twins:
         if one.failed:
-            arms.setdefault(one.trial, set()).add(
-                SOME_STAGES if one.comparison == "stages" else one.arm
-            )
-    counts = Counter(arm for names in arms.values() for arm in names - {SOME_STAGES} or names)
+            arms.setdefault(one.trial, set()).add(SOME_SHORTCUTS.get(one.comparison, one.arm))
+    counts = Counter(
+        arm for names in arms.values() for arm in names - set(SOME_SHORTCUTS.values()) or names
+    )
     return dict(counts.most_common())

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 from nas.model.architecture import Named
+from nas.payoff.block_masks import MASKS, ORDERS, mask_arms, nested_masks, random_masks
 from nas.payoff.plan import Plan
 from nas.payoff.variants import Arms, best_arms, control, ladder, stage_arms, variants
 from nas.training.candidate import Candidate
@@ -88,6 +89,7 @@ def further_runs(plan: Plan) -> Iterator[TwinRun]:
     """
     if plan.has_stages:
         yield from over_seeds({"stages": stage_arms(plan.base, plan.depths[-1])}, plan)
+    yield from block_runs(plan)
     varied = variants(plan.base, plan.settings).items()
     named = {name: ladder(one, plan.settings, plan.ends) for name, one in varied}
     yield from over_seeds(named, plan)
@@ -95,6 +97,24 @@ def further_runs(plan: Plan) -> Iterator[TwinRun]:
         yield from over_seeds(compared(plan, budget), plan, budget)
         if plan.tunes_every_budget:
             yield from tuning_runs(plan, budget)
+
+
+def block_runs(plan: Plan) -> Iterator[TwinRun]:
+    """Random masks over the blocks of the deepest network, each on one of the seeds of the pairs in
+    turn, and random orders of adding shortcuts, each on a seed of its own.
+    """
+    depth, num_blocks = plan.depths[-1], plan.num_blocks
+    groups = [
+        (MASKS, number % plan.seeds, [mask])
+        for number, mask in enumerate(random_masks(num_blocks, plan.settings.block_masks))
+    ]
+    groups += [
+        (ORDERS, number, nested_masks(num_blocks, number))
+        for number in range(plan.settings.block_orders)
+    ]
+    for comparison, seed, masks in groups:
+        for place, candidate in placed({comparison: mask_arms(plan.base, depth, masks)}, 1):
+            yield at(candidate, place, "shared", 1.0, seed)
 
 
 def compared(plan: Plan, budget: int = 1) -> dict[str, Arms]:

@@ -7,6 +7,7 @@ there are stand in the tables.
 from collections.abc import Iterable
 
 from nas.payoff.analysis import Payoff
+from nas.payoff.block_sentences import block_sentences
 from nas.payoff.contrasts import BESIDES, Contrast
 from nas.payoff.headline import claim_of, cost_of_depth, headlines, ordered, tested
 from nas.payoff.hurdles import hurdle_words
@@ -44,6 +45,7 @@ def verdict(payoff: Payoff) -> list[str]:
         *ladder_sentences(payoff, main),
         *speed_sentence(payoff, preferred(main)),
         *stage_sentences(payoff),
+        *block_sentences(payoff),
         *order_sentences(payoff, preferred(ordered(payoff.orders))),
         *variant_sentences(payoff),
         *ranking_sentences(payoff),

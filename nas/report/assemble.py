@@ -9,6 +9,7 @@ from nas.report.document import Section
 from nas.report.observational import observe
 from nas.report.scales import scale
 from nas.report.sections.best import best_section, objective_cell
+from nas.report.sections.blocks import block_section
 from nas.report.sections.checks import check_section
 from nas.report.sections.curves import curve_section
 from nas.report.sections.design_space import map_section
@@ -34,6 +35,7 @@ OF_TWINS = (
     trains_section,
     map_section,
     stage_section,
+    block_section,
     curve_section,
     gradient_section,
 )

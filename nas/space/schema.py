@@ -288,6 +288,12 @@ class PayoffSection(StrictSection):
     learning rates."""
     stages: bool = True
     """Whether every combination of stages with and without shortcuts is trained."""
+    block_masks: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Random masks over the blocks of the deepest network of the ladder, each trained as a twin:
+    which block gains by its shortcut. It takes some more of them than it has blocks."""
+    block_orders: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Random orders in which the shortcuts of that network are added one by one, each step trained
+    as a twin: sampled Shapley values of the blocks."""
     smallest_effect: Annotated[float, Field(ge=0, le=100)] = 2.0
     """The smallest gain of interest, in points of training error."""
 

@@ -3,6 +3,7 @@ out.
 """
 
 from nas.statistics.answers import Answer, answers, more_pairs, p_words
+from nas.statistics.blocks import BlockEffects, Estimate, block_effects, enough_masks
 from nas.statistics.budgets import (
     BudgetVerdict,
     budget_verdict,
@@ -45,11 +46,13 @@ from nas.statistics.surface import SMALLEST_R2, Surface, depth_surface
 __all__ = [
     "SMALLEST_R2",
     "Answer",
+    "BlockEffects",
     "BudgetVerdict",
     "Claim",
     "CrossoverDepth",
     "Distribution",
     "Effect",
+    "Estimate",
     "Hurdle",
     "MarginalEffect",
     "OnsetDepth",
@@ -60,12 +63,14 @@ __all__ = [
     "StageEffects",
     "Surface",
     "answers",
+    "block_effects",
     "budget_verdict",
     "crossover_depth",
     "decision_p",
     "degradation_difference",
     "depth_surface",
     "edf",
+    "enough_masks",
     "family",
     "fewest_pairs",
     "has_levelled_off",
