@@ -194,7 +194,7 @@ def mapping(text: Any) -> dict[str, Any]:
     """A JSON object; empty where the text is none."""
     try:
         data = json.loads(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}
 

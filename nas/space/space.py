@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.common.errors import SpaceError, shown
-from nas.common.later_keys import without_later
+from nas.common.later_keys import without_later, without_later_parts
 from nas.common.text import seconds_of
 from nas.data.augment import AUGMENTATIONS, shortened
 from nas.data.catalog import (
@@ -24,6 +24,7 @@ from nas.data.catalog import (
     shape,
 )
 from nas.model.architecture import LATER_STAGE_KEYS, Architecture, Named, check_blocks
+from nas.model.blocks import BLOCKS, STEMS
 from nas.model.cost import Cost, cost
 from nas.model.layout import lay_out
 from nas.model.placements import PLACEMENTS, mask_of
@@ -62,6 +63,8 @@ MAX_ENUMERATED = 10_000
 MAX_CHECKED = 4_000
 #: stages of which `nas payoff` trains all combinations
 MAX_FACTORIAL_STAGES = 8
+#: parts whose names are in the hash of every space that gives options to one of them
+FIRST_STEMS, FIRST_BLOCKS = ("conv3x3", "conv7x7_pool"), ("basic", "bottleneck")
 
 
 class SearchSpace:
@@ -269,6 +272,10 @@ class SearchSpace:
         network = without_later(drawn["architecture"], LATER_STAGE_KEYS)
         left_out = dict.fromkeys(LATER_STAGE_KEYS)
         network["stages"] = [without_later(stage, left_out) for stage in network["stages"]]
+        network["stem"] = without_later_parts(network["stem"], STEMS, FIRST_STEMS)
+        for section in (network, *network["stages"]):
+            if "block" in section:
+                section["block"] = without_later_parts(section["block"], BLOCKS, FIRST_BLOCKS)
         return drawn | {"architecture": network}
 
     def _read_dataset(self) -> Dataset:
