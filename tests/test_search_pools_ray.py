@@ -126,15 +126,15 @@ def test_a_cluster_loses_a_worker_and_a_node_and_the_study_nothing(
         trial = in_training(url, "short", node)
         return trial is not None and not victims.append(trial)
 
-    wait_for(lambda: found(cluster.head_node), 240)
+    wait_for(lambda: found(cluster.head_node), 600)
     os.kill(pid_of(victims[0]), signal.SIGKILL)
     doomed = next(node for node in (cluster.second, cluster.third) if not has_mailbox(node))
-    wait_for(lambda: found(doomed), 120)
+    wait_for(lambda: found(doomed), 400)
     head = raylet(doomed)  # first: a worker that dies before its node has died by itself
     for pid in sorted(process_tree(head), key=lambda pid: pid != head):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    output, _ = process.communicate(timeout=240)
+    output, _ = process.communicate(timeout=600)
     assert process.returncode == 0, output
     assert "Ray places 3 workers; 3 fit its 3 nodes now." in output
     assert "Traceback" not in output
@@ -160,7 +160,7 @@ def test_ctrl_c_leaves_trials_due_and_no_ray_behind(
             return {trial.state.name for trial in trials if trial.last_step or not trial.params}
         return set()
 
-    wait_for(lambda: "RUNNING" in states() or process.poll() is not None, 240)
+    wait_for(lambda: "RUNNING" in states() or process.poll() is not None, 600)
     rays = {pid for pid in process_tree(process.pid) if pid != process.pid}
     assert rays
     os.killpg(process.pid, signal.SIGINT)
