@@ -96,7 +96,7 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "same value twice": (with_("16", "[8, 16, 8]"), "6:15", "8 stands twice"),
     "choice in a choice": (with_("16", "[8, [16]]"), "6:19", "valid integer, found \\[16\\]"),
     "range in a choice": (with_("16", "[8, {low: 1, high: 2}]"), "6:19", "valid integer"),
-    "unknown block": (stage("block: basik"), "6:47", "'basic' or 'bottleneck', found 'basik'"),
+    "unknown block": (stage("block: basik"), "6:47", "'separable' or 'inverted', found 'basik'"),
     "unknown shortcut": (stage("shortcut: skip"), "6:50", "'projection' or 'none', found 'skip'"),
     "unknown transition": (stage("transition: identity"), "6:52", "'zero_pad' or 'none'"),
     "unknown optimiser": (
@@ -107,9 +107,18 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "unknown option": (
         stage("block: {bottleneck: {ration: 1}}"),
         "6:61",
-        "unknown key 'ration': it can be ratio, groups, stride_first. Did you mean 'ratio'?",
+        "unknown key 'ration': it can be ratio, groups, .*, se. Did you mean 'ratio'?",
     ),
-    "option of another": (stage("block: {basic: {ratio: 1}}"), "6:", "there is none to give"),
+    "option of another": (
+        stage("block: {basic: {ratio: 1}}"),
+        "6:56",
+        "unknown key 'ratio': it can be convs, kernel, dilation, dropout, se",
+    ),
+    "option of none": (
+        GOOD + "training: {schedule: {constant: {x: 1}}}\n",
+        "7:",
+        "there is none to give",
+    ),
     "two names": (stage("block: {basic: {}, bottleneck: {}}"), "6:47", "exactly one name"),
     "no name": (stage("block: {}"), "6:47", "exactly one name"),
     "part twice": (
