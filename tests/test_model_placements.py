@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import nn
 
 from nas.common.errors import SpaceError
 from nas.model.architecture import Architecture, Named, Stage, shortcut_kinds, with_shortcuts
-from nas.model.blocks import ORDERS
+from nas.model.blocks import BLOCKS, NORMS, ORDERS, STEMS
 from nas.model.network import Network, Plain, Residual
 from nas.model.placements import PLACEMENTS, mask_of
 from nas.payoff.plan import make_plan
@@ -31,7 +32,7 @@ from nas.space.enumeration import all_draws, all_values
 from nas.space.schema import PayoffSection
 from nas.space.space import SearchSpace
 from nas.space.yaml import Source
-from nas.training.candidate import Candidate
+from nas.training.candidate import OPTIMIZERS, Candidate
 
 SPACE = """
 name: placed
@@ -192,6 +193,15 @@ def test_the_hash_of_a_space_without_later_keys_is_what_it_was() -> None:
     assert "placement" not in json.dumps(load("all").drawn)
     assert SearchSpace.load("digits").hash == "02ad3a7d613cb579"
     assert SearchSpace.load("cifar").hash == "13f3a20cd4219637"
+
+
+def test_parts_that_a_plugin_adds_change_no_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    twins = Path(__file__).parents[1] / "experiments/digits_twins/digits_twins.yaml"
+    before = SearchSpace.load(twins).drawn
+    for registry in (BLOCKS, NORMS, OPTIMIZERS, STEMS):
+        parts = registry.parts()
+        monkeypatch.setattr(registry, "_parts", parts | {"later": next(iter(parts.values()))})
+    assert SearchSpace.load(twins).drawn == before
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Any
 
 from nas.common.errors import SpaceError, shown
 from nas.common.later_keys import without_later, without_later_parts
+from nas.common.registry import Registry
 from nas.common.text import seconds_of
 from nas.data.augment import AUGMENTATIONS, shortened
 from nas.data.catalog import (
@@ -24,7 +25,7 @@ from nas.data.catalog import (
     shape,
 )
 from nas.model.architecture import LATER_STAGE_KEYS, Architecture, Named, check_blocks
-from nas.model.blocks import BLOCKS, STEMS
+from nas.model.blocks import BLOCKS, NORMS, STEMS
 from nas.model.cost import Cost, cost
 from nas.model.layout import lay_out
 from nas.model.placements import PLACEMENTS, mask_of
@@ -53,7 +54,7 @@ from nas.space.sampling import (
     given_component,
 )
 from nas.space.yaml import DataSource, Source, bundled_spaces, find
-from nas.training.candidate import LATER_TRAINING_KEYS, Candidate, Training
+from nas.training.candidate import LATER_TRAINING_KEYS, OPTIMIZERS, Candidate, Training
 
 __all__ = ["SearchSpace", "SpaceError", "bundled_spaces", "differences", "find"]
 
@@ -63,8 +64,14 @@ MAX_ENUMERATED = 10_000
 MAX_CHECKED = 4_000
 #: stages of which `nas payoff` trains all combinations
 MAX_FACTORIAL_STAGES = 8
-#: parts whose names are in the hash of every space that gives options to one of them
-FIRST_STEMS, FIRST_BLOCKS = ("conv3x3", "conv7x7_pool"), ("basic", "bottleneck")
+#: key -> its registry, and the parts whose names are in the hash of every space that gives options
+#: to one of them; those that came later, also from a plugin, are there where they are chosen
+FIRST_PARTS: dict[str, tuple[Registry[Any], tuple[str, ...]]] = {
+    "stem": (STEMS, ("conv3x3", "conv7x7_pool")),
+    "block": (BLOCKS, ("basic", "bottleneck")),
+    "norm": (NORMS, ("batch", "group", "layer", "none")),
+    "optimizer": (OPTIMIZERS, ("sgd", "adam", "adamw")),
+}
 
 
 class SearchSpace:
@@ -272,10 +279,9 @@ class SearchSpace:
         network = without_later(drawn["architecture"], LATER_STAGE_KEYS)
         left_out = dict.fromkeys(LATER_STAGE_KEYS)
         network["stages"] = [without_later(stage, left_out) for stage in network["stages"]]
-        network["stem"] = without_later_parts(network["stem"], STEMS, FIRST_STEMS)
-        for section in (network, *network["stages"]):
-            if "block" in section:
-                section["block"] = without_later_parts(section["block"], BLOCKS, FIRST_BLOCKS)
+        for section in (drawn["training"], network, *network["stages"]):
+            for key in section.keys() & FIRST_PARTS.keys():
+                section[key] = without_later_parts(section[key], *FIRST_PARTS[key])
         return drawn | {"architecture": network}
 
     def _read_dataset(self) -> Dataset:
