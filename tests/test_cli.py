@@ -4,12 +4,11 @@ import ast
 import json
 import os
 import re
-import resource
 import runpy
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,23 +65,6 @@ def test_the_verbs_of_the_readme_are_there(nas: Run) -> None:
     status, output, _ = nas("--help")
     assert status == 0
     assert all(verb in output for verb in VERBS)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "most"), [(["--help"], 2.0), (["check", "cifar"], 5.0)], ids=["help", "check"]
-)
-def test_the_program_starts_at_once(arguments: list[str], most: float) -> None:
-    """So many times the processor time of importing what it is made with, the best of three."""
-    needed = min(seconds_of([sys.executable, "-c", "import typer, pydantic, yaml"]) for _ in "123")
-    assert min(seconds_of([NAS, *arguments]) for _ in "123") < most * needed
-
-
-def seconds_of(command: Sequence[str | Path]) -> float:
-    """Processor seconds of a command."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, capture_output=True, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 @pytest.mark.parametrize(
