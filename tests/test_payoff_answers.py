@@ -15,7 +15,9 @@ from experiments.again import stored
 from nas.cli import main
 from nas.cli.output import ANSWERS
 from nas.payoff.analysis import Payoff, compare
-from nas.payoff.answers import finding, overall
+from nas.payoff.answers import finding
+from nas.payoff.headline import headlines
+from nas.payoff.primary import overall
 from nas.report import payoff_schema
 from nas.report.build import write_report
 from nas.report.payoff_schema import VERSION, schema, schema_text
@@ -152,13 +154,34 @@ def test_five_pairs_decide_none_of_eight_comparisons_and_it_is_said_how_many_wou
     [
         (0.0, "no difference", "Networks with identity shortcuts and plain networks differ by"),
         (-20.0, "costs", "Shortcuts do harm in deep networks: "),
-        (2.0, "undecided", "Undecided whether depth costs plain networks more than "),
+        (
+            2.0,
+            "undecided",
+            "Undecided whether depth costs plain networks at least 2 ",
+        ),
     ],
 )
 def test_the_other_answers(points: float, answer: str, begins: str) -> None:
     found = finding(shifted(digits_twins(), points))
     assert found.answer == answer
     assert found.sentence.startswith(begins)
+
+
+@pytest.mark.parametrize("points", [0.0, -20.0, 2.0, 20.0])
+def test_the_headline_of_the_report_gives_the_same_answer(points: float) -> None:
+    payoff = shifted(digits_twins(), points)
+    found = finding(payoff)
+    lead, *_ = re.split(r": | \(", found.sentence)
+    assert all(lead in headline for headline in headlines(payoff, payoff.ladder))
+
+
+def test_a_gain_below_the_smallest_effect_does_not_pay() -> None:
+    payoff = replace(shifted(digits_twins(), 2.0), smallest_effect=4.0)
+    (first, *_) = finding(payoff).comparisons
+    assert first.effect.resolved
+    assert first.effect.low > 0
+    assert first.answer in ("undecided", "no difference")
+    assert not any("pay off" in headline for headline in headlines(payoff, payoff.ladder))
 
 
 def test_nothing_is_decided_while_planned_runs_are_missing() -> None:

@@ -19,7 +19,8 @@ from scipy import stats
 from nas import statistics as st
 from nas.cli import main
 from nas.cli.output import ANSWERS
-from nas.payoff.answers import Comparison, Finding
+from nas.payoff.answers import Finding
+from nas.payoff.primary import Comparison
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
 from nas.tables.read import TableError

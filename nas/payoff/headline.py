@@ -1,82 +1,63 @@
 """The first sentences of the verdict: what was found, in one number, and what was tested."""
 
-from collections.abc import Iterable
-
-from nas import statistics as st
 from nas.payoff.analysis import Payoff
+from nas.payoff.answer_words import answer_words, could_show, outlook, question, size
 from nas.payoff.contrasts import Contrast
-from nas.payoff.text import called, capital, counted, interval, listed, named, signed
-
-
-def ordered(ladder: Iterable[Contrast]) -> list[Contrast]:
-    """Identity first, each arm at its own best learning rate before the shared one."""
-    arms = ("identity", "projection")
-
-    def rank(one: Contrast) -> tuple[bool, int, str, bool]:
-        arm = arms.index(one.arm) if one.arm in arms else len(arms)
-        return one.reference != "none", arm, one.order, one.role != "own"
-
-    return sorted(ladder, key=rank)
+from nas.payoff.primary import Comparison, primary_comparisons, telling, tested_effect
+from nas.payoff.text import called, capital, interval, listed, named, signed
 
 
 def headlines(payoff: Payoff, main: list[Contrast]) -> list[str]:
-    """One sentence for each activation order, about its first contrast."""
-    first: dict[str, Contrast] = {}
+    """One sentence for each activation order, about its first primary comparison that gives the
+    answer of them all; about its first contrast where no planned one has a pair yet.
+    """
+    by_order: dict[str, list[tuple[Contrast, Comparison | None]]] = {}
     for one in main:
-        first.setdefault(one.order, one)
-    several = len(first) > 1
+        by_order.setdefault(one.order, [(one, None)])
+    for order, pairs in primary_by_order(payoff).items():
+        _, told = telling(pairs)
+        by_order[order] = [told] if told else by_order[order]
+    several = len(by_order) > 1
     return [
-        f"{f'{capital(named(order))}. ' if several else ''}{headline(payoff, one)}."
-        for order, one in first.items()
+        f"{f'{capital(named(order))}. ' if several else ''}{headline(payoff, one, row)}."
+        for order, ((one, row),) in by_order.items()
     ]
 
 
-def headline(payoff: Payoff, one: Contrast) -> str:
-    """What the primary comparison of a contrast says; with one depth, the gain there."""
-    gains = one.gains["train_error"]
-    deepest = max(gains)
-    claim = claim_of(payoff, one)
-    effect = claim.effect if claim else gains[deepest]
-    resolved = claim.status == "resolved" if claim else effect.resolved
-    if not resolved:
-        return unresolved(payoff, one, effect)
-    found = f"{verb(payoff, one, effect)}: {size(payoff, one, effect)}"
-    ceiling = one.hurdle[deepest].is_ceiling and effect.mean > 0
+def primary_by_order(payoff: Payoff) -> dict[str, list[tuple[Contrast, Comparison]]]:
+    """Activation order -> its primary comparisons."""
+    found: dict[str, list[tuple[Contrast, Comparison]]] = {}
+    for one, row in primary_comparisons(payoff):
+        found.setdefault(one.order, []).append((one, row))
+    return found
+
+
+def headline(payoff: Payoff, one: Contrast, row: Comparison | None) -> str:
+    """What a primary comparison answers; a contrast that is none answers nothing."""
+    if row is None or row.answer == "undecided":
+        return undecided(payoff, one, row)
+    deepest = max(one.gains["train_error"])
+    found = f"{answer_words(payoff, one, row)}: {headline_size(payoff, one, row)}"
+    ceiling = row.answer == "pays" and one.hurdle[deepest].is_ceiling
     return f"{found}{f'; {most_there_can_be(payoff, one)}' if ceiling else ''}"
 
 
-def verb(payoff: Payoff, one: Contrast, effect: st.Effect) -> str:
-    """What the sign of an effect means."""
-    where = " in deep networks" if one.interaction else ""
-    if payoff.vary == "shortcut" and one.reference == "none":
-        return f"Shortcuts {'pay off' if effect.mean > 0 else 'do harm'}{where}"
-    arm = capital(called(payoff.vary, one.arm))
-    return f"{arm} are {'better' if effect.mean > 0 else 'worse'}{where}"
-
-
-def size(payoff: Payoff, one: Contrast, effect: st.Effect) -> str:
-    """The gain of the deepest networks if it is sure and has that sign, else what depth costs."""
+def headline_size(payoff: Payoff, one: Contrast, row: Comparison) -> str:
+    """The gain of the deepest networks if it is sure and has the sign of the answer, else what was
+    tested.
+    """
     gains = one.gains["train_error"]
     deepest, gain = max(gains), gains[max(gains)]
+    if row.answer == "no difference" or not gain.resolved:
+        return size(payoff, one, row)
+    if (gain.mean > 0) != (row.answer == "pays"):
+        return size(payoff, one, row)
     arm, reference = called(payoff.vary, one.arm), called(payoff.vary, one.reference)
-    if not gain.resolved or (gain.mean > 0) != (effect.mean > 0):
-        return cost_of_depth(payoff, one, effect)
     less, sign = ("less", 1) if gain.mean > 0 else ("more", -1)
     at = f"at {deepest} layers{', the deepest tried' if len(gains) > 1 else ''}"
     return (
         f"{at}, {arm} have {abs(gain.mean):.1f} points {less} training error than {reference} "
         f"({interval(gain, sign)})"
-    )
-
-
-def cost_of_depth(payoff: Payoff, one: Contrast, effect: st.Effect) -> str:
-    """The difference in differences in words."""
-    depths = sorted(one.gains["train_error"])
-    arm, reference = called(payoff.vary, one.arm), called(payoff.vary, one.reference)
-    more, sign = ("more", 1) if effect.mean >= 0 else ("less", -1)
-    return (
-        f"from {depths[0]} to {depths[-1]} layers the training error of {reference} rises by "
-        f"{abs(effect.mean):.1f} points {more} than that of {arm} ({interval(effect, sign)})"
     )
 
 
@@ -90,36 +71,13 @@ def most_there_can_be(payoff: Payoff, one: Contrast) -> str:
     )
 
 
-def unresolved(payoff: Payoff, one: Contrast, effect: st.Effect) -> str:
-    """That the primary comparison is open, and what so many pairs could have shown."""
-    arm, reference = called(payoff.vary, one.arm), called(payoff.vary, one.reference)
-    if not one.interaction:
-        (layers, *_) = one.gains["train_error"]
-        what = f"whether {arm} of {layers} layers train better than {reference}"
-    else:
-        what = f"whether depth costs {reference} more than {arm}"
-    found = f"difference {signed(effect.mean)} points, {interval(effect)}"
-    return f"Not resolved: {what} ({found}){could_show(payoff, effect)}"
-
-
-def could_show(payoff: Payoff, effect: st.Effect) -> str:
-    """The difference that so many pairs with such a scatter find in four studies of five."""
-    family = [claim for claim in payoff.claims.values() if claim.status != "exploratory"]
-    planned = payoff.primary.get("comparisons", family)
-    if effect.n < 2 or effect.sd == 0:
-        return ""
-    pairs, comparisons = counted(effect.n, "pair"), max(1, len(planned))
-    if effect.n < (needed := st.fewest_pairs(comparisons)):
-        of = f"one of {comparisons} comparisons" if comparisons > 1 else "a comparison"
-        return f"; {pairs} cannot decide {of}, however large the difference: {needed} are needed"
-    points = effect.sd * st.resolvable_effect(effect.n, comparisons)
-    return f"; {pairs} with this scatter find a difference of {points:.0f} points or more"
-
-
-def claim_of(payoff: Payoff, one: Contrast) -> st.Claim | None:
-    """The claim about a contrast's difference in differences of training error."""
-    effect = one.interaction.get("train_error")
-    return next((claim for claim in payoff.claims.values() if claim.effect is effect), None)
+def undecided(payoff: Payoff, one: Contrast, row: Comparison | None) -> str:
+    """That a comparison is open, what so many pairs could have shown, and what it would take."""
+    effect = row.effect if row else tested_effect(one)
+    where = "" if one.interaction else f" at {max(one.gains['train_error'])} layers"
+    found = f"difference{where} {signed(effect.mean)} points, {interval(effect)}"
+    more = outlook(payoff, row, "; ") if row else ""
+    return f"Undecided whether {question(payoff, one)} ({found}){could_show(payoff, effect)}{more}"
 
 
 def tested(payoff: Payoff, ladder: list[Contrast]) -> list[str]:

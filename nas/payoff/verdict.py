@@ -7,10 +7,12 @@ there are stand in the tables.
 from collections.abc import Iterable
 
 from nas.payoff.analysis import Payoff
+from nas.payoff.answer_words import cost_of_depth
 from nas.payoff.block_sentences import block_sentences
 from nas.payoff.contrasts import BESIDES, Contrast
-from nas.payoff.headline import claim_of, cost_of_depth, headlines, ordered, tested
+from nas.payoff.headline import headlines, tested
 from nas.payoff.hurdles import hurdle_words
+from nas.payoff.primary import answer_of, ordered
 from nas.payoff.text import both, called, capital, change, named, pairs_of, rate
 from nas.payoff.verdict_details import (
     added_sentences,
@@ -99,14 +101,14 @@ def degradation(payoff: Payoff, one: Contrast) -> str:
     if not one.interaction:
         layers, gain = next(iter(one.gains["train_error"].items()))
         return f"at {layers} layers training error is {change(gain)}"
-    effect, claim = one.interaction["train_error"], claim_of(payoff, one)
-    is_primary = claim is not None and claim.status != "exploratory"
-    sure = claim.status == "resolved" if claim and is_primary else effect.resolved
+    effect, row = one.interaction["train_error"], answer_of(payoff, one)
     text = cost_of_depth(payoff, one, effect)
     if 1 < effect.n <= TOLD_PAIRS:
         sign = 1 if effect.mean >= 0 else -1
         text = f"{text.removesuffix(')')}: {pairs_of(effect, sign)})"
-    return text if sure else f"not resolved: {text}"
+    if row:
+        return f"undecided: {text}" if row.answer == "undecided" else text
+    return text if effect.resolved else f"not resolved: {text}"
 
 
 def onset_words(one: Contrast) -> list[str]:

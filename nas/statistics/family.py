@@ -13,7 +13,9 @@ Status = Literal["resolved", "not resolved", "exploratory"]
 
 @dataclass(frozen=True)
 class Claim:
-    """What may be said of one effect; exploratory ones carry no corrected p and claim nothing."""
+    """What may be said of one effect against zero; exploratory ones carry no corrected p and claim
+    nothing. Against the smallest effect of interest it is the `Answer` that tells.
+    """
 
     name: str
     effect: Effect

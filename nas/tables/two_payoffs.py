@@ -7,7 +7,8 @@ import numpy as np
 from optuna.storages import BaseStorage
 
 from nas import statistics as st
-from nas.payoff.answers import Comparison, Finding
+from nas.payoff.answers import Finding
+from nas.payoff.primary import Comparison
 from nas.payoff.text import counted, named, plain_number, signed
 from nas.report.finding import twins_finding
 from nas.statistics.answers import Word, where

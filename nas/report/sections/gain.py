@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 
 from nas.payoff.analysis import Payoff
 from nas.payoff.contrasts import Contrast, Pairs, paired
+from nas.payoff.primary import Comparison, primary_comparisons
 from nas.payoff.records import OUTCOMES, Twin
 from nas.report.depth_sweep import ROLES, Twins, main_contrasts, slug
 from nas.report.document import Drawing, Kind, Part, Section, Table, Text
@@ -185,13 +186,28 @@ def _mean_line(one: Contrast, outcome: str, colour: str, shift: float) -> list[g
 
 def _primary_table(payoff: Payoff) -> Table:
     """The comparisons fixed beforehand, corrected for their number."""
-    rows = [
-        (*_claim_row(claim), number(claim.p_adjusted), claim.test or "–", claim.status)
-        for claim in payoff.claims.values()
-        if claim.status != "exploratory"
-    ]
-    head = ("comparison", "points", "pairs", PAIRS, "p (Holm)", "test", "verdict")
-    return Table("Primary comparisons, fixed before the first twin was trained", head, rows)
+    rows = [_primary_row(one, row) for one, row in primary_comparisons(payoff)]
+    head = (
+        *("arm", "against", "activation order", "learning rate", "layers", "points", "pairs"),
+        *(PAIRS, "p (Holm)", "answer", "more pairs to decide"),
+    )
+    note = (
+        "Positive: of several depths, how much more training error depth costs the reference from "
+        "the shallowest to the deepest; of one, how much more it has. Smallest effect of interest: "
+        f"{payoff.smallest_effect:g} points."
+    )
+    return Table("Primary comparisons, fixed before the first twin was trained", head, rows, note)
+
+
+def _primary_row(one: Contrast, row: Comparison) -> tuple[str, ...]:
+    """A primary comparison with its answer."""
+    layers, effect = row.layers[-1], row.effect
+    more = "–" if row.more_pairs is None else str(row.more_pairs)
+    return (
+        *(Kind(row.arm), Kind(row.reference), row.order, rate_cell(one, layers)),
+        *(" to ".join(map(str, row.layers)), effect_cell(effect), str(effect.n)),
+        *(pairs_cell(effect), number(row.p_adjusted), row.answer, more),
+    )
 
 
 def _exploratory_table(payoff: Payoff) -> Table:

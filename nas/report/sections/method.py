@@ -238,12 +238,14 @@ def _statistics(twins: Twins) -> str:
         f"their mean by {twins.methods}. {HOW_FAR} Primary, written to the study before the first "
         "twin ran: "
         f"{fixed.get('estimand', 'not recorded')}; {shallow} and {deep} blocks in every stage; "
-        f"{fixed.get('correction', 'Holm')}. The p that is corrected is that of "
-        "the paired t-test, but never below what an exact test gives (the unpaired permutation of "
-        "both arms or the sign-flip test, whichever has the smaller p). A "
-        "primary comparison is resolved where the corrected p is at most 0.05 and the interval "
-        f"leaves zero out. Everything else is exploratory. {_planned_pairs(twins.payoff)} Smallest "
-        f"effect of interest: {twins.payoff.smallest_effect:g} points."
+        f"{fixed.get('correction', 'Holm')}. A primary comparison pays or costs where its interval "
+        "lies beyond the smallest effect of interest, "
+        f"{twins.payoff.smallest_effect:g} points, makes no difference where it lies within, and "
+        "is undecided else, or where the corrected p is above 0.05. The p that is corrected is "
+        "that of the paired t-test against the nearer end of the smallest effect; to claim a "
+        "difference, it is not below that against zero, nor below what an exact test gives (the "
+        "unpaired permutation of both arms or the sign-flip test, whichever has the smaller p). "
+        f"Everything else is exploratory. {_planned_pairs(twins.payoff)}"
     )
 
 
