@@ -57,7 +57,7 @@ def test_help_describes_every_argument_and_option(verb: str) -> None:
 def test_choices_are_listed(nas: Run) -> None:  # noqa: F811
     assert "--baseline <random>" in nas("search", "-h")[1]
     assert (
-        "--vary <shortcut|transition|placement|join|activation_order|block>"
+        "--vary <shortcut|transition|placement|join|initialisation|activation_order|block>"
         in nas("payoff", "-h")[1]
     )
     known = get_args(PayoffSection.model_fields["vary"].annotation)

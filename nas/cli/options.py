@@ -26,6 +26,7 @@ class Varied(StrEnum):
     TRANSITION = "transition"
     PLACEMENT = "placement"
     JOIN = "join"
+    INITIALISATION = "initialisation"
     ACTIVATION_ORDER = "activation_order"
     BLOCK = "block"
 

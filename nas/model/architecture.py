@@ -19,6 +19,8 @@ T = TypeVar("T", bound=Any)
 MAX_BLOCKS, MAX_CHANNELS, MAX_CLASSES, MAX_SIDE = 2_000, 100_000, 1_000_000, 4_096
 #: keys of a stage that came later, as written in a space and in JSON, with their defaults
 LATER_STAGE_KEYS: dict[str, Any] = {"join": "add", "placement": "all", "shortcuts": ()}
+#: the same of the whole network
+LATER_NETWORK_KEYS: dict[str, Any] = {"initialisation": "he"}
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,7 @@ class Architecture:
     activation_order: str = "post_activation"
     activation: str = "relu"
     norm: Named = Named("batch")
+    initialisation: str = "he"
 
     def blocks(self) -> list[BlockRecord]:
         """One record for each block, in the order of the network."""
@@ -150,6 +153,12 @@ class Architecture:
         return " / ".join(dict.fromkeys(str(one.join) for one in with_shortcut))
 
     @property
+    def start_text(self) -> str:
+        """What the weights start as, behind a comma; empty where that is the usual."""
+        start = self.initialisation
+        return "" if start == LATER_NETWORK_KEYS["initialisation"] else f", initialisation {start}"
+
+    @property
     def placement_text(self) -> str:
         """How many of the blocks have a shortcut."""
         blocks = self.blocks()
@@ -158,7 +167,8 @@ class Architecture:
 
     def to_json(self) -> str:
         """Canonical JSON: equal architectures give equal text."""
-        data = asdict(self) | {"stem": self.stem.written(), "norm": self.norm.written()}
+        data = without_later(asdict(self), LATER_NETWORK_KEYS)
+        data |= {"stem": self.stem.written(), "norm": self.norm.written()}
         data["stages"] = [stage.written() for stage in self.stages]
         return json.dumps(data, sort_keys=True)
 

@@ -1,7 +1,8 @@
 """The layout of a network: the operations of every block, with all numbers in place."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 
 from nas.model.architecture import MAX_CHANNELS, Architecture, BlockRecord, Named, Stage
@@ -28,6 +29,7 @@ from nas.model.blocks import (
     last_convolution,
     modified,
 )
+from nas.model.initialisations import INITIALISATIONS, Start
 from nas.model.joins import JOINS, Place
 
 #: the largest distance of places that a kernel sees
@@ -84,6 +86,20 @@ def norm_groups(architecture: Architecture) -> int | None:
 def activation_layer(architecture: Architecture) -> Layer:
     """The activation function."""
     return ACTIVATIONS[architecture.activation]()
+
+
+def start_of(architecture: Architecture) -> Callable[[int], Start]:
+    """What the weights of a branch start as, by how many convolutions it has."""
+    num_branches = sum(record.shortcut != "none" for record in architecture.blocks())
+    return partial(INITIALISATIONS[architecture.initialisation], num_branches)
+
+
+def last_scaled(branch: Ops) -> int:
+    """The place in a branch of the norm behind its last convolution, or of that one where no norm
+    follows it.
+    """
+    places = [place for place, op in enumerate(branch) if isinstance(op, Conv | Norm)]
+    return places[-1]
 
 
 def strip_norms(layout: Layout) -> Layout:
@@ -244,6 +260,7 @@ def iterate_operations(
 def check_choices(architecture: Architecture) -> None:
     """Refuse an unknown activation, a network without stages, and sizes that are no counts."""
     activation_layer(architecture)
+    start_of(architecture)
     if not architecture.stages:
         raise ValueError("a network needs at least one stage, found none.")
     architecture.check_sizes()
@@ -251,6 +268,7 @@ def check_choices(architecture: Architecture) -> None:
 
 def check(architecture: Architecture, layout: Layout) -> None:
     """Refuse channel counts, group counts and strides that cannot be, in one sentence."""
+    check_start(architecture, layout)
     groups = norm_groups(architecture)
     for part, op, _, _ in iterate_operations(layout, architecture.image_shape):
         if isinstance(op, Conv):
@@ -263,6 +281,20 @@ def check(architecture: Architecture, layout: Layout) -> None:
             )
         if isinstance(op, Norm) and groups is not None and groups < 0:
             raise ValueError(f"the number of norm groups must be at least 1, found {groups}.")
+
+
+def check_start(architecture: Architecture, layout: Layout) -> None:
+    """Refuse branches that would stay at zero: an activation such as ReLU has no gradient there."""
+    start = start_of(architecture)
+    for number, block in enumerate(layout.blocks):
+        behind = block.branch[last_scaled(block.branch) :]
+        dead = block.shortcut is not None and any(isinstance(op, Activation) for op in behind)
+        if dead and start(2).last == 0:
+            raise ValueError(
+                f"initialisation {architecture.initialisation} starts branches as zero, and block "
+                f"{number} has one that ends in an activation, behind which it would stay zero: "
+                "take another activation order, or initialisation he."
+            )
 
 
 def check_conv(part: str, conv: Conv) -> None:

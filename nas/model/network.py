@@ -15,8 +15,17 @@ from nas.model import blocks as ops
 from nas.model import join_layers
 from nas.model.architecture import Architecture
 from nas.model.block_layers import Dropout, SqueezeExcite
+from nas.model.initialisations import Start
 from nas.model.join_layers import Add, RandomStream
-from nas.model.layout import Block, activation_layer, lay_out, norm_groups
+from nas.model.layout import (
+    Block,
+    Layout,
+    activation_layer,
+    last_scaled,
+    lay_out,
+    norm_groups,
+    start_of,
+)
 
 
 class Residual(nn.Module):
@@ -96,6 +105,7 @@ class Network(nn.Module):
         self.final = make(layout.final)
         self.head = nn.Linear(layout.features, architecture.num_classes)
         initialise(self, seed)
+        scale_start(self, layout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of a batch of pictures."""
@@ -208,6 +218,24 @@ def initialise(network: Network, seed: int) -> None:
     for number, conv in enumerate(convolutions(network.stem)):
         initialise_layer(conv, seed, f"stem {number}")
     initialise_layer(network.head, seed, "head")
+
+
+def scale_start(network: Network, layout: Layout) -> None:
+    """What the initialisation makes of the weights of blocks with a shortcut; the classifier starts
+    as the last of them says.
+    """
+    start_by_size, head = start_of(network.architecture), 1.0
+    for block, laid_out in zip(network.blocks(), layout.blocks, strict=True):
+        convs = branch_convolutions(block)
+        start = start_by_size(len(convs))
+        if laid_out.shortcut is None or start == Start():
+            continue
+        last = list(block.get_submodule("branch").children())[last_scaled(laid_out.branch)]
+        last.get_parameter("weight").data *= start.last
+        for conv in convs:
+            conv.weight.data *= start.convolutions
+        head = start.head
+    network.head.weight.data *= head
 
 
 def convolutions(module: nn.Module | None) -> list[nn.Conv2d]:

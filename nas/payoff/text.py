@@ -89,7 +89,8 @@ def called(vary: str, arm: str) -> str:
         return f"networks with {how} where the shape changes"
     if vary == "placement":
         return PLACED.get(arm, f"networks with shortcuts by {arm}")
-    return f"networks joined by {arm}" if vary == "join" else f"{arm} networks"
+    told = {"join": f"networks joined by {arm}", "initialisation": f"networks started by {arm}"}
+    return told.get(vary, f"{arm} networks")
 
 
 def rate(one: Contrast) -> str:

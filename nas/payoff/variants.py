@@ -18,6 +18,7 @@ from nas.model.architecture import (
 )
 from nas.model.blocks import BLOCKS, ORDERS, SHORTCUTS, same_shape, transitions
 from nas.model.cost import cost
+from nas.model.initialisations import INITIALISATIONS
 from nas.model.joins import JOINS
 from nas.model.layout import lay_out, norm_groups, order_matters
 from nas.model.placements import PLACEMENTS, Mask, mask_of
@@ -121,7 +122,12 @@ def twins(
         every = with_shortcut(architecture, "identity", matched)
         arms = {name: with_placement(every, name) for name in fixed_placements()}
     elif vary == "activation_order":
-        arms = {order: with_order(architecture, order) for order in ORDERS}
+        ordered = {order: with_order(architecture, order) for order in ORDERS}
+        arms = {order: one for order, one in ordered.items() if can_be_built(one)}
+    elif vary == "initialisation":
+        joined = architecture if has_shortcuts(architecture) else with_identity(architecture)
+        started = {name: with_initialisation(joined, name) for name in INITIALISATIONS}
+        arms = {name: one for name, one in started.items() if can_be_built(one)}
     else:
         arms = {name: with_block(architecture, name) for name in BLOCKS}
     return {arm: replace(candidate, architecture=twin) for arm, twin in arms.items()}
@@ -160,6 +166,12 @@ def with_order(architecture: Architecture, order: str) -> Architecture:
     """The architecture with another activation order."""
     own = as_there(ORDERS, order, [architecture.activation_order])
     return replace(architecture, activation_order=own)
+
+
+def with_initialisation(architecture: Architecture, name: str) -> Architecture:
+    """The architecture with weights that start in another way."""
+    own = as_there(INITIALISATIONS, name, [architecture.initialisation])
+    return replace(architecture, initialisation=own)
 
 
 def has_shortcuts(architecture: Architecture) -> bool:
@@ -247,7 +259,8 @@ def restaged(architecture: Architecture, change: Callable[[Stage], Stage]) -> Ar
             stage = replace(stage, transition="none")
         stages.append(replace(stage, join=ADD) if stage.shortcut == "none" else stage)
         in_channels = stage.width
-    return replace(architecture, stages=tuple(stages))
+    changed = replace(architecture, stages=tuple(stages))
+    return changed if has_shortcuts(changed) else replace(changed, initialisation="he")
 
 
 def fitted(stage: Stage, in_channels: int) -> Stage:

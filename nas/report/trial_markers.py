@@ -76,6 +76,7 @@ def trial_text(row: Row) -> str:
     join = f", join {architecture.join_text}" if architecture.join_text not in ("", "add") else ""
     text = (
         f"trial {row.number}: {blocks} blocks, {shortcuts}{join}, {architecture.activation_order}"
+        f"{architecture.start_text}"
     )
     return text + (" (pruned)" if row.outcome == "pruned" else "")
 

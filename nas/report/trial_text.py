@@ -91,7 +91,7 @@ def architecture_lines(architecture: Architecture) -> list[str]:
     """The parts that all stages share, then a line for each stage."""
     lines = [
         f"stem {architecture.stem}, {architecture.activation_order}, norm {architecture.norm}, "
-        f"activation {architecture.activation}",
+        f"activation {architecture.activation}{architecture.start_text}",
         shortcuts_text(architecture),
     ]
     for index, stage in enumerate(architecture.stages, start=1):

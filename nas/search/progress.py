@@ -40,7 +40,8 @@ def describe(candidate: Candidate) -> str:
         shortcuts = "-".join(stage.shortcut_text for stage in architecture.stages)
     blocks = "+".join(str(stage.depth) for stage in architecture.stages)
     join = f", {architecture.join_text}" if architecture.join_text not in ("", "add") else ""
-    return f"{types} {blocks}, {shortcuts}{join}, {architecture.activation_order}"
+    order = architecture.activation_order + architecture.start_text
+    return f"{types} {blocks}, {shortcuts}{join}, {order}"
 
 
 def described(trial: FrozenTrial) -> str:

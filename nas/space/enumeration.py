@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from nas.common.registry import Registry
 from nas.model.blocks import ACTIVATIONS, ORDERS
+from nas.model.initialisations import INITIALISATIONS
 
 T = TypeVar("T")
 #: a parameter's name and values -> those to try, each with the number of values it stands for
@@ -220,6 +221,7 @@ def shape_values(name: str, values: Values) -> Sequence[tuple[Any, float]]:
 def have_options(key: str, items: Sequence[Any]) -> bool:
     """Whether parts that usually have no options have some, and so decide what else there is."""
     registries: dict[str, Registry[Any]] = {"activation": ACTIVATIONS, "activation_order": ORDERS}
+    registries["initialisation"] = INITIALISATIONS
     return key in registries and any(registries[key].options(item) for item in items)
 
 
@@ -240,6 +242,14 @@ def parameter_values(name: str, values: Values) -> Sequence[tuple[Any, float]]:
         kinds = [item for item in values.items if item != "none"]
         return [((kinds or values.items)[0], values.size)]
     return placed_values(name, values)
+
+
+def start_values(name: str, values: Values) -> Sequence[tuple[Any, float]]:
+    """All values of what decides whether weights can start as an initialisation says."""
+    deciding = ("initialisation", "activation_order", "block", "shortcut", "norm")
+    if name.rpartition(".")[2] in deciding:
+        return all_values(name, values)
+    return [(values.items[0], 1)]
 
 
 def stage_form_values(index: int, name: str, values: Values) -> Sequence[tuple[Any, float]]:

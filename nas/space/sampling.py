@@ -16,6 +16,7 @@ from nas.model.architecture import (
     with_shortcuts,
 )
 from nas.model.blocks import ACTIVATIONS, BLOCKS, NORMS, ORDERS, SHORTCUTS, STEMS
+from nas.model.initialisations import INITIALISATIONS
 from nas.model.joins import JOINS
 from nas.model.layout import order_matters
 from nas.model.placements import PLACEMENTS, Mask, mask_of
@@ -107,7 +108,8 @@ def draw_architecture(
     trial: Trial, section: ArchitectureSection, image_shape: tuple[int, int, int], num_classes: int
 ) -> Architecture:
     """One architecture. What would change nothing is not drawn: a transition where no shape
-    changes or nothing is added, a join and an activation order where no block has a shortcut."""
+    changes or nothing is added, a join, an activation order and an initialisation where no block
+    has a shortcut."""
     stem = draw_component(trial, "stem", section.stem, STEMS)
     norm = draw_component(trial, "norm", section.norm, NORMS)
     activation = draw_text(trial, "activation", section.activation, ACTIVATIONS)
@@ -127,6 +129,7 @@ def draw_architecture(
         activation_order=draw_order(trial, section, stages),
         activation=activation,
         norm=norm,
+        initialisation=draw_initialisation(trial, section, stages),
     )
 
 
@@ -270,6 +273,13 @@ def draw_order(trial: Trial, section: ArchitectureSection, stages: list[Stage]) 
     if isinstance(order, list) and is_plain and not order_matters(stages):
         order = order[0]
     return draw_text(trial, "activation_order", order, ORDERS)
+
+
+def draw_initialisation(trial: Trial, section: ArchitectureSection, stages: list[Stage]) -> str:
+    """What the weights start as; in plain networks as ever."""
+    if all(stage.shortcut == "none" for stage in stages):
+        return "he"
+    return draw_text(trial, "initialisation", section.initialisation, INITIALISATIONS)
 
 
 def draw_training(trial: Trial, section: TrainingSection) -> Training:

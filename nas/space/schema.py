@@ -22,6 +22,7 @@ from nas.model.blocks import (
     same_shape,
     transitions,
 )
+from nas.model.initialisations import INITIALISATIONS
 from nas.model.joins import JOINS
 from nas.model.placements import PLACEMENTS
 from nas.space.fields import (
@@ -53,7 +54,7 @@ Stride = Annotated[Any, number(int, 1, 64)]
 Block = Annotated[Any, component(BLOCKS)]
 #: tables from which the schema is built
 REGISTRIES: tuple[Registry[Any], ...] = (
-    *(BLOCKS, ORDERS, SHORTCUTS, PLACEMENTS, JOINS, STEMS, ACTIVATIONS, NORMS),
+    *(BLOCKS, ORDERS, SHORTCUTS, PLACEMENTS, JOINS, STEMS, ACTIVATIONS, NORMS, INITIALISATIONS),
     *(OPTIMIZERS, SCHEDULES, OBJECTIVES, SAMPLERS, PRUNERS, DATASETS, AUGMENTATIONS, MEASURES),
 )
 
@@ -90,6 +91,8 @@ class ArchitectureSection(StrictSection):
     """The activation function."""
     norm: Annotated[Any, component(NORMS)] = "batch"
     """The normalisation."""
+    initialisation: Annotated[Any, component(INITIALISATIONS)] = "he"
+    """What the weights of branches with a shortcut start as."""
     depth: Depth | None = None
     """Blocks in each stage."""
     width: Size | None = None
@@ -251,9 +254,15 @@ class PayoffSection(StrictSection):
     seeds: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Pairs of each comparison. Left out: the fewest that resolve an effect of two standard
     deviations of a pair with 80% probability, given the number of primary comparisons."""
-    vary: Literal["shortcut", "transition", "placement", "join", "activation_order", "block"] = (
-        "shortcut"
-    )
+    vary: Literal[
+        "shortcut",
+        "transition",
+        "placement",
+        "join",
+        "initialisation",
+        "activation_order",
+        "block",
+    ] = "shortcut"
     """The one choice in which twins differ."""
     arms: (
         Annotated[list[Annotated[str, one_of((), every_arm)]], AfterValidator(distinct)] | None

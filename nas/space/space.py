@@ -24,7 +24,13 @@ from nas.data.catalog import (
     known_train_size,
     shape,
 )
-from nas.model.architecture import LATER_STAGE_KEYS, Architecture, Named, check_blocks
+from nas.model.architecture import (
+    LATER_NETWORK_KEYS,
+    LATER_STAGE_KEYS,
+    Architecture,
+    Named,
+    check_blocks,
+)
 from nas.model.blocks import BLOCKS, NORMS, STEMS
 from nas.model.cost import Cost, cost
 from nas.model.layout import lay_out
@@ -42,6 +48,7 @@ from nas.space.enumeration import (
     sample_or_all,
     shape_values,
     stage_form_values,
+    start_values,
 )
 from nas.space.errors import blamed, import_named_plugins, placed, read_section
 from nas.space.fields import component_name, highest, lowest
@@ -89,6 +96,7 @@ class SearchSpace:
         self._check_stem()
         self._check_placements()
         self._check_shapes()
+        self._check_initialisation()
         self._check_training()
         self._check_class_weights()
         self._check_sampler()
@@ -276,7 +284,7 @@ class SearchSpace:
         )
         drawn["dataset"] = without_later(drawn["dataset"], LATER_DATASET_KEYS)
         drawn["training"] = without_later(drawn["training"], LATER_TRAINING_KEYS)
-        network = without_later(drawn["architecture"], LATER_STAGE_KEYS)
+        network = without_later(drawn["architecture"], LATER_STAGE_KEYS | LATER_NETWORK_KEYS)
         left_out = dict.fromkeys(LATER_STAGE_KEYS)
         network["stages"] = [without_later(stage, left_out) for stage in network["stages"]]
         for section in (drawn["training"], network, *network["stages"]):
@@ -351,6 +359,17 @@ class SearchSpace:
             for trial, architecture in sample_or_all(self.sample, branches, max(1, most)):
                 with placed(self.source, ("architecture", "stages", index)):
                     check_layout(shallow(architecture, index + 1), trial.values)
+
+    def _check_initialisation(self) -> None:
+        """Refuse weights that would start as zero for good, under any activation order."""
+        if self.section.architecture.initialisation == "he":
+            return
+        twins = (self.section.payoff and self.section.payoff.activation_orders) or []
+        for trial, architecture in sample_or_all(self.sample, start_values, MAX_CHECKED // 10):
+            small = shallow(architecture, len(architecture.stages))
+            for order in (small.activation_order, *twins):
+                with placed(self.source, ("architecture", "initialisation")):
+                    check_layout(replace(small, activation_order=order), trial.values)
 
     def _check_stem(self) -> None:
         """Refuse a width of 0 that is written down: the stem follows the first stage without."""

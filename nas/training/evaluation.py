@@ -3,6 +3,7 @@
 import copy
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -158,8 +159,13 @@ def of_two_or_more(batches: Iterable[tuple[Tensor, Tensor]]) -> Iterator[Tensor]
             waiting = []
 
 
-def initial_hash(network: Network) -> str:
-    """A hash of stem, branches and classifier, not of shortcuts: equal for untrained twins."""
+def initial_hash(network: Network, seed: int) -> str:
+    """A hash of stem, branches and classifier, not of shortcuts: equal for untrained twins. It is
+    that of the weights as drawn, before an initialisation scales those of some branches.
+    """
+    if network.architecture.initialisation != "he":
+        with torch.random.fork_rng(devices=[]):
+            network = Network(replace(network.architecture, initialisation="he"), seed=seed)
     digest = hashlib.sha256()
     layers: list[nn.Conv2d | nn.Linear] = [*convolutions(network.stem)]
     for block in network.blocks():

@@ -252,7 +252,7 @@ def train(
     weights = data.class_weights() if settings.class_weights == "balanced" else None
     module = ClassifierModule(network, settings, weights)
     monitor = TrainingMonitor(on_epoch, pause_after, interrupted)
-    initial = initial_hash(network)
+    initial = initial_hash(network, seed)
     probing = Probes(network, data, seed, probes, monitor.is_paused) if probes else None
     belongs = {"candidate": candidate.hash, "seed": seed, "whole": train_on_validation}
     kept = Checkpoint(checkpoint, belongs | {"probes": list(probes)})

@@ -49,6 +49,7 @@ def _key_facts(data: StudyData, best: Row) -> list[tuple[str, str]]:
         found.append(
             ("norm, activation", f"{best.architecture.norm}, {best.architecture.activation}")
         )
+        found.append(("initialisation", best.architecture.initialisation))
         found.append(("shortcut in", best.architecture.placement_text))
         found.append(("join of shortcut and branch", best.architecture.join_text or "–"))
     return [*found, ("test accuracy", _tested(data, best))]

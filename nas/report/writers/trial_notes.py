@@ -49,7 +49,8 @@ def _architecture_table(architecture: Architecture) -> str:
     """The blocks, runs of equal blocks in one row."""
     head = (
         f"**{architecture.activation_order}**, {architecture.activation}, "
-        f"norm {architecture.norm}, stem {architecture.stem}, {shortcuts_text(architecture)}"
+        f"norm {architecture.norm}, stem {architecture.stem}{architecture.start_text}, "
+        f"{shortcuts_text(architecture)}"
     )
     rows = ["| blocks | type | channels | stride | shortcut |", "|---|---|---|---|---|"]
     rows += [_block_row(one, len(list(group))) for one, group in groupby(architecture.blocks())]
