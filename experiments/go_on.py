@@ -27,7 +27,8 @@ from nas.payoff.queue import known_runs
 from nas.payoff.records import Twin
 from nas.payoff.runs import Cell, Key, every_run
 from nas.payoff.study import withdraw
-from nas.search.study import TWINS, load_study
+from nas.search.beside import TWINS
+from nas.search.study import load_study
 from nas.storage.open import open_storage
 from nas.training.candidate import Candidate
 

@@ -19,7 +19,8 @@ from nas.model.cost import cost
 from nas.payoff.plan import RULES, keep_plan, make_plan
 from nas.payoff.queue import fresh_runs
 from nas.payoff.runs import compared, first_runs, further_runs, own_runs, placed, planned_keys
-from nas.search.study import OBJECTIVES, TWINS
+from nas.search.beside import TWINS
+from nas.search.study import OBJECTIVES
 from nas.space.schema import PayoffSection
 from nas.space.space import SearchSpace
 from nas.training.candidate import Candidate, Training

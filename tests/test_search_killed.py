@@ -12,8 +12,9 @@ from sqlalchemy import Engine, event
 
 from nas.payoff.plan import kept_plan
 from nas.payoff.study import open_twins
+from nas.search.beside import search_of
 from nas.search.queue import refill_of
-from nas.search.study import create_study, load_study, search_of
+from nas.search.study import create_study, load_study
 from nas.search.warm_start import warm_started
 from nas.space.schema import PayoffSection
 from nas.space.space import SearchSpace

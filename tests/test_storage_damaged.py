@@ -11,10 +11,13 @@ from optuna.trial import TrialState, create_trial
 
 from nas.common.errors import StudyError
 from nas.report.build import write_report
+from nas.report.deletion import deleted
 from nas.report.status import status_lines
+from nas.report.studies import study_lines
 from nas.search.lease import acquire
 from nas.search.queue import refill_of
 from nas.search.study import create_study, load_study
+from nas.search.warm_start import warm_started
 from nas.space.space import SearchSpace
 from nas.storage.bulk_read import trials_of
 from nas.storage.open import open_storage
@@ -86,11 +89,11 @@ def test_a_study_that_was_deleted_is_no_damage(
         study.get_trials(deepcopy=False)
 
 
-#: what is done to a study itself
+#: what is done to a study itself, of that id
 STUDY_DAMAGE = [
-    "update study_directions set direction='WAITING'",
-    "update study_user_attributes set value_json='{' where key='space'",
-    "insert into study_system_attributes values (99, 1, 'x', '{')",
+    "update study_directions set direction='WAITING' where study_id=ID",
+    "update study_user_attributes set value_json='{' where key='space' and study_id=ID",
+    "insert into study_system_attributes values (99, ID, 'x', '{')",
 ]
 
 
@@ -102,7 +105,7 @@ def test_a_damaged_study_is_a_sentence(
     url = f"sqlite:///{fast}/nas.db"
     create_study(open_storage(url, create=True), "study", space()).add_trial(create_trial(value=1))
     with sqlite3.connect(fast / "nas.db") as connection:
-        assert connection.execute(change).rowcount
+        assert connection.execute(change.replace("ID", "1")).rowcount
     for look in (status_lines, write_report):
         for name in ("study", None):
             try:
@@ -110,6 +113,31 @@ def test_a_damaged_study_is_a_sentence(
             except StudyError as error:
                 told = str(error)
                 assert told.startswith("a study in this storage is damaged (")  # noqa: PT017
+
+
+@pytest.mark.parametrize("change", STUDY_DAMAGE)
+@pytest.mark.filterwarnings("ignore::nas.common.errors.NasWarning")
+def test_a_damaged_study_does_not_hide_the_others(
+    change: str, space: Callable[..., SearchSpace], fast: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"sqlite:///{fast}/nas.db"
+    for name in ("sound", "damaged"):
+        create_study(open_storage(url, create=True), name, space()).add_trial(create_trial(value=1))
+    with sqlite3.connect(fast / "nas.db") as connection:
+        assert connection.execute(change.replace("ID", "2")).rowcount
+    assert status_lines(url, None)[0].startswith("study sound in")
+    assert "Study 'damaged' is damaged and left out (" in caplog.text
+    assert write_report(url, None, fast / "out")[0].parent.name == "sound"
+    states = {line.split()[0]: line.split()[2] for line in study_lines(url)[2:]}
+    assert states == {"sound": "finished", "damaged": "damaged"}
+    # and others are searched, extended and deleted beside it
+    for name in ("sound", "third"):
+        assert create_study(open_storage(url), name, space()).study_name == name
+    wider = space("architecture.depth=[1, 2, 3]")
+    assert warm_started(open_storage(url), "third", wider) == "third-2"
+    assert deleted(url, "third", fast).studies == ["third"]
+    with pytest.raises(StudyError, match="there is damaged, sound, third, third-2"):
+        load_study(open_storage(url), "fourth")
 
 
 def test_values_that_are_more_than_the_objectives_are_no_best_trial(

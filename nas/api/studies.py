@@ -9,8 +9,8 @@ from optuna.study import Study
 from nas.api.outcome import Outcome
 from nas.common.errors import StudyError
 from nas.common.paths import DATA_DIR, OUT, STORAGE
+from nas.search.beside import search_beside
 from nas.search.study import load_study as open_study
-from nas.search.study import search_of
 from nas.storage.handles import engine_of, storage_of
 from nas.storage.open import open_storage
 
@@ -71,7 +71,7 @@ def export(
 
     found = study_of(study, storage)
     if "twins_of" in found.user_attrs:
-        found = open_study(storage_of(found), search_of(found.user_attrs))
+        found = search_beside(found)
     return write_module(
         found,
         trial=trial,

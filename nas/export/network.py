@@ -8,7 +8,7 @@ from nas.common.errors import ExportError, StudyError
 from nas.common.paths import study_folder
 from nas.export.retrain import choose, load
 from nas.model.network import Network
-from nas.search.study import folder_name
+from nas.search.beside import folder_name
 from nas.training.candidate import Candidate
 
 

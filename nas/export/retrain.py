@@ -26,9 +26,10 @@ from nas.export.processes import in_processes
 from nas.export.source import module_source
 from nas.model.network import Network
 from nas.search.allow_code import allow_plugins, code_in_storage, refuse_other_code
+from nas.search.beside import folder_name
 from nas.search.best_trials import best_trials
 from nas.search.foreign_studies import is_ours, not_ours
-from nas.search.study import folder_name, objectives_of
+from nas.search.study import objectives_of
 from nas.training.candidate import Candidate
 from nas.training.evaluation import accuracies
 from nas.training.lightning import train as train_candidate

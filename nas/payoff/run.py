@@ -20,15 +20,15 @@ from nas.payoff.runs import Factors, TwinRun, first_runs, further_runs, own_runs
 from nas.payoff.study import has_begun, open_twins
 from nas.payoff.tuning import tuned_rates
 from nas.search.allow_code import AllowedCode, code_in_storage
+from nas.search.beside import TWINS, study_beside
 from nas.search.coordinator import Outcome, run_trials
 from nas.search.options import WorkerOptions
 from nas.search.progress import TWINS_PHASE, Progress, lasting_console
 from nas.search.queue import TrialQueue
 from nas.search.session import Session
-from nas.search.study import TWINS, has_study, load_study, space_of
+from nas.search.study import space_of
 from nas.search.worker import WorkerSpec
 from nas.space.schema import PayoffSection, current
-from nas.storage.handles import storage_of
 from nas.training.candidate import Candidate
 
 
@@ -110,9 +110,8 @@ def settings_of(study: Study, given: dict[str, Any]) -> PayoffSection:
 
 def stands(study: Study) -> bool:
     """Whether the plan of a study's twins may not be made anew."""
-    name = study.study_name + TWINS
-    storage = storage_of(study)
-    return has_study(storage, name) and has_begun(load_study(storage, name))
+    twins = study_beside(study, TWINS)
+    return twins is not None and has_begun(twins)
 
 
 def run_all(

@@ -11,8 +11,16 @@ from optuna.trial import TrialState
 from nas.common.errors import StudyError
 from nas.payoff.plan import BEYOND, FORMER, Plan, keep, keep_plan, kept_plan, make_plan
 from nas.payoff.records import run_keys_of
+from nas.search.beside import (
+    FOLDER,
+    TWINS,
+    claim_folder,
+    folder_name,
+    name_beside,
+    search_of,
+)
 from nas.search.best_trials import best_first
-from nas.search.study import FOLDER, TWINS, folder_name, refuse_foreign
+from nas.search.study import refuse_foreign
 from nas.space.enumeration import EnumeratingTrial
 from nas.space.schema import PayoffSection, current
 from nas.space.space import SearchSpace
@@ -35,8 +43,10 @@ def open_twins(
     asked for. From then on it stands: StudyError for what cannot be added to it.
     """
     with locked(storage) as hold:
+        if FOLDER not in parent.user_attrs:
+            claim_folder(storage, parent)
         study = optuna.create_study(
-            study_name=parent.study_name + TWINS,
+            study_name=name_beside(parent, TWINS),
             storage=storage,
             direction="maximize",
             load_if_exists=True,
@@ -46,6 +56,8 @@ def open_twins(
         if FOLDER not in study.user_attrs:
             study.set_user_attr(FOLDER, folder_name(parent) + TWINS)
         plan = plan_of(study, parent, space, asked)
+        if search_of(study.user_attrs) != parent.study_name:  # it was renamed
+            study.set_user_attr("twins_of", parent.study_name)
         return study, plan, beyond(study, plan, parent, asked)
 
 
@@ -133,7 +145,7 @@ def refuse_changes(study: Study, changed: Iterable[str]) -> None:
     """StudyError where keys that may not change have changed."""
     if named := ", ".join(changed):
         raise StudyError(
-            f"the twins of {study.study_name.removesuffix(TWINS)!r} were begun with another "
+            f"the twins of {search_of(study.user_attrs)!r} were begun with another "
             f"{named}, which may not change after a twin has finished. Use the old settings, or "
             "search under a new --study name."
         )

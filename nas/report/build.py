@@ -21,7 +21,7 @@ def write_report(storage: str, study_name: str | None, out: str | Path = OUT) ->
     from nas.report.data import gather
     from nas.report.document import drawings
     from nas.report.writers.dashboard import try_to_publish
-    from nas.search.study import folder_name
+    from nas.search.beside import folder_name
 
     with _uncollected():
         data = gather(storage, study_name)

@@ -4,10 +4,9 @@ import contextlib
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from optuna import get_all_study_names
-
 from nas.common.errors import StudyError, shown
 from nas.report.own_page import OwnPageOnly, is_loopback, served_names
+from nas.search.beside import studies_in
 from nas.search.study import load_study
 from nas.storage.handles import study_id_of
 from nas.storage.open import open_storage
@@ -35,7 +34,8 @@ def serve(storage: str, name: str | None, host: str, port: int, *, expose: bool 
     backend = open_storage(storage)
     study = load_study(backend, name)
     if not is_loopback(host):
-        warn(host, f"{hidden(storage)}: {', '.join(get_all_study_names(backend))}", expose=expose)
+        names = ", ".join(one.name for one in studies_in(backend))
+        warn(host, f"{hidden(storage)}: {names}", expose=expose)
     application = OwnPageOnly(wsgi(backend), served_names(host))
     try:
         server = make_server(host, port, application, Server, Quiet)

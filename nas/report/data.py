@@ -3,11 +3,9 @@
 import logging
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import optuna
-from optuna.storages import BaseStorage
 from optuna.study import Study, StudyDirection
 
 from nas.common.errors import UserError
@@ -16,16 +14,9 @@ from nas.payoff.analysis import Payoff, analyse
 from nas.payoff.records import shortened
 from nas.report.trial_rows import Row, brief, read_rows
 from nas.search.allow_code import missing_plugins
+from nas.search.beside import BASELINE, TWINS, search_beside, study_beside
 from nas.search.best_trials import pareto_front as front_of
-from nas.search.study import (
-    BASELINE,
-    TWINS,
-    has_own_study,
-    load_own_study,
-    objective_names,
-    search_of,
-    space_of,
-)
+from nas.search.study import load_own_study, objective_names, space_of
 from nas.space.space import SearchSpace
 from nas.storage.bulk_read import trials_of
 from nas.storage.open import open_storage
@@ -82,14 +73,11 @@ class StudyData:
 def gather(storage: str, name: str | None) -> StudyData:
     """Read a study and its twins. StudyError where there is no such study."""
     backend = open_storage(storage)
-    study = load_own_study(backend, name)
+    study = search_beside(load_own_study(backend, name))
     attrs = study.user_attrs
-    if beside := search_of(attrs):
-        study = load_own_study(backend, beside)
-        attrs = study.user_attrs
     _warn_of_missing_plugins(study)
     rows = read_rows(trials_of(study, UNSEEN, BRIEF))
-    twins, payoff, verdict = _read_twins(backend, study.study_name)
+    twins, payoff, verdict = _read_twins(study)
     return StudyData(
         study=study,
         storage=storage,
@@ -99,7 +87,7 @@ def gather(storage: str, name: str | None) -> StudyData:
         rows=rows,
         attrs=attrs,
         space=_readable_space(study),
-        baseline=_read_baseline(backend, study.study_name),
+        baseline=_read_baseline(study),
         twins=twins,
         payoff=payoff,
         verdict=verdict or _without_twins(),
@@ -117,23 +105,21 @@ def _warn_of_missing_plugins(study: Study) -> None:
         )
 
 
-def _read_baseline(backend: BaseStorage, name: str) -> list[Row]:
+def _read_baseline(search: Study) -> list[Row]:
     """The trials of random search beside a study; none where it was not run."""
-    if not has_own_study(backend, name + BASELINE):
-        return []
-    beside = optuna.load_study(study_name=name + BASELINE, storage=backend)
-    return read_rows(trials_of(beside, UNSEEN, BRIEF))
+    beside = study_beside(search, BASELINE)
+    return read_rows(trials_of(beside, UNSEEN, BRIEF)) if beside else []
 
 
-def _read_twins(backend: BaseStorage, name: str) -> tuple[dict[int, Row], Payoff | None, list[str]]:
+def _read_twins(search: Study) -> tuple[dict[int, Row], Payoff | None, list[str]]:
     """Rows, analysis and verdict of the twins; nothing where there are none."""
-    if not has_own_study(backend, name + TWINS):
+    study = study_beside(search, TWINS)
+    if study is None:
         return {}, None, []
-    study = optuna.load_study(study_name=name + TWINS, storage=backend)
     trials = trials_of(study, UNSEEN_OF_TWINS, BRIEF_OF_TWINS)
     rows = {row.number: row for row in read_rows(trials)}
     try:
-        payoff = analyse(study, trials)
+        payoff = replace(analyse(study, trials), study=search.study_name)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         return rows, None, [unreadable(error), *_without_twins()[1:]]
     from nas.payoff.verdict import verdict

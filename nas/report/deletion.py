@@ -6,7 +6,6 @@ A folder that another study has too, as a copy has, stays.
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.trial import TrialState
@@ -14,15 +13,17 @@ from optuna.trial import TrialState
 from nas.common.errors import StudyError
 from nas.common.paths import study_folder
 from nas.report.style import counted
-from nas.search.study import (
+from nas.search.beside import (
     BASELINE,
-    FOLDER,
     TWINS,
     folder_name,
-    has_study,
-    load_study,
+    folder_of,
+    its_search,
     search_of,
+    studies_in,
+    study_beside,
 )
+from nas.search.study import load_study
 from nas.search.trial_attributes import REJECTED
 from nas.storage.bulk_read import trials_of
 from nas.storage.open import open_storage
@@ -46,32 +47,27 @@ def deleted(storage: str, name: str, out: str | Path) -> Deletion:
     """What goes with a study. StudyError where there is none, or it is one beside a search."""
     backend = open_storage(storage)
     study = load_study(backend, name)
-    if beside := search_of(study.user_attrs):
-        raise StudyError(f"{name!r} stands beside the study {beside!r}, with which it goes.")
-    names = [name]
-    for other in (name + BASELINE, name + TWINS):
-        if has_study(backend, other) and search_of(load_study(backend, other).user_attrs) == name:
-            names.append(other)
-    kept = {
-        folder_of(entry) for entry in backend.get_all_studies() if entry.study_name not in names
-    }
-    folders = [folder_name(load_study(backend, one)) for one in names]
+    search = its_search(study)
+    if search_of(study.user_attrs) and search is not None:
+        raise StudyError(
+            f"{name!r} stands beside the study {search.study_name!r}, with which it goes."
+        )
+    beside = (study_beside(study, ending) for ending in (BASELINE, TWINS))
+    studies = [study, *(one for one in beside if one)]
+    names = [one.study_name for one in studies]
+    kept = {folder_of(entry) for entry in studies_in(backend) if entry.name not in names}
+    folders = [folder_name(one) for one in studies]
     paths = [
         path for one in folders if one not in kept for path in files_of(study_folder(out, one))
     ]
     lines = [f"In {hidden(storage)}:"]
-    for one in names:
-        trials = trials_of(load_study(backend, one), only=(REJECTED,))
+    for one in studies:
+        trials = trials_of(one, only=(REJECTED,))
         running = sum(trial.state == TrialState.RUNNING for trial in trials)
         note = f", {running} of them in training: its workers will stop" if running else ""
-        lines.append(f"  study {one}, {counted(len(trials), 'trial')}{note}")
+        lines.append(f"  study {one.study_name}, {counted(len(trials), 'trial')}{note}")
     lines += [f"  {path}" for path in paths]
     return Deletion(names, paths, lines)
-
-
-def folder_of(entry: Any) -> str:
-    """The name of the folder of an entry in the list of studies."""
-    return str(entry.user_attrs.get(FOLDER) or entry.study_name)
 
 
 def files_of(folder: Path) -> list[Path]:

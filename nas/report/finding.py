@@ -1,9 +1,9 @@
 """The answer of a study for scripts: read, and written as text or JSON."""
 
 import json
+from dataclasses import replace
 
-import optuna
-from optuna.storages import BaseStorage
+from optuna.study import Study
 
 from nas.common.errors import StudyError
 from nas.common.machine import library_version
@@ -11,16 +11,16 @@ from nas.payoff.analysis import analyse
 from nas.payoff.answers import Finding, finding
 from nas.report.payoff_schema import VERSION
 from nas.report.writers.tables import jsonable
-from nas.search.study import TWINS, has_own_study, load_own_study, search_of
+from nas.search.beside import TWINS, search_beside, study_beside
+from nas.search.study import load_own_study
 from nas.storage.open import open_storage
 
 
 def find(storage: str, name: str | None) -> tuple[str, Finding]:
     """The name of a search and the answer of its twins; StudyError if it has none."""
     backend = open_storage(storage)
-    study = load_own_study(backend, name)
-    search = search_of(study.user_attrs) or study.study_name
-    found = twins_finding(backend, search)
+    study = search_beside(load_own_study(backend, name))
+    search, found = study.study_name, twins_finding(study)
     if found is None:
         raise StudyError(
             f"study {search!r} has no twins, and without twins nothing is verified: train some "
@@ -29,19 +29,19 @@ def find(storage: str, name: str | None) -> tuple[str, Finding]:
     return search, found
 
 
-def twins_finding(backend: BaseStorage, search: str) -> Finding | None:
+def twins_finding(search: Study) -> Finding | None:
     """The answer of the twins beside a search; None if there are none, StudyError if they cannot be
     analysed.
     """
-    if not has_own_study(backend, search + TWINS):
+    twins = study_beside(search, TWINS)
+    if twins is None:
         return None
-    twins = optuna.load_study(study_name=search + TWINS, storage=backend)
     try:
-        return finding(analyse(twins))
+        return finding(replace(analyse(twins), study=search.study_name))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise StudyError(
-            f"the twins of {search!r} cannot be analysed by this version of nas: {error!r:.200}. "
-            "Take the version that made them, which `nas report` names."
+            f"the twins of {search.study_name!r} cannot be analysed by this version of nas: "
+            f"{error!r:.200}. Take the version that made them, which `nas report` names."
         ) from error
 
 

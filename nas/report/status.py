@@ -9,18 +9,12 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.common.paths import STORAGE
 from nas.report.counts import ended
 from nas.report.trial_rows import read_rows
+from nas.search.beside import BASELINE, TWINS, search_beside, study_beside
 from nas.search.best_trials import best_trials
 from nas.search.coordinator import Outcome
 from nas.search.exhaustion import exhausted_text
 from nas.search.progress import described
-from nas.search.study import (
-    BASELINE,
-    TWINS,
-    has_own_study,
-    load_own_study,
-    objectives_of,
-    search_of,
-)
+from nas.search.study import load_own_study, objectives_of
 from nas.search.trial_attributes import (
     CAUSE,
     PAUSED,
@@ -46,8 +40,7 @@ def status_lines(storage: str, name: str | None) -> list[str]:
     every = trials_of(study, only=TOLD)
     lines = [f"study {study.study_name} in {hidden(storage)}", *counts_lines(every)]
     for ending, what in BESIDE.items():
-        if has_own_study(backend, study.study_name + ending):
-            beside = load_own_study(backend, study.study_name + ending)
+        if beside := study_beside(study, ending):
             first, *others = counts_lines(trials_of(beside, only=TOLD))
             lines += [f"  {what}: {first.strip()}", *others]
     if nothing_new := exhausted_text(study.user_attrs):
@@ -96,7 +89,7 @@ def all_failed(outcome: Outcome) -> bool:
 
 def searched(outcome: Outcome) -> str:
     """The name of the search, also where its twins or its baseline were trained."""
-    return search_of(outcome.study.user_attrs) or outcome.study.study_name
+    return search_beside(outcome.study).study_name
 
 
 def twin_lines(study: Study) -> list[str]:

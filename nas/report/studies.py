@@ -6,15 +6,15 @@ from datetime import datetime
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.common.errors import StudyError
-from nas.search.study import BASELINE, NUM_TRIALS, TWINS, search_of
+from nas.search.beside import BASELINE, TWINS, beside_among, search_among, studies_in
+from nas.search.study import NUM_TRIALS
 from nas.search.trial_attributes import REJECTED, counted
 from nas.storage.bulk_read import trials_of
-from nas.storage.handles import study_id_of
 from nas.storage.open import open_storage
+from nas.storage.studies import Entry, damage_of
 from nas.storage.url import hidden
 
 
@@ -47,19 +47,21 @@ def study_lines(storage: str) -> list[str]:
 
 def lines_of(backend: BaseStorage) -> Iterator[Line]:
     """The searches, the newest first, each followed by its random search and its twins."""
-    entries = sorted(backend.get_all_studies(), key=study_id_of, reverse=True)
-    attrs = {entry.study_name: entry.user_attrs for entry in entries}
-    searches = [name for name, found in attrs.items() if search_of(found) not in attrs]
-    for name in searches:
-        yield line_of(optuna.load_study(study_name=name, storage=backend), name)
-        for beside in (name + BASELINE, name + TWINS):
-            if search_of(attrs.get(beside, {})) == name:
-                study = optuna.load_study(study_name=beside, storage=backend)
-                yield line_of(study, f"  {beside}")
+    entries = studies_in(backend)
+    for entry in reversed(entries):
+        if search_among(entries, entry) is None:
+            yield line_of(backend, entry)
+            for ending in (BASELINE, TWINS):
+                if beside := beside_among(entries, entry, ending):
+                    yield line_of(backend, beside, indent="  ")
 
 
-def line_of(study: Study, name: str) -> Line:
+def line_of(backend: BaseStorage, entry: Entry, indent: str = "") -> Line:
     """A study in a line."""
+    name = indent + entry.name
+    if damage_of(backend, entry) is not None:
+        return Line(name, "?", "damaged", None)
+    study = optuna.load_study(study_name=entry.name, storage=backend)
     trials = counted(trials_of(study, only=(REJECTED,)))
     done = sum(trial.state.is_finished() for trial in trials)
     asked = study.user_attrs.get(NUM_TRIALS)

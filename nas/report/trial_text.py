@@ -9,7 +9,8 @@ from nas.common.paths import STORAGE
 from nas.model.architecture import Architecture, Stage
 from nas.report.counts import WORDS
 from nas.report.trial_rows import Row, read_rows
-from nas.search.study import load_own_study, objective_names, search_of
+from nas.search.beside import search_of
+from nas.search.study import load_own_study, objective_names
 from nas.search.trial_attributes import cause_of_failure
 from nas.storage.bulk_read import trials_of
 from nas.storage.open import open_storage

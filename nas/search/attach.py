@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import optuna
 from optuna.trial import FrozenTrial
 from rich.console import Console
 
@@ -13,13 +12,14 @@ from nas.common.errors import StudyError
 from nas.data.given import given_module
 from nas.data.survey import prepare
 from nas.search.allow_code import code_in_storage
+from nas.search.beside import TWINS, study_beside
 from nas.search.coordinator import Outcome, run_trials
 from nas.search.options import WorkerOptions
 from nas.search.progress import TWINS_PHASE, Progress, lasting_console
 from nas.search.queue import Refill
 from nas.search.run import run_study
 from nas.search.session import Session
-from nas.search.study import NUM_TRIALS, TWINS, load_own_study, space_of
+from nas.search.study import NUM_TRIALS, load_own_study, space_of
 from nas.search.worker import WorkerSpec
 from nas.storage.url import hidden
 
@@ -66,14 +66,13 @@ def _attach_to_twins(
     session: Session, spec: WorkerSpec, outcome: Outcome, deadline: float | None
 ) -> Outcome:
     """Run the twins that another process adds, until it adds none for a while."""
-    name, start = spec.study + TWINS, time.monotonic()
-    while name not in optuna.get_all_study_names(session.storage):
+    start = time.monotonic()
+    while (twins := study_beside(outcome.study, TWINS)) is None:
         if time.monotonic() > start + IDLE_TIMEOUT:
             return outcome
         time.sleep(POLL)
-    twins = load_own_study(session.storage, name)
     allowed = code_in_storage(twins, session.options.trust, session.log, spec.allowed_code)
-    spec = replace(spec, study=name, allowed_code=allowed)
+    spec = replace(spec, study=twins.study_name, allowed_code=allowed)
     left = None if deadline is None else max(1.0, deadline - time.monotonic())
     total = len(twins.get_trials(deepcopy=False))
     progress = Progress(session.console, ["val_accuracy"], total, phase=TWINS_PHASE)

@@ -5,10 +5,11 @@ from typing import Any
 from optuna.study import Study
 from rich.console import Console
 
+from nas.search.beside import BASELINE, folder_name, name_beside
 from nas.search.coordinator import Outcome
 from nas.search.options import WorkerOptions
 from nas.search.run import search
-from nas.search.study import BASELINE, create_study
+from nas.search.study import create_study
 from nas.search.trial_attributes import counted
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
@@ -30,9 +31,9 @@ def run_baseline(
 
     It is a study beside that of the search.
     """
-    space = at_random(space)
-    name = study.study_name + BASELINE
-    beside = create_study(open_storage(options.storage), name, space)
+    space, folder = at_random(space), folder_name(study) + BASELINE
+    name = name_beside(study, BASELINE)
+    beside = create_study(open_storage(options.storage), name, space, folder)
     beside.set_user_attr("baseline_of", study.study_name)
     trials = len(counted(study.get_trials(deepcopy=False)))
     return search(

@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 from nas.common.errors import StudyError, shown
 from nas.storage.bulk_read import trials_of
 from nas.storage.handles import storage_of
+from nas.storage.studies import entries_of
 
 #: attributes of which every study of ours has one
 OURS = ("space", "space_hash", "twins_of", "baseline_of")
@@ -46,7 +47,7 @@ def described(study: Study) -> str:
 
 def others(storage: BaseStorage) -> str:
     """The searches of ours in a storage, in a sentence."""
-    names = [one.study_name for one in storage.get_all_studies() if is_ours(one.user_attrs)]
+    names = [one.name for one in entries_of(storage, OURS) if is_ours(one.attrs)]
     if not names:
         return "There is no study of nas here yet: start one with `nas search digits`."
     return f"Studies of nas here: {listed(sorted(names))}."

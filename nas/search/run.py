@@ -15,12 +15,13 @@ from nas.common.paths import checkpoint_file
 from nas.data.given import given_module
 from nas.data.survey import prepare
 from nas.search.allow_code import code_in_file
+from nas.search.beside import folder_name
 from nas.search.coordinator import POLL, Outcome, run_trials
 from nas.search.options import WorkerOptions
 from nas.search.progress import Progress, lasting_console
 from nas.search.queue import refill_of
 from nas.search.session import Session
-from nas.search.study import NUM_TRIALS, create_study, folder_name
+from nas.search.study import NUM_TRIALS, create_study
 from nas.search.trial_attributes import RUNG
 from nas.search.warm_start import warm_started
 from nas.search.worker import WorkerSpec

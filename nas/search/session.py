@@ -16,12 +16,12 @@ from nas.common.paths import study_folder
 from nas.common.text import printable
 from nas.common.waiting import each_once
 from nas.search.allow_code import AllowedCode
+from nas.search.beside import folder_name
 from nas.search.options import WorkerOptions
 from nas.search.pools.base import WorkerPool
 from nas.search.pools.local import LocalPool
 from nas.search.pools.ray import RayPool
 from nas.search.progress import lasting_console
-from nas.search.study import folder_name
 from nas.search.worker import WorkerSpec
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage

@@ -3,7 +3,6 @@
 import json
 import warnings
 import zlib
-from collections.abc import Mapping
 from typing import Any
 
 import optuna
@@ -12,13 +11,14 @@ from optuna.study import Study
 
 from nas.common.errors import StudyError, shown
 from nas.common.waiting import log_warning
+from nas.search.beside import claim_folder, is_beside, studies_in
 from nas.search.foreign_studies import is_ours, not_ours
 from nas.search.pruners.registry import pruner_of
 from nas.search.samplers.registry import sampler_of
 from nas.space.space import SearchSpace, differences
 from nas.space.yaml import Source
-from nas.storage.handles import study_id_of
 from nas.storage.locks import locked
+from nas.storage.studies import Entry, damage_of
 from nas.training.result import OBJECTIVES
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -28,23 +28,22 @@ warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning
 FORMAT = 1
 #: the attribute of a study with the number of trials asked for
 NUM_TRIALS = "num_trials"
-#: the attribute of a study with the name of its folder and checkpoints, which it keeps when it is
-#: renamed; studies of earlier versions have none, and are kept under their names
-FOLDER = "folder"
-#: what the names of the studies beside a search end with: its twins, its random baseline
-TWINS, BASELINE = "-twins", "-random"
+NO_STUDY = "there is no study here yet: start one with `nas search digits`."
 
 
-def create_study(storage: BaseStorage, name: str, space: SearchSpace) -> Study:
-    """Make the study of a space, or open the one of that name if its space is the same."""
+def create_study(
+    storage: BaseStorage, name: str, space: SearchSpace, folder: str | None = None
+) -> Study:
+    """Make the study of a space, or open the one of that name if its space is the same. folder:
+    what its folder is to be called if not by its name."""
     with locked(storage):  # another search may make it at the same time
-        return _create(storage, name, space)
+        return _create(storage, name, space, folder)
 
 
-def _create(storage: BaseStorage, name: str, space: SearchSpace) -> Study:
+def _create(storage: BaseStorage, name: str, space: SearchSpace, folder: str | None) -> Study:
     """Make or open a study while no other process does."""
     directions = [OBJECTIVES[objective].direction for objective in space.search.objectives]
-    if name in optuna.get_all_study_names(storage):  # a full disk is no reason not to look
+    if has_study(storage, name):  # a full disk is no reason not to look
         study = optuna.load_study(study_name=name, storage=storage)
     else:
         study = optuna.create_study(study_name=name, storage=storage, directions=directions)
@@ -62,40 +61,9 @@ def _create(storage: BaseStorage, name: str, space: SearchSpace) -> Study:
         study.set_user_attr("space_file", space.source.name)
         study.set_metric_names(space.search.objectives)
     _refuse_changes(study, identity, space)
-    _claim_folder(storage, study)
+    claim_folder(storage, study, folder)
     study.set_user_attr("space", json.dumps(space.source.data, ensure_ascii=False))
     return study
-
-
-def folder_name(study: Study) -> str:
-    """What the folder of a study's results and its checkpoints are called, whatever the study is
-    called by now."""
-    return _folder_name(study.study_name, study.user_attrs)
-
-
-def _folder_name(name: str, attrs: Mapping[str, Any]) -> str:
-    """The same of a study's name and attributes."""
-    folder = attrs.get(FOLDER)
-    return folder if isinstance(folder, str) and folder else name
-
-
-def _claim_folder(storage: BaseStorage, study: Study) -> None:
-    """Give a study a folder of its own: one that was renamed keeps its first name's, and a copy
-    has those of the study that it was made of."""
-    own = study_id_of(study)
-    others = [one for one in storage.get_all_studies() if study_id_of(one) != own]
-    taken = {
-        _folder_name(one.study_name, one.user_attrs)
-        for one in others
-        if FOLDER not in study.user_attrs or study_id_of(one) < own
-    }
-    first = folder = folder_name(study)
-    number = 1
-    while folder in taken:
-        number += 1
-        folder = f"{first}-{number}"
-    if study.user_attrs.get(FOLDER) != folder:
-        study.set_user_attr(FOLDER, folder)
 
 
 def _refuse_changes(study: Study, identity: dict[str, Any], space: SearchSpace) -> None:
@@ -115,13 +83,13 @@ def _refuse_changes(study: Study, identity: dict[str, Any], space: SearchSpace) 
 
 def load_study(storage: BaseStorage, name: str | None) -> Study:
     """An existing study, whoever made it; without a name the newest search."""
-    if name is None or not has_study(storage, name):
-        names = optuna.get_all_study_names(storage)
-        if not names:
-            raise StudyError("there is no study here yet: start one with `nas search digits`.")
-        name = _newest(storage) if name is None else name
+    if name is None:
+        name = _newest(storage)
     if not has_study(storage, name):
-        raise StudyError(f"there is no study {name!r}; there is {', '.join(sorted(names))}.")
+        names = sorted(one.name for one in studies_in(storage))
+        if not names:
+            raise StudyError(NO_STUDY)
+        raise StudyError(f"there is no study {name!r}; there is {', '.join(names)}.")
     return optuna.load_study(study_name=name, storage=storage)
 
 
@@ -156,23 +124,32 @@ def has_study(storage: BaseStorage, name: str) -> bool:
 
 
 def _newest(storage: BaseStorage) -> str:
-    """The name of the search that was made last; if there is none, of any study."""
-    studies = sorted(storage.get_all_studies(), key=study_id_of)
-    ours = [one for one in studies if is_ours(one.user_attrs)]
-    searches = [one for one in ours if search_of(one.user_attrs) is None]
-    taken = [*studies, *ours, *searches][-1]
-    if ours and not is_ours(studies[-1].user_attrs):
+    """The name of the search that was made last; if there is none, of any study. Those that are
+    damaged are named and left out, unless nothing else is there."""
+    studies = studies_in(storage)
+    if not studies:
+        raise StudyError(NO_STUDY)
+    ours = [one for one in studies if is_ours(one.attrs)]
+    searches = [one for one in ours if not is_beside(one)]
+    ranked = dict.fromkeys(one.id for group in (searches, ours, studies) for one in group[::-1])
+    by_id = {one.id: one for one in studies}
+    taken = _first_sound(storage, [by_id[number] for number in ranked])
+    if is_ours(taken.attrs) and not is_ours(studies[-1].attrs):
         log_warning(
-            f"This is {shown(taken.study_name)}, the newest study that `nas search` made; "
-            f"{shown(studies[-1].study_name)} is newer, and another program made it with Optuna."
+            f"This is {shown(taken.name)}, the newest study that `nas search` made; "
+            f"{shown(studies[-1].name)} is newer, and another program made it with Optuna."
         )
-    return taken.study_name
+    return taken.name
 
 
-def search_of(attrs: Mapping[str, Any]) -> str | None:
-    """The name of the search that a study of twins or of a baseline stands beside."""
-    name = attrs.get("twins_of") or attrs.get("baseline_of")
-    return name if isinstance(name, str) else None
+def _first_sound(storage: BaseStorage, studies: list[Entry]) -> Entry:
+    """The first study that is not damaged, or if all are the first."""
+    for one in studies:
+        why = damage_of(storage, one)
+        if why is None:
+            return one
+        log_warning(f"Study {shown(one.name)} is damaged and left out ({why}).")
+    return studies[0]
 
 
 def space_of(study: Study) -> SearchSpace:

@@ -17,13 +17,14 @@ from nas.common.errors import StudyError, UserError
 from nas.common.paths import checkpoint_file
 from nas.common.processes import this_worker
 from nas.search.allow_code import code_of
+from nas.search.beside import folder_name
 from nas.search.best_trials import is_among_best
 from nas.search.duplicates import reuse_result, same_candidates
 from nas.search.failures import fail_with
 from nas.search.lease import is_held_by, requeue
 from nas.search.pruners.base import Pruner
 from nas.search.pruners.registry import learned_objective, pruner_of
-from nas.search.study import folder_name, for_trial
+from nas.search.study import for_trial
 from nas.search.trial_attributes import REJECTED, RUNG, is_reused
 from nas.search.trial_results import end_trial, write_result
 from nas.search.weights import keep_weights

@@ -9,7 +9,7 @@ from optuna.study import Study
 from optuna.trial import FixedTrial, FrozenTrial
 
 from nas.common.errors import StudyError
-from nas.search.study import create_study, refuse_foreign
+from nas.search.study import create_study, has_study, refuse_foreign
 from nas.search.trial_attributes import DONE, REUSED_FROM, WORKER
 from nas.space.space import SearchSpace
 from nas.storage.locks import locked
@@ -25,11 +25,10 @@ def warm_started(storage: BaseStorage, name: str, space: SearchSpace) -> str:
     """The name of the study to continue: `name` if its space is the same, else the first of NAME-2,
     NAME-3 and so on that is of this space or not there yet, with the trials of all studies before
     it that fit."""
-    names = optuna.get_all_study_names(storage)
-    if name not in names:
+    if not has_study(storage, name):
         return name
     earlier, number = [], 1
-    while name in names and not _is_of(study := _load(storage, name), space):
+    while has_study(storage, name) and not _is_of(study := _load(storage, name), space):
         earlier.append(study)
         number += 1
         name = f"{earlier[0].study_name}-{number}"

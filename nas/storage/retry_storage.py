@@ -39,6 +39,13 @@ class RecordGoneError(StudyError, KeyError):
 class DamagedStudyError(StudyError):
     """What a storage holds of a study, besides its trials, cannot be read."""
 
+    def __init__(self, error: BaseException) -> None:
+        self.why = f"{type(error).__name__}: {first_line(error)[:200]}"
+        super().__init__(
+            f"a study in this storage is damaged ({self.why}): name another one, or take it out "
+            "with `optuna delete-study`."
+        )
+
 
 class RetryStorage(DelegatingStorage):
     """Optuna's cached storage of a database. Calls that are safe to repeat, as a lost answer to
@@ -118,11 +125,7 @@ class RetryStorage(DelegatingStorage):
         except DAMAGE as error:
             if method.__name__ not in READS_OF_STUDIES:
                 raise
-            raise DamagedStudyError(
-                f"a study in this storage is damaged ({type(error).__name__}: "
-                f"{first_line(error)[:200]}): name another one, or take it out with `optuna "
-                "delete-study`."
-            ) from error
+            raise DamagedStudyError(error) from error
 
 
 def stop_retrying(storage: BaseStorage) -> None:

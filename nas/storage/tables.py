@@ -3,6 +3,7 @@
 import warnings
 from weakref import WeakKeyDictionary
 
+from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import TrialState
 from sqlalchemy import (
@@ -67,6 +68,14 @@ TRIAL_ATTRS = Table(
     Column("key", String),
     Column("value_json", Text),
 )
+STUDIES = Table("studies", METADATA, Column("study_id", Integer), Column("study_name", String))
+STUDY_ATTRS = Table(
+    "study_user_attributes",
+    METADATA,
+    Column("study_id", Integer),
+    Column("key", String),
+    Column("value_json", Text),
+)
 STUDY_NOTES = Table(
     "study_system_attributes",
     METADATA,
@@ -81,11 +90,12 @@ NOT_FINITE = {"INF_POS": float("inf"), "INF_NEG": float("-inf"), "NAN": float("n
 checked: "WeakKeyDictionary[Engine, bool]" = WeakKeyDictionary()
 
 
-def known_tables(study: Study) -> Engine | None:
-    """The connections of a study whose tables are as above. None if it is in memory, or if another
-    version of Optuna made them, which is said once: all goes through Optuna's own calls then.
+def known_tables(study: Study | BaseStorage) -> Engine | None:
+    """The connections of a study, or of a storage, whose tables are as above. None if it is in
+    memory, or if another version of Optuna made them, which is said once: all goes through Optuna's
+    own calls then.
     """
-    engine = engine_of(storage_of(study))
+    engine = engine_of(storage_of(study) if isinstance(study, Study) else study)
     if engine is None:
         return None
     if engine not in checked:

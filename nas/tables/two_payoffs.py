@@ -11,6 +11,7 @@ from nas.payoff.answers import Finding
 from nas.payoff.primary import Comparison
 from nas.payoff.text import counted, named, plain_number, signed
 from nas.report.finding import twins_finding
+from nas.search.study import load_study
 from nas.statistics.answers import Word, where
 from nas.tables.two_studies import welch
 
@@ -39,7 +40,7 @@ def compare_gains(backend: BaseStorage, first: str, second: str) -> list[GainDif
     """Every primary comparison that two studies have in common, at the same depths; none if either
     has no twins.
     """
-    found = [twins_finding(backend, name) for name in (first, second)]
+    found = [twins_finding(load_study(backend, name)) for name in (first, second)]
     if found[0] is None or found[1] is None:
         return []
     return differences(found[0], found[1])
