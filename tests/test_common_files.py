@@ -1,12 +1,14 @@
 """Files and folders are written as a whole or not at all, and nothing of a failure stays."""
 
+import errno
 import multiprocessing
 import os
 from pathlib import Path
 
 import pytest
 
-from nas.common.files import STALE, new_folder, remove_parts, replacing, write_text
+from nas.common import files
+from nas.common.files import FRESH, STALE, new_folder, remove_parts, replacing, write_text
 
 
 def test_a_file_takes_its_place_when_it_is_whole(tmp_path: Path) -> None:
@@ -77,12 +79,47 @@ def test_of_processes_that_write_at_once_none_leaves_half_a_file(tmp_path: Path)
     assert os.listdir(tmp_path) == ["report.html"]
 
 
-def test_what_killed_processes_left_goes_away(tmp_path: Path) -> None:
-    old, fresh = tmp_path / "x.pt.4711.part", tmp_path / "x.pt.4712.part"
-    for part in (old, fresh, tmp_path / "x.pt2.4711.part"):
-        part.write_bytes(b"half")
-    os.utime(old, (0, old.stat().st_mtime - STALE - 1))
+@pytest.fixture
+def parts(tmp_path: Path) -> dict[str, Path]:
+    """What was begun: long ago, a while ago, just now, and of another file."""
+    ages = {"old": STALE + 1, "left": FRESH + 1, "fresh": 0.0, "other": STALE + 1}
+    found = {}
+    for name, age in ages.items():
+        target = "x.pt2" if name == "other" else "x.pt"
+        found[name] = tmp_path / f"{target}.{4711 + len(found)}.part"
+        found[name].write_bytes(b"half")
+        os.utime(found[name], (0, found[name].stat().st_mtime - age))
+    return found
+
+
+def there(parts: dict[str, Path]) -> set[str]:
+    return {name for name, path in parts.items() if path.exists()}
+
+
+def test_what_killed_processes_left_goes_away(tmp_path: Path, parts: dict[str, Path]) -> None:
     write_text(tmp_path / "x.pt", "whole")
-    assert sorted(os.listdir(tmp_path)) == ["x.pt", "x.pt.4712.part", "x.pt2.4711.part"]
+    assert there(parts) == {"fresh", "other"}
     remove_parts(tmp_path / "x.pt")
-    assert sorted(os.listdir(tmp_path)) == ["x.pt", "x.pt2.4711.part"]
+    assert there(parts) == {"other"}
+
+
+@pytest.mark.parametrize("has_locks", [True, False])
+def test_what_is_being_written_stays(
+    has_locks: bool, tmp_path: Path, parts: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also for a while; where files cannot be locked nobody knows whether it is."""
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    if not has_locks:
+        monkeypatch.setattr(files.fcntl, "flock", no_locks)
+    with replacing(tmp_path / "x.pt") as file:
+        file.write(b"whole")
+        file.flush()
+        (mine,) = tmp_path.glob(f"x.pt.{os.getpid()}.part")
+        os.utime(mine, (0, mine.stat().st_mtime - 60))
+        remove_parts(tmp_path / "x.pt", only_left=True)
+        assert mine.exists()
+    assert (tmp_path / "x.pt").read_bytes() == b"whole"
+    assert there(parts) == {"fresh", "other"} | ({"left"} if not has_locks else set())
