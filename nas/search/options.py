@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nas.common.machine import WORKER_MEMORY
 from nas.common.paths import DATA_DIR, OUT, STORAGE
 
 #: the address that stands for a Ray cluster of this machine alone, started now and ended with us
@@ -24,6 +23,8 @@ class RayCluster:
     @property
     def needs(self) -> dict[str, float]:
         """What a worker takes, by Ray's names."""
+        from nas.common.machine import WORKER_MEMORY
+
         needs = {"CPU": self.cpus, "GPU": self.gpus, "memory": float(WORKER_MEMORY)}
         return {name: number for name, number in needs.items() if number}
 

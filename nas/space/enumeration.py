@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, product
 from typing import Any, TypeVar
 
@@ -148,6 +148,14 @@ def sample_or_all(
     for _ in range(most):
         trial = RandomTrial(generator, branches)
         yield trial, run(trial)
+
+
+def found_parameters(draws: Iterable[tuple[EnumeratingTrial, Any]]) -> dict[str, Values]:
+    """All parameters that some draws asked for, with their values."""
+    found: dict[str, Values] = {}
+    for trial, _ in draws:
+        found |= trial.parameters
+    return found
 
 
 class EachValue(Sequence[tuple[Any, float]]):

@@ -1,6 +1,7 @@
 """How a key of a search space may be written: a value, a choice, a range, a part with options.
 
-Types that depend on what is registered are made when the schema is built, at its first use.
+A type is made when a value of it is first checked, or when the schema is asked for: a space names
+few of the parts that there are, and some of them are registered late.
 """
 
 import inspect
@@ -15,12 +16,13 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    GetCoreSchemaHandler,
     Tag,
+    TypeAdapter,
     create_model,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import no_info_plain_validator_function
 
 from nas.common.registry import Registry, unknown
 
@@ -28,12 +30,14 @@ N = TypeVar("N", int, float)
 
 #: values a choice may hold, steps a range may have, and the largest number an option may be
 MAX_CHOICES, MAX_STEPS, MAX_OPTION = 256, 1_000_000, 1_000_000
+#: nothing is converted: a text is no number
+STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 
 
 class StrictSection(BaseModel):
     """A mapping with fixed keys; an unknown one is refused with those it may have."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
+    model_config = STRICT | ConfigDict(extra="forbid", defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -102,9 +106,11 @@ Names = Registry[Any] | tuple[str, ...]
 
 
 class Deferred:
-    """The type of a key, in its `Annotated[...]`, that is made when the schema is built.
+    """The type of a key, in its `Annotated[...]`, that is made when it is first needed.
 
     names: those the key can have; only: those of them that are meant, all where it is None.
+    plain: whether a value is right as it stands, so that no type is needed for it.
+    title: the name of its definition in the JSON Schema, where it has one.
     """
 
     def __init__(
@@ -112,13 +118,24 @@ class Deferred:
         make: Callable[[], Any],
         names: Names = (),
         only: Callable[[], Iterable[str]] | None = None,
+        plain: Callable[[Any], bool] = lambda value: False,
+        title: str = "",
     ) -> None:
         self.make = make
         self.names = names
         self.only = only
+        self.plain = plain
+        self.ref = f"{title}:{id(self)}" if title else None
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
-        return handler.generate_schema(self.make())
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        return no_info_plain_validator_function(self.checked, ref=self.ref)
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> Any:
+        return handler(made(self).core_schema)
+
+    def checked(self, value: Any) -> Any:
+        """The value as the type has it; ValidationError for one that it refuses."""
+        return value if self.plain(value) else made(self).validate_python(value)
 
     def descriptions(self) -> dict[str, str]:
         """Name -> description, of registered names."""
@@ -128,19 +145,35 @@ class Deferred:
         return {name: self.names.description(name) for name in only if name in self.names}
 
 
-def number(kind: type, low: float, high: float) -> Deferred:
+@cache
+def made(deferred: Deferred) -> TypeAdapter[Any]:
+    """The type of a key, made; kept until something more is registered."""
+    kind = deferred.make()
+    is_section = isinstance(kind, type) and issubclass(kind, BaseModel)
+    return TypeAdapter(kind, config=None if is_section else STRICT)
+
+
+@cache
+def number(kind: Any, low: float, high: float) -> Deferred:
     """A number within bounds, a choice of such numbers, or a range of them."""
-    return Deferred(lambda: number_type(kind, low, high))
+    return Deferred(
+        lambda: number_type(kind, low, high),
+        plain=lambda value: type(value) is kind and low <= value <= high,
+    )
 
 
 def name(names: Names, only: Callable[[], Iterable[str]] | None = None) -> Deferred:
     """One of some names, or a choice of them."""
-    return Deferred(lambda: name_type(tuple(only() if only else names)), names, only)
+    return Deferred(
+        lambda: name_type(tuple(only() if only else names)), names, only, named(names, only)
+    )
 
 
 def one_of(names: Names, only: Callable[[], Iterable[str]] | None = None) -> Deferred:
     """One of some names."""
-    return Deferred(lambda: Literal[tuple(only() if only else names)], names, only)
+    return Deferred(
+        lambda: Literal[tuple(only() if only else names)], names, only, named(names, only)
+    )
 
 
 def flag_or_names(names: Names, only: Callable[[], Iterable[str]]) -> Deferred:
@@ -158,13 +191,25 @@ def component(
     first option may stand in place of all options.
     """
     return Deferred(
-        lambda: component_type(registry, tuple(only() if only else registry), short), registry, only
+        lambda: component_type(registry, tuple(only() if only else registry), short),
+        registry,
+        only,
+        named(registry, only),
     )
 
 
 def fixed_component(registry: Registry[Any]) -> Deferred:
     """A registered name, alone or with options; nothing of it is searched."""
-    return Deferred(lambda: one_component_type(registry, tuple(registry), searched=False), registry)
+    return Deferred(
+        lambda: one_component_type(registry, tuple(registry), searched=False),
+        registry,
+        plain=named(registry),
+    )
+
+
+def named(names: Names, only: Callable[[], Iterable[str]] | None = None) -> Callable[[Any], bool]:
+    """Whether a value is one of the names."""
+    return lambda value: isinstance(value, str) and value in (only() if only else names)
 
 
 @cache
@@ -261,10 +306,10 @@ def one_component_type(
     short: bool = False,
 ) -> Any:
     """The type of a registered name with its options."""
-    models = {key: option_model(registry, key, searched=searched) for key in names}
+    deferred = {key: options_of_part(registry, key, searched=searched) for key in names}
     options: dict[str, Any] = {
-        key: (model | None, Field(None, description=registry.description(key)))
-        for key, model in models.items()
+        key: (Annotated[Any, one] | None, Field(None, description=registry.description(key)))
+        for key, one in deferred.items()
     }
     with_options: Any = create_model(f"{registry.kind} with options", __base__=Options, **options)
     plain: Any = Literal[names]
@@ -277,7 +322,7 @@ def one_component_type(
         Discriminator(form),
         BeforeValidator(name_as_key),
         BeforeValidator(partial(first_option, registry) if short else unchanged),
-        WithNameKey(registry, models, short=short),
+        WithNameKey(registry, deferred, short=short),
     ]
 
 
@@ -304,15 +349,20 @@ class WithNameKey:
     """
 
     def __init__(
-        self, registry: Registry[Any], models: dict[str, Any], *, short: bool = False
+        self,
+        registry: Registry[Any],
+        options: dict[str, Deferred],
+        *,
+        short: bool = False,
     ) -> None:
         self.registry = registry
-        self.models = models
+        self.options = options
         self.short = short
 
     def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
         forms = [handler(core)]
-        for key, model in self.models.items():
+        for key, options in self.options.items():
+            model = options.make()
             first = next(iter(model.model_fields.values()), None)
             if self.short and first is not None:
                 alone: Any = (first.annotation, first)
@@ -348,6 +398,19 @@ def name_as_key(value: Any) -> Any:
     if isinstance(value, dict) and isinstance(value.get("name"), str):
         return {value["name"]: {key: option for key, option in value.items() if key != "name"}}
     return value
+
+
+@cache
+def options_of_part(registry: Registry[Any], key: str, *, searched: bool) -> Deferred:
+    """The options of one name."""
+    make = cache(partial(option_model, registry, key, searched=searched))
+    return Deferred(make, title=f"{key} options")
+
+
+def forget_types() -> None:
+    """Make all types again when they are next needed."""
+    for kept in (made, number_type, component_type, one_component_type, options_of_part):
+        kept.cache_clear()
 
 
 def option_model(registry: Registry[Any], key: str, *, searched: bool) -> Any:

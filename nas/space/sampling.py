@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any, Protocol
 
 from nas.common.registry import Registry
 from nas.model.architecture import (
     Architecture,
     Named,
+    Scalar,
     Stage,
     changes_shape,
     masked,
@@ -41,6 +42,8 @@ class Trial(Protocol):
 
 def draw(trial: Trial, name: str, value: Any) -> Any:
     """A fixed value as it is; from a choice or a range what the trial suggests."""
+    if isinstance(value, Scalar):
+        return value
     if isinstance(value, Range):
         if isinstance(value.low, int):
             return trial.suggest_int(
@@ -61,12 +64,20 @@ def draw_component(trial: Trial, name: str, value: Any, registry: Registry[Any])
     """A registered part with all its options; those of the parts not chosen do not exist."""
     one = draw(trial, name, value)
     chosen = component_name(one)
-    given = {} if isinstance(one, str) else dict(getattr(one, chosen) or {})
+    given = None if isinstance(one, str) else getattr(one, chosen)
+    if given is None:
+        return default_component(registry, chosen)
     options = {
         key: draw(trial, f"{name}.{chosen}.{key}", value)
-        for key, value in (registry.defaults(chosen) | given).items()
+        for key, value in (registry.defaults(chosen) | dict(given)).items()
     }
     return Named.of(chosen, **registry.written(chosen, options))
+
+
+@cache
+def default_component(registry: Registry[Any], name: str) -> Named:
+    """A registered part with the defaults of its options; kept, as an enumeration asks often."""
+    return Named.of(name, **registry.written(name, registry.defaults(name)))
 
 
 def draw_text(trial: Trial, name: str, value: Any, registry: Registry[Any]) -> str:

@@ -30,14 +30,13 @@ from nas.space.fields import (
     StrictSection,
     ascending,
     component,
-    component_type,
     distinct,
     distinct_parts,
     fixed_component,
     flag_or_names,
+    forget_types,
     name,
     number,
-    one_component_type,
     one_of,
 )
 from nas.space.methods import PRUNERS, SAMPLERS
@@ -357,8 +356,5 @@ def current(section: type[S]) -> type[S]:
     registered = [registry.parts() for registry in REGISTRIES]
     if registered != _built_from:
         _built_from[:] = registered
-        component_type.cache_clear()
-        one_component_type.cache_clear()
-        for one in SECTIONS:
-            one.model_rebuild(force=True)
+        forget_types()
     return section

@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
-from html import escape
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -43,6 +42,7 @@ from nas.space.enumeration import (
     all_values,
     coordinate_ascent,
     corner_values,
+    found_parameters,
     parameter_values,
     placed_values,
     sample_or_all,
@@ -161,6 +161,8 @@ class SearchSpace:
 
     def _repr_html_(self) -> str:
         """The searched parameters as a table, in a notebook."""
+        from html import escape
+
         rows = "".join(
             f"<tr><td>{escape(key)}</td><td>{escape(str(values))}</td></tr>"
             for key, values in self.parameters().items()
@@ -210,22 +212,31 @@ class SearchSpace:
 
     @cached_property
     def _found_parameters(self) -> dict[str, Values]:
-        found: dict[str, Values] = {}
-        branches = parameter_values if self._has_placements else shape_values
-        for trial, _ in sample_or_all(self.candidate, branches, self._most // 4):
-            found |= trial.parameters
-        return found
+        if self._has_placements or not self._counted[1]:
+            branches = parameter_values if self._has_placements else shape_values
+            found = found_parameters(sample_or_all(self.sample, branches, self._most // 4))
+        else:
+            found = self._counted[2]
+        trainings = sample_or_all(self.sample_training, shape_values, MAX_ENUMERATED)
+        return found | found_parameters(trainings)
 
     def num_architectures(self) -> tuple[float, bool]:
         """The number of distinct architectures, and whether it is exact or only a lower bound."""
+        return self._counted[:2]
+
+    @cached_property
+    def _counted(self) -> tuple[float, bool, dict[str, Values]]:
+        """The number, whether it is exact, and the parameters that came up in counting."""
         seen: dict[Architecture, float] = {}
+        found: dict[str, Values] = {}
         branches = placed_values if self._has_placements else shape_values
         kind = CountingTrial if self._placements <= {"all", "per_block"} else EnumeratingTrial
         for count, (trial, architecture) in enumerate(all_draws(self.sample, branches, kind)):
             seen[architecture] = max(seen.get(architecture, 0), trial.weight)
+            found |= trial.parameters
             if count >= self._most:
-                return sum(seen.values()), False
-        return sum(seen.values()), True
+                return sum(seen.values()), False, found
+        return sum(seen.values()), True, found
 
     def grid(self, most: int) -> list[dict[str, Any]]:
         """All assignments of the parameters, at most so many."""

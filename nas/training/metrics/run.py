@@ -6,7 +6,6 @@ loss of ln(num_classes), against which every threshold is set.
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import fmean
 from typing import Any
 
 Losses = Sequence[float]
@@ -35,7 +34,7 @@ def loss_area(losses: Losses, num_classes: int, *, num_steps: int | None = None)
     guessing = math.log(num_classes)
     counted = [loss if math.isfinite(loss) else guessing for loss in losses]
     counted += [guessing] * ((num_steps or 0) - len(counted))
-    return fmean(counted) if counted else None
+    return math.fsum(counted) / len(counted) if counted else None
 
 
 def steps_to_threshold(losses: Losses, threshold: float, window: int = WINDOW) -> int | None:
