@@ -4,11 +4,15 @@ import ast
 import subprocess
 import sys
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 ROOT = Path(__file__).parents[1] / "nas"
+#: a plugin: what it imports is for others as well
+OWN_PARTS = Path(__file__).with_name("own_parts.py")
 
 LAYERS = """
 common
@@ -27,6 +31,7 @@ api
 cli
 __main__
 """
+PACKAGES = [name for name in LAYERS.split() if name != "__main__"]
 ROW = {name: row for row, names in enumerate(LAYERS.split("\n")) for name in names.split()}
 
 #: what may be loaded before it is needed: `nas check` and `nas --help` must answer at once
@@ -95,6 +100,30 @@ def ours(names: set[str]) -> set[str]:
 
 
 @cache
+def names_in(path: Path) -> set[str]:
+    """Every `nas.package.module.name` that a file imports, also for types only and later."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in found if name.startswith("nas.") and part(name) in ROW}
+
+
+def taken(path: Path, package: str) -> set[str]:
+    """The modules and names of a package itself that a file imports."""
+    dotted = [name.split(".") for name in names_in(path)]
+    return {name[2] for name in dotted if name[1] == package and len(name) > 2}
+
+
+@cache
+def declared(package: str) -> set[str]:
+    """What a package has for others: modules, and names of its own."""
+    return set(getattr(import_module(f"nas.{package}"), "__all__", ()))
+
+
+@cache
 def loaded(module: str, *, packages: bool = True) -> frozenset[str]:
     """All modules that importing one loads, with the packages they lie in; libraries by name."""
     found: set[str] = set()
@@ -127,6 +156,28 @@ def test_there_are_no_cycles(module: str) -> None:
     """Within a package neither."""
     for name in ours(imports(module).at_once):
         assert module not in loaded(name, packages=False), name
+
+
+@pytest.mark.parametrize("module", [*MODULES, "own_parts"])
+def test_what_is_imported_from_another_package_is_there_for_others(module: str) -> None:
+    """A plugin is such another package too."""
+    for package in set(PACKAGES) - {*module.split(".")[1:2]}:
+        names = taken(MODULES.get(module, OWN_PARTS), package)
+        assert names <= declared(package), f"not in __all__ of nas.{package}"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_modules_that_are_there_for_others_are_imported_by_others(package: str) -> None:
+    others = [path for name, path in MODULES.items() if name.split(".")[1:2] != [package]]
+    used = set().union(*(taken(path, package) for path in [*others, OWN_PARTS]))
+    for name in declared(package) - used:
+        own = getattr(import_module(f"nas.{package}"), name, None)
+        assert not isinstance(own, ModuleType | None), name
+
+
+@pytest.mark.parametrize("module", list(MODULES))
+def test_what_begins_with_an_underscore_stays_in_its_module(module: str) -> None:
+    assert not [name for name in names_in(MODULES[module]) if "._" in name]
 
 
 def test_the_package_itself_loads_nothing() -> None:

@@ -17,6 +17,8 @@ from nas.common.errors import UserError
 from nas.common.streams import open_closed_streams
 from nas.common.text import printable
 
+__all__ = ["main"]
+
 app = typer.Typer(
     name="nas",
     no_args_is_help=True,

@@ -1,1 +1,16 @@
 """What every package may use: registry, errors, paths, text, machine facts."""
+
+__all__ = [
+    "errors",
+    "files",
+    "later_keys",
+    "machine",
+    "main_guard",
+    "paths",
+    "plugins",
+    "processes",
+    "registry",
+    "streams",
+    "text",
+    "waiting",
+]

@@ -24,7 +24,17 @@ _HOMES = {
     "open_data": "module",
     "shape": "catalog",
 }
-__all__ = list(_HOMES)
+__all__ = [
+    *_HOMES,
+    "augment",
+    "catalog",
+    "facts",
+    "given",
+    "module",
+    "pictures",
+    "survey",
+    "user",
+]
 
 
 def __getattr__(name: str) -> Any:

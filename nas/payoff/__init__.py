@@ -1,1 +1,14 @@
 """Paired evidence: twins that differ in one choice, trained alike and compared seed by seed."""
+
+__all__ = [
+    "analysis",
+    "answers",
+    "contrasts",
+    "preview",
+    "primary",
+    "records",
+    "run",
+    "text",
+    "variants",
+    "verdict",
+]

@@ -8,7 +8,7 @@ from nas.payoff.answer_words import answer_words, outlook, size
 from nas.payoff.contrasts import Contrast
 from nas.payoff.primary import Comparison, num_planned, primary_comparisons, telling
 from nas.payoff.text import named, rate
-from nas.statistics.answers import Word
+from nas.statistics import Word
 
 NOTHING = "Undecided: no primary comparison of this study has a pair of finished twins."
 

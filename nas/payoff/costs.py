@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from nas.common.text import counted, duration
 from nas.payoff.plan import Plan
 from nas.payoff.runs import UniqueKey, every_run
-from nas.statistics.power import fewest_pairs, resolvable_effect
+from nas.statistics import fewest_pairs, resolvable_effect
 from nas.training.candidate import Candidate
 
 #: the seconds of a training

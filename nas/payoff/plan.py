@@ -18,8 +18,7 @@ from nas.payoff.variants import (
     wanted,
 )
 from nas.space.schema import PayoffSection, current
-from nas.statistics.blocks import enough_masks
-from nas.statistics.power import resolvable_effect
+from nas.statistics import enough_masks, resolvable_effect
 from nas.training.candidate import Candidate
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nas import statistics as st
 from nas.payoff.analysis import Payoff, is_primary
 from nas.payoff.contrasts import Contrast
-from nas.statistics.answers import Word
+from nas.statistics import Word
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 out.
 """
 
-from nas.statistics.answers import Answer, answers, more_pairs, p_words
+from nas.statistics.answers import Answer, Word, answers, more_pairs, p_words, where
 from nas.statistics.blocks import BlockEffects, Estimate, block_effects, enough_masks
 from nas.statistics.budgets import (
     BudgetVerdict,
@@ -39,6 +39,7 @@ from nas.statistics.rates import (
     success_rates,
     wilson,
 )
+from nas.statistics.resampling import Array
 from nas.statistics.speed import SpeedUp, restricted_mean, speed_up
 from nas.statistics.stages import StageEffects, single_effects, stage_effects
 from nas.statistics.surface import SMALLEST_R2, Surface, depth_surface
@@ -46,6 +47,7 @@ from nas.statistics.surface import SMALLEST_R2, Surface, depth_surface
 __all__ = [
     "SMALLEST_R2",
     "Answer",
+    "Array",
     "BlockEffects",
     "BudgetVerdict",
     "Claim",
@@ -62,6 +64,7 @@ __all__ = [
     "StabilityGain",
     "StageEffects",
     "Surface",
+    "Word",
     "answers",
     "block_effects",
     "budget_verdict",
@@ -97,5 +100,6 @@ __all__ = [
     "success_rates",
     "twin_effect",
     "twin_gain",
+    "where",
     "wilson",
 ]

@@ -1,1 +1,15 @@
 """The storage of studies: the only package that touches private parts of Optuna."""
+
+__all__ = [
+    "bulk_read",
+    "bulk_write",
+    "dashboard",
+    "handles",
+    "locks",
+    "one_objective",
+    "open",
+    "retry_storage",
+    "studies",
+    "tpe_split",
+    "url",
+]

@@ -1,1 +1,12 @@
 """Matched pairs in anybody's table: the same statistics and report as for twins."""
+
+__all__ = [
+    "analysis",
+    "pairs",
+    "read",
+    "report",
+    "text",
+    "two_payoffs",
+    "two_studies",
+    "two_studies_text",
+]

@@ -5,8 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from nas.payoff.text import capital, counted, listed, plain_number, signed
-from nas.statistics import Effect, p_words
-from nas.statistics.answers import Word
+from nas.statistics import Effect, Word, p_words
 from nas.tables.analysis import Analysis, Comparison
 from nas.tables.pairs import Question
 

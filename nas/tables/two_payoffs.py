@@ -12,7 +12,7 @@ from nas.payoff.primary import Comparison
 from nas.payoff.text import counted, named, plain_number, signed
 from nas.report.finding import twins_finding
 from nas.search.study import load_study
-from nas.statistics.answers import Word, where
+from nas.statistics import Word, where
 from nas.tables.two_studies import welch
 
 

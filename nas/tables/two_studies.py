@@ -28,8 +28,7 @@ from nas.common.errors import UserError
 from nas.search.study import load_study, objective_names, space_of
 from nas.search.trial_attributes import is_complete, is_number, is_reused
 from nas.space.methods import SAMPLERS
-from nas.statistics.answers import Word, where
-from nas.statistics.resampling import Array
+from nas.statistics import Array, Word, where
 from nas.storage.bulk_read import trials_of
 from nas.tables.read import TableError
 

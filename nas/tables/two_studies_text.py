@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 from nas.payoff.text import counted, plain_number
 from nas.report.writers.tables import jsonable
-from nas.statistics import p_words
-from nas.statistics.answers import Word
+from nas.statistics import Word, p_words
 from nas.tables.text import digits_of
 from nas.tables.two_payoffs import GainDifference
 from nas.tables.two_studies import Difference

@@ -1,1 +1,3 @@
 """Training one candidate: settings, the Lightning module, checkpoints, what is measured."""
+
+__all__ = ["candidate", "evaluation", "lightning", "metrics", "result"]
