@@ -17,6 +17,7 @@ from nas.report.studies import study_lines
 from nas.search.lease import acquire
 from nas.search.queue import refill_of
 from nas.search.study import create_study, load_study
+from nas.search.trial import TrialEnvironment, run_trial
 from nas.search.warm_start import warm_started
 from nas.space.space import SearchSpace
 from nas.storage.bulk_read import trials_of
@@ -65,9 +66,17 @@ def test_a_damaged_trial_is_named_and_left_out(
     assert [trial.number for trial in trials_of(study)] in ([0, 2], [0, 1, 2])
     assert study.get_trials(states=(TrialState.RUNNING,)) == []
     # another trial takes its place
-    refill = refill_of(study, space("search.duplicates=new_seed", "training.epochs=1"), 3, 2)
+    study_space = space("search.duplicates=new_seed", "training.epochs=1")
+    refill = refill_of(study, study_space, 3, 2)
     assert not refill(study.get_trials(deepcopy=False))
-    assert acquire(storage, study).number == 3
+    storage = open_storage(damaged, wait=logged.append)  # as a worker opens it
+    taken = acquire(storage, load_study(storage, None))
+    assert taken.number == 3
+    environment = TrialEnvironment(data_dir=fast, out=fast / "out", interrupted=lambda: False)
+    run_trial(storage, "study", study_space, taken, environment)
+    trials = study.get_trials(deepcopy=False)
+    assert [trial.number for trial in trials] == [0, 2, 3]
+    assert trials[-1].state == TrialState.COMPLETE
 
 
 @pytest.mark.parametrize("damaged", DAMAGE, indirect=True)

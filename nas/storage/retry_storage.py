@@ -5,6 +5,7 @@ from collections.abc import Callable, Container
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
+from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage, RDBStorage, get_storage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -55,6 +56,7 @@ class RetryStorage(DelegatingStorage):
 
     def __init__(self, database: RDBStorage, log: Log | None) -> None:
         super().__init__(get_storage(database))
+        self.database = database
         self.log = log or log_warning
         self.timeout, self.lock_timeout = RETRY_TIMEOUT if log else 0.0, LOCK_TIMEOUT
         self.readable = ReadableTrials()
@@ -75,6 +77,22 @@ class RetryStorage(DelegatingStorage):
         except DAMAGE:
             trials = self._read_one_by_one(study_id, deepcopy, states)
         return self.readable.sound(trials, self.log)
+
+    def set_trial_param(
+        self,
+        trial_id: int,
+        param_name: str,
+        param_value_internal: float,
+        distribution: BaseDistribution,
+    ) -> None:
+        """Store a parameter. Optuna's cache knows the trials of a study once it has read them all:
+        where one is damaged it knows none, and the database is asked past it.
+        """
+        given = (trial_id, param_name, param_value_internal, distribution)
+        try:
+            super().set_trial_param(*given)
+        except RecordGoneError:
+            self.call(self.database._set_trial_param, *given, previous_distribution=distribution)
 
     def _read_one_by_one(
         self, study_id: int, deepcopy: bool, states: Container[TrialState] | None
