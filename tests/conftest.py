@@ -1,6 +1,7 @@
 """What the tests of the core share: small networks, small spaces, and searches in this process."""
 
 import itertools
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from nas.cli import app, main
 from nas.model.architecture import Architecture, Named, Stage
 from nas.model.blocks import BLOCKS, ORDERS, same_shape, transitions
 from nas.space.space import SearchSpace
@@ -38,6 +40,10 @@ def combinations() -> Iterator[tuple[str, str, str, str]]:
 
 COMBINATIONS = list(combinations())
 
+NAS = Path(sys.executable).with_name("nas")
+Run = Callable[..., tuple[int, str, str]]
+VERBS = [command.name or command.callback.__name__ for command in app.registered_commands]  # type: ignore[union-attr]
+
 TINY = """
 name: tiny
 dataset: {name: digits, train_size: 96, validation_size: 40}
@@ -50,6 +56,7 @@ architecture:
 training: {epochs: 2, batch_size: 32, optimizer: {name: sgd, lr: [0.03, 0.1]}}
 search: {trials: 4, sampler: random, pruner: none, seed: 0, workers: 1, probes: false}
 """
+PAUSING = ["search.pruner=halving", "search.rungs=[1]", "search.control=0"]
 
 
 def small(
@@ -187,3 +194,30 @@ def search_here(tmp_path: Path, fast: Path) -> Callable[..., Any]:
         return study
 
     return run
+
+
+@pytest.fixture
+def nas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Run:
+    """Run the command line in this process, in an empty folder: (status, output, errors)."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("NAS_STORAGE", "NAS_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["nas", *arguments])
+        status: Any = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code or 0
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def after(searched: tuple[Path, str], tmp_path: Path, nas: Run) -> Path:
+    """A copy of the folder of a search, entered."""
+    shutil.copytree(searched[0], tmp_path, dirs_exist_ok=True)
+    return tmp_path

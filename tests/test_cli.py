@@ -8,41 +8,15 @@ import runpy
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from conftest import TINY
+from conftest import NAS, TINY, VERBS, Run
 
-from nas.cli import app, main
 from nas.data import Dataset, open_data
 from nas.space.space import bundled_spaces
-
-NAS = Path(sys.executable).with_name("nas")
-Run = Callable[..., tuple[int, str, str]]
-VERBS = [command.name or command.callback.__name__ for command in app.registered_commands]  # type: ignore[union-attr]
-
-
-@pytest.fixture
-def nas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Run:
-    """Run the command line in this process, in an empty folder: (status, output, errors)."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("NAS_STORAGE", "NAS_DATA_DIR"):
-        monkeypatch.delenv(name, raising=False)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["nas", *arguments])
-        status: Any = 0
-        try:
-            main()
-        except SystemExit as end:
-            status = end.code or 0
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run
 
 
 def files() -> list[str]:
@@ -179,13 +153,6 @@ def test_a_closed_pipe_is_no_error() -> None:
 
 
 # After a search.
-
-
-@pytest.fixture
-def after(searched: tuple[Path, str], tmp_path: Path, nas: Run) -> Path:
-    """A copy of the folder of a search, entered."""
-    shutil.copytree(searched[0], tmp_path, dirs_exist_ok=True)
-    return tmp_path
 
 
 def test_search_says_what_it_did_and_what_comes_next(searched: tuple[Path, str]) -> None:

@@ -10,7 +10,7 @@ from typing import get_args
 import optuna
 import pytest
 import typer
-from test_cli import NAS, VERBS, Run, after, nas  # noqa: F401
+from conftest import NAS, VERBS, Run
 
 from nas import __version__
 from nas.cli import app
@@ -26,19 +26,19 @@ def words(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_version(nas: Run) -> None:  # noqa: F811
+def test_version(nas: Run) -> None:
     assert nas("--version") == (0, f"nas {__version__}\n", "")
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])
-def test_h_is_help(verb: str, nas: Run) -> None:  # noqa: F811
+def test_h_is_help(verb: str, nas: Run) -> None:
     arguments = [verb] if verb else []
     status, output, _ = nas(*arguments, "-h")
     assert (status, output) == nas(*arguments, "--help")[:2]
     assert output.startswith("Usage: ")
 
 
-def test_the_list_of_commands_has_whole_sentences(nas: Run) -> None:  # noqa: F811
+def test_the_list_of_commands_has_whole_sentences(nas: Run) -> None:
     output = words(nas("-h")[1].partition("Commands:")[2])
     assert "..." not in output
     for command in app.registered_commands:
@@ -54,7 +54,7 @@ def test_help_describes_every_argument_and_option(verb: str) -> None:
         assert parameter.help, parameter.name
 
 
-def test_choices_are_listed(nas: Run) -> None:  # noqa: F811
+def test_choices_are_listed(nas: Run) -> None:
     assert "--baseline <random>" in nas("search", "-h")[1]
     assert (
         "--vary <shortcut|transition|placement|join|initialisation|activation_order|block>"
@@ -91,7 +91,7 @@ def test_spaces_in_folders_are_completed(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("given", ["3", "3.5", "90"])
-def test_a_time_without_a_unit_is_refused(given: str, nas: Run) -> None:  # noqa: F811
+def test_a_time_without_a_unit_is_refused(given: str, nas: Run) -> None:
     status, _, errors = nas("search", "digits", "--timeout", given)
     assert status == 2
     assert f"nas: --timeout {given}: add the unit: {given}s, {given}m or {given}h." in errors
@@ -101,7 +101,7 @@ def test_a_time_without_a_unit_is_refused(given: str, nas: Run) -> None:  # noqa
 # list, show, delete.
 
 
-def test_list_tells_what_belongs_together(after: Path, nas: Run) -> None:  # noqa: F811
+def test_list_tells_what_belongs_together(after: Path, nas: Run) -> None:
     nas("search", "tiny.yaml", "--trials", "3", "--baseline", "random")
     nas("search", "tiny.yaml", "--trials", "1", "--study", "another")
     status, output, _ = nas("list")
@@ -117,7 +117,7 @@ def test_list_tells_what_belongs_together(after: Path, nas: Run) -> None:  # noq
     assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d$", lines[2])
 
 
-def test_list_says_what_can_be_resumed(after: Path, nas: Run) -> None:  # noqa: F811
+def test_list_says_what_can_be_resumed(after: Path, nas: Run) -> None:
     study = optuna.load_study(study_name="tiny", storage=STORAGE)
     study.set_user_attr("num_trials", 9)
     assert nas("list")[1].splitlines()[2].split()[1:4] == ["3/9", "to", "resume"]
@@ -126,7 +126,7 @@ def test_list_says_what_can_be_resumed(after: Path, nas: Run) -> None:  # noqa: 
 
 
 @pytest.mark.usefixtures("after")
-def test_show_tells_a_trial(nas: Run) -> None:  # noqa: F811
+def test_show_tells_a_trial(nas: Run) -> None:
     study = optuna.load_study(study_name="tiny", storage=STORAGE)
     trial = study.best_trial
     status, output, _ = nas("show", str(trial.number), "tiny")
@@ -147,7 +147,7 @@ def test_show_tells_a_trial(nas: Run) -> None:  # noqa: F811
     )
 
 
-def test_show_tells_how_other_trials_stand(after: Path, nas: Run) -> None:  # noqa: F811
+def test_show_tells_how_other_trials_stand(after: Path, nas: Run) -> None:
     study = optuna.load_study(study_name="tiny", storage=STORAGE)
     candidate = study.trials[0].user_attrs["candidate"]
     make = optuna.trial.create_trial
@@ -169,7 +169,7 @@ def test_show_tells_how_other_trials_stand(after: Path, nas: Run) -> None:  # no
     ]
 
 
-def test_delete_takes_what_goes_with_a_study(after: Path, nas: Run) -> None:  # noqa: F811
+def test_delete_takes_what_goes_with_a_study(after: Path, nas: Run) -> None:
     nas("search", "tiny.yaml", "--trials", "3", "--baseline", "random")
     nas("search", "tiny.yaml", "--trials", "1", "--study", "another")
     twins = optuna.create_study(study_name="tiny-twins", storage=STORAGE)
@@ -190,7 +190,7 @@ def test_delete_takes_what_goes_with_a_study(after: Path, nas: Run) -> None:  # 
     assert (status, errors) == (2, "nas: there is no study 'tiny'; there is another.\n")
 
 
-def test_the_folder_of_a_copy_stays(after: Path, nas: Run) -> None:  # noqa: F811
+def test_the_folder_of_a_copy_stays(after: Path, nas: Run) -> None:
     """A copy of a study has the weights of that study until it is resumed."""
     optuna.copy_study(
         from_study_name="tiny", to_study_name="copy", from_storage=STORAGE, to_storage=STORAGE
@@ -199,7 +199,7 @@ def test_the_folder_of_a_copy_stays(after: Path, nas: Run) -> None:  # noqa: F81
     assert list(Path("runs/tiny/weights").glob("*.pt"))
 
 
-def test_what_stands_beside_a_study_is_not_deleted_alone(after: Path, nas: Run) -> None:  # noqa: F811
+def test_what_stands_beside_a_study_is_not_deleted_alone(after: Path, nas: Run) -> None:
     twins = optuna.create_study(study_name="tiny-twins", storage=STORAGE)
     twins.set_user_attr("twins_of", "tiny")
     status, _, errors = nas("delete", "tiny-twins", "--yes")
@@ -209,7 +209,7 @@ def test_what_stands_beside_a_study_is_not_deleted_alone(after: Path, nas: Run) 
 
 
 @pytest.mark.parametrize(("answer", "left"), [("n\n", ["tiny"]), ("y\n", [])])
-def test_delete_asks_in_a_terminal(after: Path, answer: str, left: list[str]) -> None:  # noqa: F811
+def test_delete_asks_in_a_terminal(after: Path, answer: str, left: list[str]) -> None:
     """Of a pseudo terminal, through `script`."""
     if shutil.which("script") is None:
         pytest.skip("needs `script` of util-linux")

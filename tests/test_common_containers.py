@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import TINY
-from test_search import wait_for
+from running import wait_for
 
 PYTHON = [sys.executable, "-m", "nas"]
 SEARCH = [*PYTHON, "search", "tiny.yaml", "--trials", "1"]

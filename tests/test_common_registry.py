@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import pytest
-from test_export_source import architecture as network
-from test_export_source import assert_same_function, export, two_stages
+from exported import architecture as network
+from exported import assert_same_function, export, two_stages
 
 from nas.common.errors import UserError
 from nas.common.registry import Entry, Registry, base_name

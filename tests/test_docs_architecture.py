@@ -22,3 +22,16 @@ def test_what_the_page_names_is_there(file: str, name: str) -> None:
 def test_one_trial_is_followed_through_the_packages() -> None:
     packages = {file.split("/")[1] for file, _ in NAMED}
     assert {"space", "model", "training", "storage", "search", "payoff", "report"} <= packages
+
+
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "tests").glob("test_*.py")), ids=lambda one: one.stem
+)
+def test_test_files_are_named_as_the_page_says_and_import_no_other(file: Path) -> None:
+    packages = {one.name for one in (ROOT / "nas").iterdir() if one.is_dir()}
+    _, first, *part = file.stem.split("_")
+    assert (first in packages | {"docs", "experiments"} and part) or first in (
+        *("api", "cli"),  # a package with few parts
+        *("imports", "readme"),  # of the whole tree
+    )
+    assert not re.search(r"^from test_", file.read_text(encoding="utf-8"), flags=re.MULTILINE)

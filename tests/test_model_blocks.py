@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 from conftest import TINY, Script, small
-from test_export_source import assert_same_function, export, ruff
-from test_model_cost import check
+from exported import assert_same_function, export, ruff
+from measured_cost import assert_cost_is_measured
 
 from nas.model.architecture import Architecture, Named, Stage
 from nas.model.block_layers import Dropout, SqueezeExcite
@@ -61,8 +61,8 @@ def test_every_block_type_has_options_here() -> None:
 @pytest.mark.parametrize("block", BLOCKS_WITH_OPTIONS, ids=str)
 def test_cost_and_export_are_those_of_the_network(block: Named, order: str) -> None:
     architecture = of(block, order)
-    check(architecture)
-    check(replace(architecture, norm=Named("none")))
+    assert_cost_is_measured(architecture)
+    assert_cost_is_measured(replace(architecture, norm=Named("none")))
     assert_same_function(architecture)
 
 
@@ -73,7 +73,7 @@ def test_an_export_of_stages_with_different_blocks(order: str) -> None:
     stages = [replace(stage, block=one) for stage, one in zip(usual.stages, blocks, strict=True)]
     for change in ({}, {"shortcut": "identity", "transition": "projection"}):
         mixed = replace(usual, stages=tuple(replace(stage, **change) for stage in stages))
-        check(mixed)
+        assert_cost_is_measured(mixed)
         assert_same_function(mixed)
 
 

@@ -3,10 +3,9 @@
 import pytest
 import torch
 from conftest import COMBINATIONS, small
-from torch import nn
+from measured_cost import assert_cost_is_measured
 
 from nas.model.architecture import Architecture, Named, Stage
-from nas.model.block_layers import Dropout, SqueezeExcite
 from nas.model.blocks import NORMS, ORDERS, STEMS
 from nas.model.cost import cost
 from nas.model.network import Network, ZeroPad
@@ -190,45 +189,10 @@ def test_imagenet_networks(
     assert spent[1].depth == sum(depths) * (2 if block.name == "basic" else 3) + 2
 
 
-def measured(network: Network) -> tuple[int, int, int, int]:
-    """Depth, parameters, multiply-adds and kept numbers of a module, by what its layers see."""
-    seen = {"adds": 0, "kept": 0}
-
-    def hook(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            seen["adds"] += layer.weight.numel() * (
-                output[0, 0].numel() if output.dim() == 4 else 1
-            )
-        if isinstance(layer, nn.Conv2d | nn.BatchNorm2d | nn.GroupNorm | SqueezeExcite | Dropout):
-            seen["kept"] += inputs[0].numel()
-        if isinstance(layer, nn.MaxPool2d):
-            seen["kept"] += 3 * output.numel()
-
-    for layer in network.modules():
-        layer.register_forward_hook(hook)
-    with torch.no_grad():
-        network.eval()(torch.zeros(1, *network.architecture.image_shape))
-    layers = [name for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d)]
-    beside = (".shortcut.", ".squeeze", ".excite")
-    depth = 1 + sum(not any(part in name for part in beside) for name in layers)
-    return depth, sum(p.numel() for p in network.parameters()), seen["adds"], seen["kept"]
-
-
-def check(architecture: Architecture) -> None:
-    depth, parameters, multiply_adds, kept = measured(Network(architecture))
-    spent = cost(architecture, batch_size=3)
-    assert (spent.depth, spent.parameters, spent.multiply_adds) == (
-        depth,
-        parameters,
-        multiply_adds,
-    )
-    assert spent.memory == 12 * parameters + 3 * 4 * kept
-
-
 @pytest.mark.parametrize("norm", list(NORMS))
 @pytest.mark.parametrize("combination", COMBINATIONS, ids="-".join)
 def test_cost_is_that_of_the_module(combination: tuple[str, ...], norm: str) -> None:
-    check(small(*combination, norm))
+    assert_cost_is_measured(small(*combination, norm))
 
 
 @pytest.mark.parametrize("stem", list(STEMS))
@@ -238,7 +202,7 @@ def test_cost_of_every_stem_and_odd_pictures(stem: str, shape: tuple[int, int, i
         Stage(depth=1, width=12, stride=2, transition="zero_pad"),
         Stage(depth=2, width=8, stride=1, block=Named.of("bottleneck", ratio=0.5, groups=2)),
     )
-    check(small(stem=Named.of(stem, width=6), image_shape=shape, stages=stages))
+    assert_cost_is_measured(small(stem=Named.of(stem, width=6), image_shape=shape, stages=stages))
 
 
 def test_memory_grows_with_the_batch_and_the_optimiser() -> None:

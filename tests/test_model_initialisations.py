@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import TINY, Script, outcomes, small
-from test_export_source import assert_same_function
+from exported import assert_same_function
 
 from nas.common.errors import SpaceError
 from nas.model.architecture import Architecture, Named, Stage

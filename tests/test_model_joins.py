@@ -84,7 +84,7 @@ def dropped(place: Place, *, rate: float = 0.5) -> Join:
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The usual join and two of a user's own; tests/test_join_registry.py has the others."""
+    """The usual join and two of a user's own; tests/test_model_join_registry.py has the others."""
     monkeypatch.setattr(JOINS, "_parts", {"add": JOINS["add"]})
     JOINS.register("gated")(gated)
     JOINS.register("dropped")(dropped)

@@ -11,7 +11,8 @@ import optuna
 import pytest
 import torch
 from conftest import small
-from test_export_source import assert_same_function, export
+from exported import assert_same_function, export
+from placed import candidate, load
 from torch import nn
 
 from nas.common.errors import SpaceError
@@ -31,24 +32,7 @@ from nas.search.progress import describe
 from nas.space.enumeration import all_draws, all_values
 from nas.space.schema import PayoffSection
 from nas.space.space import SearchSpace
-from nas.space.yaml import Source
 from nas.training.candidate import OPTIMIZERS, Candidate
-
-SPACE = """
-name: placed
-dataset: {name: digits}
-architecture:
-  stem: {conv3x3: {width: 8}}
-  depth: 3
-  transition: zero_pad
-  placement: PLACEMENT
-  stages: [{width: 8, OWN}, {width: 16, stride: 2}]
-"""
-
-
-def load(placement: str, own: str = "", *settings: str) -> SearchSpace:
-    text = SPACE.replace("PLACEMENT", placement).replace("OWN", own)
-    return SearchSpace.parse(Source("t.yaml", text), settings)
 
 
 def kinds(placement: str, own: str = "", *settings: str) -> set[str]:
@@ -271,12 +255,6 @@ def test_the_module_shows_which_blocks_have_a_shortcut() -> None:
 
 
 # Twins.
-
-
-def candidate(**changes: Any) -> Candidate:
-    space = load("all")
-    ((_, found),) = all_draws(space.candidate, all_values)
-    return replace(found, **changes)
 
 
 def test_arms_of_placements() -> None:

@@ -5,7 +5,7 @@ from math import factorial
 
 import numpy as np
 import pytest
-from test_model_placements import candidate
+from placed import candidate
 
 from nas import statistics as st
 from nas.common.errors import StudyError

@@ -8,6 +8,7 @@ from typing import Any
 
 import optuna
 import pytest
+from conftest import PAUSING
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nas.common.paths import checkpoint_file
@@ -30,7 +31,6 @@ from nas.training.lightning import train
 
 Make = Callable[..., SearchSpace]
 Run = Callable[..., Any]
-PAUSING = ["search.pruner=halving", "search.rungs=[1]", "search.control=0"]
 ASHA = Asha(rungs=(1, 4), epochs=16, control=0.0, seed=0)
 
 

@@ -14,7 +14,7 @@ import pytest
 import typer
 from conftest import TINY
 from optuna.trial import FrozenTrial, TrialState
-from test_search import LONG, only_zombies, wait_for
+from running import LONG, only_zombies, wait_for
 
 from nas.cli import app
 from nas.common.errors import StudyError

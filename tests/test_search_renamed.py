@@ -9,12 +9,12 @@ from typing import Any
 
 import optuna
 import pytest
+from conftest import PAUSING
 from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import TrialState, create_trial
 from optuna_dashboard import wsgi
 from report_studies import make_twins
-from test_search_asha import PAUSING
 
 from nas.common.errors import StudyError
 from nas.common.paths import checkpoint_file, study_folder

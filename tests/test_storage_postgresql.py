@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from conftest import TINY
 from optuna.trial import FrozenTrial, TrialState
+from running import LONG, only_zombies, wait_for
 from sqlalchemy import make_url
-from test_search import LONG, only_zombies, wait_for
 
 from experiments.faults.postgres import Postgres, programs
 from nas.common.errors import StudyError

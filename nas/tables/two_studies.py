@@ -7,7 +7,7 @@ both studies searched have the same values.
 
 Distributions are compared of the trials that were drawn at random: what a sampler that learns draws
 later hangs on what it drew before, so that two searches of which nothing differs but the seed have
-other means more often than a test of trials allows for (`tests/test_two_studies.py`).
+other means more often than a test of trials allows for (`tests/test_tables_two_studies.py`).
 """
 
 import json

@@ -17,9 +17,10 @@ from typing import Any
 
 import optuna
 import pytest
-from conftest import TINY, outcomes
+from conftest import outcomes
 from optuna.trial import TrialState
 from rich.console import Console
+from running import LONG, only_zombies, wait_for
 
 from nas.common.errors import StudyError
 from nas.model.architecture import Architecture
@@ -457,9 +458,6 @@ def test_workers_find_what_one_process_finds(space: Make, search_here: Run, tmp_
     assert time.monotonic() - start < 5, "workers were started although nothing is due"
 
 
-LONG = TINY.replace("epochs: 2", "epochs: 2000").replace("name: tiny", "name: long")
-
-
 def start_search(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen:
     (folder / "long.yaml").write_text(LONG)
     return subprocess.Popen(
@@ -471,13 +469,6 @@ def start_search(folder: Path, *arguments: str, **environment: str) -> subproces
         start_new_session=True,
         env=os.environ | environment,
     )
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 300) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.2)
 
 
 def trained_epochs(url: str) -> int:
@@ -515,18 +506,6 @@ def test_an_interrupted_search_ends_cleanly_and_resumes(number: int, tmp_path: P
     assert again.returncode == 0
     assert "Time is up; nothing that finished is lost. Resume with: nas search long.yaml" in output
     assert set(states(load_study(open_storage(url), "long"))) == {"WAITING"}
-
-
-def only_zombies(group: int) -> bool:
-    """Whether no process of a group runs; dead ones may wait for their parent."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[2]) == group and fields[0] != "Z":
-            return False
-    return True
 
 
 def test_ctrl_c_while_workers_load_is_clean_too(tmp_path: Path) -> None:
