@@ -24,14 +24,11 @@ def test_one_trial_is_followed_through_the_packages() -> None:
     assert {"space", "model", "training", "storage", "search", "payoff", "report"} <= packages
 
 
-@pytest.mark.parametrize(
-    "file", sorted((ROOT / "tests").glob("test_*.py")), ids=lambda one: one.stem
-)
-def test_test_files_are_named_as_the_page_says_and_import_no_other(file: Path) -> None:
+@pytest.mark.parametrize("name", sorted(one.stem for one in (ROOT / "tests").glob("test_*.py")))
+def test_test_files_are_named_as_the_page_says_and_import_no_other(name: str) -> None:
     packages = {one.name for one in (ROOT / "nas").iterdir() if one.is_dir()}
-    _, first, *part = file.stem.split("_")
-    assert (first in packages | {"docs", "experiments"} and part) or first in (
-        *("api", "cli"),  # a package with few parts
-        *("imports", "readme"),  # of the whole tree
-    )
-    assert not re.search(r"^from test_", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    _, first, *part = name.split("_")
+    few_parts, whole_tree = {"api", "cli"}, {"imports", "readme"}
+    assert first in (packages | {"docs", "experiments"} if part else few_parts | whole_tree)
+    text = (ROOT / "tests" / f"{name}.py").read_text(encoding="utf-8")
+    assert set(re.findall(r"^from (test_\w+)", text, flags=re.MULTILINE)) <= {name}
