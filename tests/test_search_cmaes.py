@@ -8,7 +8,11 @@ import optuna
 import pytest
 from optuna.samplers import BaseSampler, CmaEsSampler
 from optuna.study import Study
-from optuna.testing.pytest_samplers import BasicSamplerTestCase
+from optuna.testing.pytest_samplers import (
+    BasicSamplerTestCase,
+    RelativeSamplerTestCase,
+    SingleOnlySamplerTestCase,
+)
 from optuna.trial import create_trial
 
 from nas.search.samplers.replayed_cmaes import GENERATION, ReplayedCmaEsSampler
@@ -101,8 +105,15 @@ def test_a_state_in_the_storage_is_never_unpickled(tmp_path: Path) -> None:
         assert not mark.exists(), sampler
 
 
-class TestReplayedCmaEs(BasicSamplerTestCase):
-    """Optuna's own contract of samplers."""
+class TestReplayedCmaEs(BasicSamplerTestCase, SingleOnlySamplerTestCase):
+    """Optuna's own contract of samplers.
+
+    The tests of RelativeSamplerTestCase with categories are for samplers that draw these together
+    with the rest.
+    """
+
+    test_sample_relative_numerical = RelativeSamplerTestCase.test_sample_relative_numerical
+    test_trial_relative_params = RelativeSamplerTestCase.test_trial_relative_params
 
     @pytest.fixture
     def sampler(self) -> Any:

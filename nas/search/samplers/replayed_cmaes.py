@@ -53,6 +53,7 @@ class ReplayedCmaEsSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Draw from the generation that follows from the finished trials."""
+        _check_objectives(study)
         finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if not search_space or not finished:
             return {}
@@ -76,6 +77,7 @@ class ReplayedCmaEsSampler(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """Draw a parameter at random."""
+        _check_objectives(study)
         return self._random.sample_independent(study, trial, param_name, param_distribution)
 
     def _replay(
@@ -102,6 +104,12 @@ class ReplayedCmaEsSampler(BaseSampler):
             if len(told) < optimizer.population_size:
                 return optimizer
             optimizer.tell(told[: optimizer.population_size])
+
+
+def _check_objectives(study: Study) -> None:
+    """ValueError for a study of several objectives."""
+    if len(study.directions) > 1:
+        raise ValueError("CMA-ES knows one objective only: take tpe or nsga2.")
 
 
 def _generation_of(trial: FrozenTrial) -> int:
