@@ -31,6 +31,7 @@ training: {{epochs: 2, batch_size: 32}}
 search: {{trials: {len(JOIN_NAMES)}, sampler: grid, pruner: none, workers: 2, probes: false}}
 payoff:
   vary: join
+  arms: [{", ".join(JOIN_NAMES)}]
   top: 0
   seeds: 1
   depths: [1]

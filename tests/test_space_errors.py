@@ -98,7 +98,7 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "range in a choice": (with_("16", "[8, {low: 1, high: 2}]"), "6:19", "valid integer"),
     "unknown block": (stage("block: basik"), "6:47", "'separable' or 'inverted', found 'basik'"),
     "unknown shortcut": (stage("shortcut: skip"), "6:50", "'projection' or 'none', found 'skip'"),
-    "unknown transition": (stage("transition: identity"), "6:52", "'zero_pad' or 'none'"),
+    "unknown transition": (stage("transition: identity"), "6:52", "'zero_pad', .* or 'none'"),
     "unknown optimiser": (
         GOOD + "training: {optimizer: {name: sgdd}}\n",
         "7:23",

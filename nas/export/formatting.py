@@ -26,6 +26,15 @@ def docstring(title: str, facts: list[str]) -> str:
     return f'{prefix}"""{text}{end}"""'
 
 
+def wrapped(text: str, indent: int = 4) -> str:
+    """The docstring of a function, on one line where it fits."""
+    margin = " " * indent
+    if len(text) + indent + 6 <= LINE_LENGTH:
+        return f'{margin}"""{text}"""'
+    lines = textwrap.wrap(text, LINE_LENGTH - indent - 3)
+    return f'{margin}"""' + f"\n{margin}".join([*lines, '"""'])
+
+
 def visible(text: str) -> str:
     """The text with what cannot be seen spelled out, such as line ends and direction marks."""
     shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -27,6 +27,7 @@ from nas.export.formatting import (
     options,
     shared_options,
     without,
+    wrapped,
 )
 from nas.export.prediction import Inputs, constants, predict
 from nas.model import block_layers, blocks, network
@@ -36,6 +37,7 @@ from nas.model.blocks import (
     ORDERS,
     SHORTCUTS,
     Activation,
+    AvgPool,
     Conv,
     Identity,
     Join,
@@ -44,6 +46,8 @@ from nas.model.blocks import (
     Norm,
     Op,
     Ops,
+    Pool,
+    SpaceToDepth,
     SqueezeExcite,
     ZeroPad,
 )
@@ -104,6 +108,13 @@ def dropped(convs, rate):
     return layers'''
 #: the shape of a block, as functions in the module call it
 SHAPE: Any = tuple(map(SourceText, ("in_channels", "out_channels", "stride")))
+#: operations of shortcuts -> their classes
+RESHAPING: dict[type, type] = {
+    ZeroPad: network.ZeroPad,
+    SpaceToDepth: block_layers.SpaceToDepth,
+}
+#: operations without numbers -> how they are made
+FIXED: dict[type, str] = {MaxPool: "nn.MaxPool2d(3, 2, 1)", Identity: "nn.Identity()"}
 #: the join that is written as a sum
 ADDITION = Join("Add")
 #: the functions that make blocks: those with "plain" in their names have no shortcut
@@ -214,8 +225,9 @@ class Writer:
         yield self.order_name, self.interleave()
         for name in dict.fromkeys(record.shortcut for record, _ in self.blocks):
             layouts = [b.shortcut for r, b in self.blocks if r.shortcut == name]
-            if any(isinstance(op, ZeroPad) for layout in layouts for op in layout or ()):
-                yield from self.copier.kind(network.ZeroPad)
+            kinds = dict.fromkeys(type(op) for layout in layouts for op in layout or ())
+            for kind in kinds.keys() & RESHAPING.keys():
+                yield from self.copier.kind(RESHAPING[kind])
             if name in self.shortcuts:
                 yield self.functions[name], self.shortcut_function(name, self.shortcuts[name])
         used = {self.block_function(block) for _, block in self.blocks}
@@ -327,12 +339,12 @@ class Writer:
         ).source()
 
     def general_shortcuts(self) -> dict[str, Ops]:
-        """Name -> operations in terms of the shape of a block, of the shortcuts with weights that
-        are the same operations in all blocks; others are written where they stand.
+        """Name -> operations in terms of the shape of a block, of the shortcuts with weights, or of
+        several operations, that are the same in all blocks; others are written where they stand.
         """
         found: dict[str, dict[Ops | None, None]] = {}
         for record, block in self.blocks:
-            if has_weights(block.shortcut):
+            if has_weights(block.shortcut) or len(block.shortcut or ()) > 1:
                 general = generalised(record, block.shortcut or ())
                 found.setdefault(record.shortcut, {})[general] = None
         return {
@@ -343,9 +355,9 @@ class Writer:
 
     def shortcut_function(self, name: str, layout: Ops) -> str:
         """The function that makes a shortcut of these operations."""
-        about = inspect.getdoc(SHORTCUTS.function(name))
+        about = wrapped(SHORTCUTS.description(name))
         result = self.sequential("return ", layout, 4)
-        return f'def {self.functions[name]}({", ".join(SHAPE)}):\n    """{about}"""\n{result}'
+        return f"def {self.functions[name]}({', '.join(SHAPE)}):\n{about}\n{result}"
 
     def shortcut(self, record: BlockRecord, layout: Ops) -> str:
         """The expression of one shortcut."""
@@ -353,7 +365,7 @@ class Writer:
             shape = numbers(record.in_channels, record.out_channels, record.stride)
             return f"{self.functions[record.shortcut]}({shape})"
         items = [self.op(op) for op in layout]
-        if len(layout) == 1 and isinstance(layout[0], ZeroPad | MaxPool):
+        if len(layout) == 1 and isinstance(layout[0], Pool):
             return items[0]
         return f"nn.Sequential({', '.join(items)})" if items else "nn.Identity()"
 
@@ -451,10 +463,10 @@ class Writer:
                 return layer_call(self.activation)
             case Join(kind, arguments):
                 return f"{network.join_class(kind).__name__}({numbers(*arguments)})"
-            case MaxPool():
-                return "nn.MaxPool2d(3, 2, 1)"
-            case Identity():
-                return "nn.Identity()"
+            case MaxPool() | Identity():
+                return FIXED[type(op)]
+            case AvgPool(size):
+                return f"nn.AvgPool2d({literal(size)}, ceil_mode=True)"
             case _:  # a record of the class of the same name
                 return f"{type(op).__name__}({numbers(*astuple(op))})"
 

@@ -5,6 +5,7 @@ in nas/model/join_layers.py.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from nas.model.join_layers import RandomStream
@@ -36,3 +37,20 @@ class Dropout(nn.Module):
             return x
         kept = self.stream.uniform(*x.shape).to(x.device) >= self.rate
         return x * kept / (1 - self.rate)
+
+
+class SpaceToDepth(nn.Module):
+    """The pixels of squares as channels, first all channels of the first pixel; zero channels
+    appended or surplus ones dropped.
+    """
+
+    def __init__(self, in_channels, out_channels, stride):
+        super().__init__()
+        self.extra = out_channels - in_channels * stride**2
+        self.stride = stride
+
+    def forward(self, x):
+        channels, height, width = x.shape[1:]
+        x = F.pad(x, (0, -width % self.stride, 0, -height % self.stride))
+        x = F.pixel_unshuffle(x, self.stride).unflatten(1, (channels, -1))
+        return F.pad(x.transpose(1, 2).flatten(1, 2), (0, 0, 0, 0, 0, self.extra))

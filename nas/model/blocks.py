@@ -46,8 +46,26 @@ class MaxPool:
 
 
 @dataclass(frozen=True)
+class AvgPool:
+    """Means over squares of this side, those at the edge over what there is of them."""
+
+    size: int
+
+
+@dataclass(frozen=True)
 class ZeroPad:
     """Subsample by the stride and append zero channels (He et al. 2015, option A)."""
+
+    in_channels: int
+    out_channels: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class SpaceToDepth:
+    """The pixels of a square, as large as the stride, one after the other in the channels; zero
+    channels appended or surplus ones dropped.
+    """
 
     in_channels: int
     out_channels: int
@@ -91,7 +109,8 @@ class Identity:
     """Nothing, in the place of an activation that is left out."""
 
 
-Op = Conv | Norm | Activation | MaxPool | ZeroPad | Join | SqueezeExcite | Dropout | Identity
+Pool = MaxPool | AvgPool | ZeroPad | SpaceToDepth
+Op = Conv | Norm | Activation | Pool | Join | SqueezeExcite | Dropout | Identity
 Ops = tuple[Op, ...]
 conv = Conv
 #: what a block type gives: its convolutions, and others that stand right before the next
@@ -311,6 +330,32 @@ def zero_pad(in_channels: int, out_channels: int, stride: int) -> Ops | None:
     return (ZeroPad(in_channels, out_channels, stride),)
 
 
+@SHORTCUTS.register("avg_pool_projection", keeps_shape=False, changes_shape=True)
+def avg_pool_projection(in_channels: int, out_channels: int, stride: int) -> Ops | None:
+    """Means over squares as large as the stride, then a 1x1 convolution, normalised where the
+    branch is (ResNet-D, He T. et al. 2019, section 4.1).
+    """
+    pool = (AvgPool(stride),) if stride != 1 else ()
+    return *pool, Conv(in_channels, out_channels, 1), Norm(out_channels)
+
+
+@SHORTCUTS.register("avg_pool_zero_pad", keeps_shape=False, changes_shape=True)
+def avg_pool_zero_pad(in_channels: int, out_channels: int, stride: int) -> Ops | None:
+    """The same means, zero channels appended or surplus ones dropped (Han et al. 2017, section
+    2.2).
+    """
+    pool = (AvgPool(stride),) if stride != 1 else ()
+    return *pool, ZeroPad(in_channels, out_channels, 1)
+
+
+@SHORTCUTS.register("space_to_depth", keeps_shape=False, changes_shape=True)
+def space_to_depth(in_channels: int, out_channels: int, stride: int) -> Ops | None:
+    """x with the pixels of squares, as large as the stride, in its channels, first all channels of
+    the first pixel; zero channels appended or surplus ones dropped (Shi et al. 2016, reversed).
+    """
+    return (SpaceToDepth(in_channels, out_channels, stride),)
+
+
 @SHORTCUTS.register("none", keeps_shape=True, changes_shape=True)
 def none(in_channels: int, out_channels: int, stride: int) -> Ops | None:
     """Nothing: the plain network."""
@@ -349,6 +394,19 @@ def conv7x7_pool(in_channels: int, *, width: int = 0) -> Ops:
     return Conv(in_channels, width, 7, 2), Norm(width), Activation(), MaxPool()
 
 
+@STEMS.register("deep")
+def deep(in_channels: int, *, width: int = 0) -> Ops:
+    """Three 3x3 convolutions, the first one of stride 2 and the first two of half the width, and a
+    3x3 maximum of stride 2 (ResNet-C, He T. et al. 2019, section 4.1).
+
+    width: channels; left out, those of the first stage.
+    """
+    inner = width // 2
+    first = Conv(in_channels, inner, 3, 2), Norm(inner), Activation()
+    second = Conv(inner, inner, 3), Norm(inner), Activation()
+    return *first, *second, Conv(inner, width, 3), Norm(width), Activation(), MaxPool()
+
+
 # Activations: functions of single numbers.
 
 
@@ -369,6 +427,12 @@ class Layer:
 def relu() -> Layer:
     """max(0, x) (Nair and Hinton 2010)."""
     return Layer("ReLU")
+
+
+@ACTIVATIONS.register("relu6")
+def relu6() -> Layer:
+    """min(6, max(0, x)) (Howard et al. 2017; Sandler et al. 2018)."""
+    return Layer("ReLU6")
 
 
 @ACTIVATIONS.register("gelu")

@@ -14,6 +14,7 @@ from nas.model.blocks import (
     SHORTCUTS,
     STEMS,
     Activation,
+    AvgPool,
     Conv,
     Dropout,
     Identity,
@@ -25,6 +26,7 @@ from nas.model.blocks import (
     Op,
     Ops,
     Order,
+    SpaceToDepth,
     ZeroPad,
     last_convolution,
     modified,
@@ -222,9 +224,14 @@ def interleave(order: Order, layers: Layers) -> tuple[Ops, Ops]:
 
 def stride_of(op: Op) -> int:
     """By how much an operation shrinks height and width."""
-    if isinstance(op, Conv | ZeroPad):
-        return op.stride
-    return 2 if isinstance(op, MaxPool) else 1
+    match op:
+        case Conv() | ZeroPad() | SpaceToDepth():
+            return op.stride
+        case AvgPool(size):
+            return size
+        case MaxPool():
+            return 2
+    return 1
 
 
 def iterate_operations(

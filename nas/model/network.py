@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from nas.model import blocks as ops
 from nas.model import join_layers
 from nas.model.architecture import Architecture
-from nas.model.block_layers import Dropout, SqueezeExcite
+from nas.model.block_layers import Dropout, SpaceToDepth, SqueezeExcite
 from nas.model.initialisations import Start
 from nas.model.join_layers import Add, RandomStream
 from nas.model.layout import (
@@ -158,6 +158,8 @@ def build_op(architecture: Architecture, op: ops.Op, *, first: bool) -> nn.Modul
 #: operations that are the same in every architecture -> how their module is made
 LAYERS: dict[type, Callable[[Any], nn.Module]] = {
     ops.MaxPool: lambda op: nn.MaxPool2d(3, 2, 1),
+    ops.AvgPool: lambda op: nn.AvgPool2d(op.size, ceil_mode=True),
+    ops.SpaceToDepth: lambda op: SpaceToDepth(op.in_channels, op.out_channels, op.stride),
     ops.ZeroPad: lambda op: ZeroPad(op.in_channels, op.out_channels, op.stride),
     ops.SqueezeExcite: lambda op: SqueezeExcite(op.channels, op.inner),
     ops.Dropout: lambda op: Dropout(op.rate),

@@ -7,12 +7,14 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from nas.common.errors import StudyError
+from nas.common.registry import base_name
 from nas.payoff.block_masks import random_masks
 from nas.payoff.variants import (
     HAVE_PLAIN,
     MOST_STAGES,
     NAMED_ARMS,
-    USUAL_PLACEMENTS,
+    ON_DEMAND,
+    named_arms,
     stage_arms,
     twins,
     wanted,
@@ -180,7 +182,7 @@ def make_plan(asked: PayoffSection, candidates: Sequence[Candidate], rules: int 
     decided: dict[str, Any] = {
         "depths": sorted(asked.depths or default_depths(base)),
         "activation_orders": orders,
-        "arms": asked.arms or default_arms(base, asked.vary),
+        "arms": named_arms(asked) or default_arms(base, asked.vary) or asked.arms,
     }
     plan = Plan(asked.model_copy(update=decided), tuple(candidates), rules)
     seeds = asked.seeds or default_pairs(len(plan.comparisons))
@@ -202,9 +204,14 @@ def check_masks(plan: Plan) -> None:
 
 def default_arms(base: Candidate, vary: str) -> list[str] | None:
     """The arms that are compared where some could be named and none are."""
-    if vary == "placement":
-        return USUAL_PLACEMENTS
-    return list(twins(base, vary)) if vary in NAMED_ARMS else None
+    if vary not in NAMED_ARMS:
+        return None
+    own = {
+        base_name(name)
+        for stage in base.architecture.stages
+        for name in (stage.transition, stage.join.name)
+    }
+    return [arm for arm in twins(base, vary) if arm not in ON_DEMAND.get(vary, ()) or arm in own]
 
 
 def default_depths(candidate: Candidate) -> list[int]:

@@ -30,11 +30,18 @@ CONTROL = "none, wider"
 #: the arm that is a candidate of the search, as it is
 AS_FOUND = "as found"
 #: choices of which `arms` can name some
-NAMED_ARMS = ("shortcut", "placement", "join")
+NAMED_ARMS = ("shortcut", "transition", "placement", "join")
 #: choices that have an arm `none`, against which the others stand
 HAVE_PLAIN = ("shortcut", "transition", "placement")
-#: the placements that are compared where none are named
-USUAL_PLACEMENTS = ["all", "every", "first_half", "last_half", "none"]
+#: arms that are compared where they are named, or the candidate has them
+ON_DEMAND: dict[str, tuple[str, ...]] = {
+    "transition": ("avg_pool_projection", "avg_pool_zero_pad", "space_to_depth"),
+    "placement": ("first", "last", "random"),
+    "join": (
+        *("depth_scaled", "decayed", "layer_scale", "shortcut_gate", "exclusive_gate"),
+        *("dropout_shortcut", "orthogonal"),
+    ),
+}
 #: stages up to which every combination of stages with and without shortcuts is trained
 MOST_STAGES = 4
 #: (activation order, depth, arm) -> the candidate
@@ -89,9 +96,19 @@ def ladder(base: Candidate, settings: PayoffSection, depths: list[int]) -> Arms:
 
 
 def wanted(settings: PayoffSection, arm: str) -> bool:
-    """Whether an arm is asked for; without a word all are."""
-    chosen = settings.arms if settings.vary in NAMED_ARMS else None
-    return chosen is None or arm in chosen
+    """Whether an arm is asked for; without a word all are, but those on demand."""
+    chosen = named_arms(settings)
+    if chosen is None:
+        return arm not in ON_DEMAND.get(settings.vary, ())
+    return arm in chosen
+
+
+def named_arms(settings: PayoffSection) -> list[str] | None:
+    """The arms that are named; a list with `identity` is one of shortcuts, not of transitions."""
+    of_shortcuts = settings.vary == "transition" and not {*(settings.arms or ())} <= {
+        *transitions()
+    }
+    return settings.arms if settings.vary in NAMED_ARMS and not of_shortcuts else None
 
 
 def twins(
