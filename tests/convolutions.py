@@ -10,6 +10,7 @@ environment that shows whether oneDNN issue 6035 is still there.
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import islice, product
 from typing import get_args
@@ -50,7 +51,8 @@ def all_convolutions() -> Iterator[Conv]:
     ]
     layouts += [SHORTCUTS[name](*change) or () for name in SHORTCUTS for change in changes]
     layouts += [block(*change) for block in all_blocks() for change in changes]
-    return (op for layout in layouts for op in layout if isinstance(op, Conv))
+    convs = (op for layout in layouts for op in layout if isinstance(op, Conv))
+    return (replace(op, linear=False, bare=False, bias=False) for op in convs)
 
 
 def all_blocks():
@@ -90,7 +92,11 @@ def right(conv: Conv, size: tuple[int, int, int], *, direct: bool) -> bool:
     x = torch.randn(number, conv.in_channels, *picture, generator=numbers)
 
     def reference(pixels: Tensor, weight: Tensor) -> Tensor:
-        return F.conv2d(pixels, weight, None, conv.stride, conv.kernel_size // 2, 1, conv.groups)
+        kernel = conv.kernel_size
+        if kernel % 2 == 0:  # patches, those at the edge filled up
+            pixels = F.pad(pixels, (0, -pixels.shape[3] % kernel, 0, -pixels.shape[2] % kernel))
+        padding = kernel // 2 if kernel % 2 else 0
+        return F.conv2d(pixels, weight, None, conv.stride, padding, 1, conv.groups)
 
     exact = [x.double().requires_grad_(), layer.weight.detach().double().requires_grad_()]
     output = reference(*exact)

@@ -4,9 +4,12 @@ import torch
 from torch import nn
 
 from nas.model.architecture import Architecture
-from nas.model.block_layers import Dropout, SqueezeExcite
+from nas.model.block_layers import Dropout, LayerNorm2d, SqueezeExcite
 from nas.model.cost import cost
 from nas.model.network import Network
+
+#: layers that keep their input for the gradient
+KEEPING = (nn.Conv2d, nn.BatchNorm2d, nn.GroupNorm, LayerNorm2d, SqueezeExcite, Dropout)
 
 
 def measured(network: Network) -> tuple[int, int, int, int]:
@@ -18,7 +21,7 @@ def measured(network: Network) -> tuple[int, int, int, int]:
             seen["adds"] += layer.weight.numel() * (
                 output[0, 0].numel() if output.dim() == 4 else 1
             )
-        if isinstance(layer, nn.Conv2d | nn.BatchNorm2d | nn.GroupNorm | SqueezeExcite | Dropout):
+        if isinstance(layer, KEEPING):
             seen["kept"] += inputs[0].numel()
         if isinstance(layer, nn.MaxPool2d):
             seen["kept"] += 3 * output.numel()

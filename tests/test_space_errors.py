@@ -96,7 +96,7 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "same value twice": (with_("16", "[8, 16, 8]"), "6:15", "8 stands twice"),
     "choice in a choice": (with_("16", "[8, [16]]"), "6:19", "valid integer, found \\[16\\]"),
     "range in a choice": (with_("16", "[8, {low: 1, high: 2}]"), "6:19", "valid integer"),
-    "unknown block": (stage("block: basik"), "6:47", "'separable' or 'inverted', found 'basik'"),
+    "unknown block": (stage("block: basik"), "6:47", "'separable', 'inverted', .*, found 'basik'"),
     "unknown shortcut": (stage("shortcut: skip"), "6:50", "'projection' or 'none', found 'skip'"),
     "unknown transition": (stage("transition: identity"), "6:52", "'zero_pad', .* or 'none'"),
     "unknown optimiser": (

@@ -12,6 +12,8 @@ from dataclasses import astuple, dataclass, fields, replace
 from functools import partial
 from typing import Any
 
+from torch import nn
+
 from nas.common.registry import base_name
 from nas.export.copying import Copier
 from nas.export.formatting import (
@@ -39,9 +41,11 @@ from nas.model.blocks import (
     Activation,
     AvgPool,
     Conv,
+    GlobalPool,
     Identity,
     Join,
     Layer,
+    Layers,
     MaxPool,
     Norm,
     Op,
@@ -58,6 +62,7 @@ from nas.model.layout import (
     lay_out,
     layers_of,
     norm_groups,
+    norm_layer,
     stride_of,
     without_norm,
 )
@@ -82,18 +87,22 @@ if __name__ == "__main__":
     print("output shape:", tuple(output.shape))
     print("parameters:", sum(parameter.numel() for parameter in network.parameters()))
 """
-CONV = '''\
-def conv({parameters}):
-    """Convolution {with_bias} bias, padded so that stride 1 keeps the size{linear}."""
-    padding = kernel_size // 2{dilation}
-{made}'''
+CONV = """\
+{head}
+{about}
+    padding = kernel_size // 2{dilation}{even}
+{made}"""
 CONV_ARGUMENTS = ["in_channels", "out_channels", "kernel_size", "stride", "padding"]
-CONV_CLASS = "    kind = StridedPointwise if kernel_size == 1 and stride > 1 else nn.Conv2d\n"
+#: class -> for which kernels and strides it is taken
+CONV_CLASSES = {
+    network.StridedPointwise: "kernel_size == 1 and stride > 1",
+    block_layers.Patches: "kernel_size % 2 == 0",
+}
 DILATED = '''\
 def dilated(convs, dilation):
     """Kernels larger than 1x1 see places at this distance (Yu and Koltun 2016)."""
     for layer in convs:
-        if isinstance(layer, nn.Conv2d) and layer.kernel_size > (1, 1):
+        if isinstance(layer, nn.Conv2d) and layer.kernel_size[0] in (3, 5, 7):
             layer.dilation = (dilation, dilation)
             layer.padding = (layer.kernel_size[0] // 2 * dilation,) * 2
     return convs'''
@@ -102,7 +111,7 @@ def dropped(convs, rate):
     """Dropout before each convolution but the first (Zagoruyko and Komodakis 2016)."""
     layers = []
     for layer in convs:
-        if layers and isinstance(layer, nn.Conv2d):
+        if isinstance(layer, nn.Conv2d) and any(isinstance(one, nn.Conv2d) for one in layers):
             layers.append(Dropout(rate))
         layers.append(layer)
     return layers'''
@@ -201,6 +210,7 @@ class Writer:
         self.layout = lay_out(architecture)
         self.blocks = list(zip(architecture.blocks(), self.layout.blocks, strict=True))
         self.groups = norm_groups(architecture)
+        self.norm_layer = norm_layer(architecture)
         self.activation = activation_layer(architecture)
         self.order = ORDERS[architecture.activation_order]()
         self.order_name = base_name(architecture.activation_order)
@@ -215,6 +225,7 @@ class Writer:
     def parts(self) -> Iterator[tuple[str, str]]:
         """Name and source of everything the network uses, in the order of use; some come twice."""
         yield from self.convolutions()
+        yield from self.norm_class()
         for name in dict.fromkeys(record.type.name for record, _ in self.blocks):
             yield from self.block_type(name, self.copier)
         yield from self.modifiers()
@@ -224,45 +235,63 @@ class Writer:
             yield from self.copier.kind(network.join_class(kind))
         yield self.order_name, self.interleave()
         for name in dict.fromkeys(record.shortcut for record, _ in self.blocks):
-            layouts = [b.shortcut for r, b in self.blocks if r.shortcut == name]
-            kinds = dict.fromkeys(type(op) for layout in layouts for op in layout or ())
-            for kind in kinds.keys() & RESHAPING.keys():
-                yield from self.copier.kind(RESHAPING[kind])
-            if name in self.shortcuts:
-                yield self.functions[name], self.shortcut_function(name, self.shortcuts[name])
+            yield from self.shortcut_parts(name)
         used = {self.block_function(block) for _, block in self.blocks}
         for name in filter(used.__contains__, BLOCK_FUNCTIONS):
             part = network.Plain if "plain" in name else network.Residual
             yield part.__name__, self.block_class(part)
             yield name, self.function(name, part.__name__)
+        if GlobalPool() in self.layout.final:
+            yield from self.copier.kind(block_layers.GlobalPool)
         yield "Network", self.network()
 
+    def norm_class(self) -> Iterator[tuple[str, str]]:
+        """The class of norms that are not torch's."""
+        if self.norm_layer is not None:
+            yield from self.copier.kind(network.norm_class(self.norm_layer.kind))
+
+    def shortcut_parts(self, name: str) -> Iterator[tuple[str, str]]:
+        """The classes that a kind of shortcut needs, and its function."""
+        layouts = [b.shortcut for r, b in self.blocks if r.shortcut == name]
+        kinds = {type(op) for layout in layouts for op in layout or ()}
+        for kind in filter(kinds.__contains__, RESHAPING):
+            yield from self.copier.kind(RESHAPING[kind])
+        if name in self.shortcuts:
+            yield self.functions[name], self.shortcut_function(name, self.shortcuts[name])
+
     def convolutions(self) -> Iterator[tuple[str, str]]:
-        """The function that makes convolutions, after the class of those that are strided 1x1."""
-        ops = [op for _, op, _, _ in iterate_operations(self.layout, self.architecture.image_shape)]
-        shapes = {(op.kernel_size, op.stride) for op in ops if isinstance(op, Conv)}
-        strided = any(network.conv_class(*shape) is network.StridedPointwise for shape in shapes)
-        if strided:
-            yield from self.copier.kind(network.StridedPointwise)
-        bias = self.groups is None
-        dilation, linear = self.uses_of("dilation"), self.uses_of("linear")
-        arguments = [*CONV_ARGUMENTS, *["dilation=dilation"] * dilation]
+        """The function that makes convolutions, after the classes of those that are not torch's."""
+        ops = [op for op, _ in self.operations() if isinstance(op, Conv)]
+        found = {network.conv_class(op.kernel_size, op.stride) for op in ops}
+        classes = [kind for kind in CONV_CLASSES if kind in found]
+        for kind in classes:
+            yield from self.copier.kind(kind)
+        options = [key for key in ("dilation", "linear", "bare", "bias") if self.uses_of(key)]
+        marks = [key for key in ("linear", "bare") if key in options]
+        bias = "bias" if "bias" in options and self.groups is not None else self.groups is None
+        arguments = [*CONV_ARGUMENTS, *["dilation=dilation"] * ("dilation" in options)]
         arguments += ["groups=groups", f"bias={bias}"]
-        start = "layer = " if linear else "return "
-        made = fitted(f"{start}{'kind' if strided else 'nn.Conv2d'}(", arguments, ")", 4)
-        made = CONV_CLASS + made if strided else made
+        made = fitted(
+            f"{'layer =' if marks else 'return'} {'kind' if classes else 'nn.Conv2d'}(",
+            arguments,
+            ")",
+            4,
+        )
+        lines = [*chosen_class(classes), made]
+        lines += [f"    layer.{mark} = {mark}" for mark in marks] + ["    return layer"] * bool(
+            marks
+        )
+        usual = {key: getattr(Conv(1, 1, 1), key) for key in options}
+        parameters = ["in_channels", "out_channels", "kernel_size", "stride=1", "groups=1"]
+        parameters += [f"{key}={value}" for key, value in usual.items()]
         yield (
             "conv",
             CONV.format(
-                parameters=", ".join(
-                    ["in_channels, out_channels, kernel_size, stride=1, groups=1"]
-                    + ["dilation=1"] * dilation
-                    + ["linear=False"] * linear
-                ),
-                made=made + "\n    layer.linear = linear\n    return layer" * linear,
-                with_bias="with" if bias else "without",
-                linear="; linear: not activated" * linear,
-                dilation=" * dilation" * dilation,
+                head=fitted("def conv(", parameters, "):"),
+                about=wrapped(conv_text(options, has_norms=self.groups is not None)),
+                made="\n".join(lines),
+                dilation=" * dilation" * ("dilation" in options),
+                even=" if kernel_size % 2 else 0" * (block_layers.Patches in classes),
             ),
         )
 
@@ -294,7 +323,7 @@ class Writer:
             return None
         own = {k: v for k, v in records[0].type.arguments.items() if k in chosen[0]}
         try:
-            layers = BLOCKS[name](*SHAPE, **own)
+            layers = self.with_norms(BLOCKS[name](*SHAPE, **own))
         except TypeError:  # names are no numbers to compute with
             return None
         is_usual = all(literal(BLOCKS.defaults(name)[key]) == chosen[0][key] for key in chosen[0])
@@ -302,7 +331,7 @@ class Writer:
         about = BLOCKS.description(name) if is_usual else f"{name}: {said}."
         items = [self.op(op) for op in layers]
         end = "(" + items[0] + ",)" if len(items) == 1 else lines_of_tuple(items)
-        return f'def {name}({", ".join(SHAPE)}):\n    """{about}"""\n    return {end}'
+        return f"def {name}({', '.join(SHAPE)}):\n{wrapped(about)}\n    return {end}"
 
     def modifiers(self) -> Iterator[tuple[str, str]]:
         """What the options that all block types have need."""
@@ -315,26 +344,41 @@ class Writer:
         if "se" in used:
             yield from self.copier.kind(block_layers.SqueezeExcite)
 
+    def operations(self) -> Iterator[tuple[Op, str]]:
+        """Every operation of the network, with the part that it stands in."""
+        shape = self.architecture.image_shape
+        return ((op, part) for part, op, _, _ in iterate_operations(self.layout, shape))
+
+    def with_norms(self, layers: Layers) -> Layers:
+        """The layers of a block, without norms where the network has none."""
+        kept = (op for op in layers if self.groups is not None or not isinstance(op, Norm))
+        return tuple(kept)
+
     def interleave(self) -> str:
         """The function that puts norms and activations between convolutions."""
         cycle = self.order.cycle
         norm_first = cycle.index("norm") < cycle.index("conv")
         act_first = cycle.index("act") < cycle.index("conv")
-        layers = [layers_of(record) for record, _ in self.blocks]
-        linear = any(isinstance(op, Conv) and op.linear for ops in layers for op in ops)
+        layers = [self.with_norms(layers_of(record)) for record, _ in self.blocks]
+        convs = [op for ops in layers for op in ops if isinstance(op, Conv)]
+        linear = any(op.linear for op in convs)
+        bare = self.groups is not None and any(op.bare for op in convs)
         others = any(not isinstance(op, Conv) for ops in layers for op in ops)
         channels: Any = SourceText("layer.in_channels" if norm_first else "layer.out_channels")
         act = self.op(Activation())
         if linear:
             act = f"nn.Identity() if {'before' if act_first else 'layer'}.linear else {act}"
+        norm = self.op(Norm(channels))
+        if bare:
+            norm = f"nn.Identity() if {'before' if norm_first else 'layer'}.bare else {norm}"
         table = {"conv": ["*others", "layer"] if others else ["layer"]}
-        table |= {"norm": [self.op(Norm(channels))], "act": [act]}
+        table |= {"norm": [norm], "act": [act]}
         return Weaving(
             name=self.order_name,
             about=str(inspect.getdoc(ORDERS.function(self.architecture.activation_order))),
             cycle=[item for name in self.cycle for item in table[name]],
             others=others,
-            remembers=linear and act_first,
+            remembers=(linear and act_first) or (bare and norm_first),
             after=len(self.layout.blocks[0].after),
         ).source()
 
@@ -384,7 +428,7 @@ class Writer:
 
     def block_function(self, block: Block) -> str:
         """The name of the function that makes a block."""
-        first = self.lead and isinstance(block.branch[0], Conv)
+        first = self.lead and block is self.layout.blocks[0]
         place = "shared_" if block.before else "first_" if first else ""
         return place + ("plain_block" if block.shortcut is None else "block")
 
@@ -450,15 +494,22 @@ class Writer:
         """A line with an nn.Sequential of operations."""
         return fitted(f"{opening}nn.Sequential(", [self.op(op) for op in layout], ")", indent)
 
+    def norm(self, channels: int) -> str:
+        """The expression of a norm."""
+        if self.norm_layer is not None:
+            name = network.norm_class(self.norm_layer.kind).__name__
+            return f"{name}({numbers(channels, *self.norm_layer.arguments)})"
+        if self.groups:
+            return f"nn.GroupNorm({numbers(self.groups, channels)})"
+        return f"nn.BatchNorm2d({literal(channels)})"
+
     def op(self, op: Op) -> str:
         """The expression of one operation."""
         match op:
             case Conv():
                 return convolution(op)
             case Norm(channels):
-                if self.groups:
-                    return f"nn.GroupNorm({numbers(self.groups, channels)})"
-                return f"nn.BatchNorm2d({literal(channels)})"
+                return self.norm(channels)
             case Activation():
                 return layer_call(self.activation)
             case Join(kind, arguments):
@@ -471,12 +522,32 @@ class Writer:
                 return f"{type(op).__name__}({numbers(*astuple(op))})"
 
 
+def chosen_class(classes: list[type[nn.Conv2d]]) -> list[str]:
+    """The lines that choose the class of a convolution, where there are others than torch's."""
+    words = [part for kind in classes for part in (kind.__name__, f"if {CONV_CLASSES[kind]} else")]
+    if len(classes) < 2:
+        return [f"    kind = {' '.join(words)} nn.Conv2d"] * len(classes)
+    lines = " ".join([*words, "nn.Conv2d"]).replace(" if ", "\nif ").replace(" else ", "\nelse ")
+    return ["    kind = (", *(f"        {line}" for line in lines.splitlines()), "    )"]
+
+
+def conv_text(options: list[str], *, has_norms: bool) -> str:
+    """What the function of convolutions makes."""
+    with_bias = (
+        "with" if not has_norms else "without" if "bias" not in options else "with or without"
+    )
+    text = f"Convolution {with_bias} bias, padded so that stride 1 keeps the size"
+    text += "; linear: not activated" * ("linear" in options)
+    return text + "; bare: not normalised" * ("bare" in options) + "."
+
+
 def convolution(op: Conv) -> str:
     """The call that makes a convolution, without what is left at its default."""
     shape = op.in_channels, op.out_channels, op.kernel_size, op.stride, op.groups
     items = [*map(literal, shape[: 5 if op.groups != 1 else 4 if op.stride != 1 else 3])]
     items += [SourceText(f"dilation={literal(op.dilation)}")] * (op.dilation != 1)
-    items += [SourceText("linear=True")] * op.linear
+    marks = {"linear": op.linear, "bare": op.bare, "bias": op.bias}
+    items += [SourceText(f"{mark}=True") for mark, is_set in marks.items() if is_set]
     return f"conv({', '.join(items)})"
 
 

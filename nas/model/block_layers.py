@@ -54,3 +54,33 @@ class SpaceToDepth(nn.Module):
         x = F.pad(x, (0, -width % self.stride, 0, -height % self.stride))
         x = F.pixel_unshuffle(x, self.stride).unflatten(1, (channels, -1))
         return F.pad(x.transpose(1, 2).flatten(1, 2), (0, 0, 0, 0, 0, self.extra))
+
+
+class Patches(nn.Conv2d):
+    """Convolution of patches, one beside the other; zeros fill up those at the edge."""
+
+    def forward(self, x):
+        size = self.kernel_size[0]
+        x = F.pad(x, (0, -x.shape[3] % size, 0, -x.shape[2] % size))
+        return super().forward(x)
+
+
+class GlobalPool(nn.Module):
+    """The mean of each channel, as one pixel."""
+
+    def forward(self, x):
+        return x.mean((2, 3), keepdim=True)
+
+
+class LayerNorm2d(nn.Module):
+    """Statistics over the channels of each place of a picture (Ba et al. 2016)."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x):
+        x = x.permute(0, 2, 3, 1)
+        x = F.layer_norm(x, self.weight.shape, self.weight, self.bias, 1e-6)
+        return x.permute(0, 3, 1, 2)

@@ -14,9 +14,11 @@ from nas.common.registry import Entry, Registry
 
 @dataclass(frozen=True)
 class Conv:
-    """Square convolution, padded so that stride 1 keeps the size.
+    """Square convolution, padded so that stride 1 keeps the size. An even kernel sees patches, one
+    beside the other, so its stride is as large.
 
-    linear: the activation between it and the next convolution is left out.
+    linear and bare: the activation, and the norm, between it and the next convolution is left out.
+    bias: it has one also where there are norms.
     """
 
     in_channels: int
@@ -26,6 +28,8 @@ class Conv:
     groups: int = 1
     dilation: int = 1
     linear: bool = False
+    bare: bool = False
+    bias: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,11 @@ class AvgPool:
     """Means over squares of this side, those at the edge over what there is of them."""
 
     size: int
+
+
+@dataclass(frozen=True)
+class GlobalPool:
+    """The mean of each channel, as one pixel."""
 
 
 @dataclass(frozen=True)
@@ -106,16 +115,18 @@ class Dropout:
 
 @dataclass(frozen=True)
 class Identity:
-    """Nothing, in the place of an activation that is left out."""
+    """Nothing, in the place of an activation or a norm that is left out."""
+
+    norm: bool = False
 
 
-Pool = MaxPool | AvgPool | ZeroPad | SpaceToDepth
+Pool = MaxPool | AvgPool | GlobalPool | ZeroPad | SpaceToDepth
 Op = Conv | Norm | Activation | Pool | Join | SqueezeExcite | Dropout | Identity
 Ops = tuple[Op, ...]
 conv = Conv
 #: what a block type gives: its convolutions, and others that stand right before the next
-#: convolution or, behind the last one, before the addition
-Layers = tuple[Conv | SqueezeExcite | Dropout, ...]
+#: convolution or, behind the last one, before the addition; a norm may also stand before the first
+Layers = tuple[Conv | Norm | SqueezeExcite | Dropout, ...]
 
 
 def modified(layers: Layers, *, dilation: int = 1, dropout: float = 0.0, se: float = 0.0) -> Layers:
@@ -129,17 +140,23 @@ def modified(layers: Layers, *, dilation: int = 1, dropout: float = 0.0, se: flo
     """
     if dilation != 1:
         layers = tuple(
-            replace(op, dilation=dilation) if isinstance(op, Conv) and op.kernel_size > 1 else op
+            replace(op, dilation=dilation) if isinstance(op, Conv) and sees_others(op) else op
             for op in layers
         )
     if dropout:
-        layers = tuple(part for op in layers for part in with_dropout(op, dropout, layers[0]))
+        first = next(op for op in layers if isinstance(op, Conv))
+        layers = tuple(part for op in layers for part in with_dropout(op, dropout, first))
     if se:
         layers += (squeeze(last_convolution(layers).out_channels, se),)
     return layers
 
 
-def with_dropout(op: Conv | SqueezeExcite | Dropout, rate: float, first: object) -> Layers:
+def sees_others(conv: Conv) -> bool:
+    """Whether its kernel is larger than 1x1 and no patch."""
+    return conv.kernel_size > 1 and conv.kernel_size % 2 == 1
+
+
+def with_dropout(op: Conv | Norm | SqueezeExcite | Dropout, rate: float, first: object) -> Layers:
     """A layer, after dropout where it is a convolution other than the first."""
     if isinstance(op, Conv) and op is not first:
         return Dropout(rate), op
@@ -163,7 +180,7 @@ BLOCKS: Registry[Callable[..., Layers]] = Registry("block type", shared=modified
 ORDERS: Registry[Callable[[], "Order"]] = Registry("activation order")
 STEMS: Registry[Callable[..., Ops]] = Registry("stem")
 ACTIVATIONS: Registry[Callable[[], "Layer"]] = Registry("activation")
-NORMS: Registry[Callable[..., int | None]] = Registry("norm")
+NORMS: Registry[Callable[..., "int | NormLayer | None"]] = Registry("norm")
 
 
 # Block types: the convolutions of the branch F(x), each its own conv(...): an object that stands
@@ -250,6 +267,39 @@ def inverted(
         conv(inner, out_channels, 1, linear=True),
     )
     return last if inner == in_channels else (conv(in_channels, inner, 1), *last)
+
+
+@BLOCKS.register("convnext")
+def convnext(
+    in_channels: int,
+    out_channels: int,
+    stride: int,
+    *,
+    kernel: Literal[3, 5, 7] = 7,
+    expansion: float = 4.0,
+) -> Layers:
+    """Depthwise, norm, 1x1, activation and 1x1 convolution, wider inside (Liu et al. 2022, section
+    2.6).
+
+    kernel: height and width of the depthwise convolution.
+    expansion: the inner width as a multiple of the outer one.
+    """
+    inner = round(out_channels * expansion)
+    return (
+        conv(in_channels, in_channels, kernel, stride, in_channels, linear=True, bias=True),
+        conv(in_channels, inner, 1, bare=True, bias=True),
+        conv(inner, out_channels, 1, linear=True, bare=True, bias=True),
+    )
+
+
+@BLOCKS.register("patches")
+def patches(in_channels: int, out_channels: int, stride: int) -> Layers:
+    """Norm and one convolution of patches as large as the stride, with nothing behind it (Liu et
+    al. 2022, section 2.6, between stages)."""
+    return (
+        Norm(in_channels),
+        conv(in_channels, out_channels, stride, stride, linear=True, bare=True, bias=True),
+    )
 
 
 # Activation orders: how norms and activations stand between the convolutions.
@@ -407,6 +457,17 @@ def deep(in_channels: int, *, width: int = 0) -> Ops:
     return *first, *second, Conv(inner, width, 3), Norm(width), Activation(), MaxPool()
 
 
+@STEMS.register("patchify")
+def patchify(in_channels: int, *, width: int = 0, patch: Literal[2, 4, 8] = 4) -> Ops:
+    """One convolution of patches, with a norm and no activation (Dosovitskiy et al. 2021; Liu et
+    al. 2022, section 2.2).
+
+    width: channels; left out, those of the first stage.
+    patch: height and width of a patch.
+    """
+    return Conv(in_channels, width, patch, patch, bias=True), Norm(width)
+
+
 # Activations: functions of single numbers.
 
 
@@ -453,17 +514,31 @@ def leaky_relu() -> Layer:
     return Layer("LeakyReLU")
 
 
-# Norms: the number of channel groups that share statistics, None where there is no norm layer.
+# Norms: the number of channel groups that share statistics, None where there is no norm layer, or
+# another layer.
+
+
+@dataclass(frozen=True)
+class NormLayer:
+    """A norm by its class, which is made with the number of channels and these arguments.
+
+    The class is a name in nas/model/block_layers.py, or an nn.Module of one's own; its `weight`
+    scales what it gives. parameters: the numbers that it learns for each channel, from constants.
+    """
+
+    kind: str | type
+    arguments: tuple[int | float | bool, ...] = ()
+    parameters: int = 2
 
 
 @NORMS.register("batch")
-def batch() -> int | None:
+def batch() -> int | NormLayer | None:
     """Batch normalisation (Ioffe and Szegedy 2015): statistics over the batch."""
     return 0  # no groups
 
 
 @NORMS.register("group")
-def group(*, groups: int = 4) -> int | None:
+def group(*, groups: int = 4) -> int | NormLayer | None:
     """Statistics over groups of channels of one picture (Wu and He 2018).
 
     groups: their number; it must divide every width.
@@ -472,12 +547,18 @@ def group(*, groups: int = 4) -> int | None:
 
 
 @NORMS.register("layer")
-def layer() -> int | None:
+def layer() -> int | NormLayer | None:
     """All channels and places of a picture together (Ba et al. 2016, as in Wu and He 2018)."""
     return 1
 
 
+@NORMS.register("layer2d")
+def layer2d() -> int | NormLayer | None:
+    """The channels of each place of a picture (Ba et al. 2016, as in Liu et al. 2022)."""
+    return NormLayer("LayerNorm2d")
+
+
 @NORMS.register("none")
-def no_norm() -> int | None:
+def no_norm() -> int | NormLayer | None:
     """No normalisation: the convolutions get a bias."""
     return None

@@ -4,7 +4,13 @@ from typing import NamedTuple
 
 from nas.model.architecture import Architecture
 from nas.model.blocks import Activation, Conv, Dropout, Join, MaxPool, Norm, Op, SqueezeExcite
-from nas.model.layout import activation_layer, iterate_operations, lay_out, norm_groups
+from nas.model.layout import (
+    activation_layer,
+    iterate_operations,
+    lay_out,
+    norm_groups,
+    norm_layer,
+)
 
 
 class Cost(NamedTuple):
@@ -31,19 +37,21 @@ def cost(architecture: Architecture, *, batch_size: int = 128, state_bytes: int 
     """
     layout = lay_out(architecture)
     bias, activation = norm_groups(architecture) is None, activation_layer(architecture)
+    layer = norm_layer(architecture)
+    per_channel = 2 if layer is None else layer.parameters
     parameters = (layout.features + 1) * architecture.num_classes
     multiply_adds = layout.features * architecture.num_classes
     depth, kept, channels = 1, 0, architecture.image_shape[0]
     for part, op, pixels_in, pixels_out in iterate_operations(layout, architecture.image_shape):
         if isinstance(op, Conv):
             weights = op.in_channels * op.out_channels * op.kernel_size**2 // op.groups
-            parameters += weights + bias * op.out_channels
+            parameters += weights + (bias or op.bias) * op.out_channels
             multiply_adds += weights * pixels_out
             depth += not part.startswith("shortcut")
             kept += op.in_channels * pixels_in
             channels = op.out_channels
         elif isinstance(op, Norm):
-            parameters += 2 * op.channels
+            parameters += per_channel * op.channels
             kept += op.channels * pixels_in
         elif isinstance(op, MaxPool):
             kept += 3 * channels * pixels_out

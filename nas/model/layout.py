@@ -17,12 +17,14 @@ from nas.model.blocks import (
     AvgPool,
     Conv,
     Dropout,
+    GlobalPool,
     Identity,
     Join,
     Layer,
     Layers,
     MaxPool,
     Norm,
+    NormLayer,
     Op,
     Ops,
     Order,
@@ -68,7 +70,7 @@ def lay_out(architecture: Architecture) -> Layout:
     records = architecture.blocks()
     stem = STEMS[architecture.stem.name](architecture.image_shape[0], **architecture.stem.arguments)
     features = records[-1].out_channels
-    final = leading_operations(order, features, after=last_convolution(layers_of(records[-1])))
+    final = final_operations(order, features, after=last_convolution(layers_of(records[-1])))
     blocks = tuple(
         block(record, order, Place(record.out_channels, number, len(records)))
         for number, record in enumerate(records)
@@ -81,8 +83,17 @@ def lay_out(architecture: Architecture) -> Layout:
 
 
 def norm_groups(architecture: Architecture) -> int | None:
-    """0 for batch norm, the number of channel groups, or None where nothing is normalised."""
-    return NORMS[architecture.norm.name](**architecture.norm.arguments)
+    """The number of channel groups, 0 for batch norm and where the norm is another layer, or None
+    where nothing is normalised.
+    """
+    found = NORMS[architecture.norm.name](**architecture.norm.arguments)
+    return 0 if isinstance(found, NormLayer) else found
+
+
+def norm_layer(architecture: Architecture) -> NormLayer | None:
+    """The norm, where it is another layer than batch and group norm."""
+    found = NORMS[architecture.norm.name](**architecture.norm.arguments)
+    return found if isinstance(found, NormLayer) else None
 
 
 def activation_layer(architecture: Architecture) -> Layer:
@@ -146,8 +157,8 @@ def ends_normalised(branch: Ops) -> bool:
 
 
 def without_norm(ops: Ops) -> Ops:
-    """The operations other than norms."""
-    return tuple(op for op in ops if not isinstance(op, Norm))
+    """The operations other than norms, also than those left out."""
+    return tuple(op for op in ops if not isinstance(op, Norm) and op != Identity(norm=True))
 
 
 def num_leading(order: Order) -> int:
@@ -155,10 +166,21 @@ def num_leading(order: Order) -> int:
     return order.cycle.index("conv")
 
 
-def leading_operations(order: Order, channels: int, *, after: Conv) -> Ops:
-    """Those operations; after the last convolution of a network they stand once more."""
+def final_operations(order: Order, channels: int, *, after: Conv) -> Ops:
+    """What follows the last block: those operations once more. Where nothing has normalised what
+    the blocks add up, an order that starts with a norm has norm and activation here, others a norm
+    of the means of the channels (Liu et al. 2022).
+    """
+    lead = order.cycle[: num_leading(order)]
+    if after.bare:
+        return (Norm(channels), Activation()) if "norm" in lead else (GlobalPool(), Norm(channels))
     table: dict[str, Op] = {"norm": Norm(channels), "act": activation_after(after)}
-    return tuple(table[name] for name in order.cycle[: num_leading(order)])
+    return tuple(table[name] for name in lead)
+
+
+def norm_after(conv: Conv, channels: int) -> Op:
+    """What stands in the place of the norm between a convolution and the next one."""
+    return Identity(norm=True) if conv.bare else Norm(channels)
 
 
 def activation_after(conv: Conv) -> Op:
@@ -181,19 +203,21 @@ def branch_layers(type: Named, in_channels: int, out_channels: int, stride: int)
     own = {key: value for key, value in type.arguments.items() if key in own_names}
     shared = {key: value for key, value in type.arguments.items() if key not in own_names}
     layers = BLOCKS[type.name](in_channels, out_channels, stride, **own)
-    if not layers or not isinstance(layers[0], Conv):
-        raise ValueError(f"block type {type.name!r} must begin with a convolution.")
+    if not layers or not isinstance(layers[0], Conv | Norm):
+        raise ValueError(f"block type {type.name!r} must begin with a convolution or a norm.")
     return modified(layers, **shared)
 
 
 def order_matters(stages: Sequence[Stage]) -> bool:
     """Whether networks of these stages differ under different activation orders even without
-    shortcuts. They do where a branch ends in something else than a convolution, and where some
-    blocks end without an activation and others with one.
+    shortcuts. They do where a branch ends in something else than a convolution, where some blocks
+    end without an activation or a norm and others with one, and where the last one does.
     """
     ends = [branch_layers(stage.block, stage.width, stage.width, 1) for stage in stages]
-    linear = {last_convolution(layers).linear for layers in ends}
-    return len(linear) > 1 or any(not isinstance(layers[-1], Conv) for layers in ends)
+    last = [last_convolution(layers) for layers in ends]
+    kinds = {(conv.linear, conv.bare) for conv in last}
+    others = any(not isinstance(layers[-1], Conv) for layers in ends)
+    return len(kinds) > 1 or others or last[-1].bare
 
 
 def interleave(order: Order, layers: Layers) -> tuple[Ops, Ops]:
@@ -214,7 +238,8 @@ def interleave(order: Order, layers: Layers) -> tuple[Ops, Ops]:
             continue
         channels = layer.in_channels if norm_first else layer.out_channels
         act = activation_after(before if act_first else layer)
-        table: dict[str, Ops] = {"norm": (Norm(channels),), "act": (act,)}
+        norm = norm_after(before if norm_first else layer, channels)
+        table: dict[str, Ops] = {"norm": (norm,), "act": (act,)}
         table["conv"] = (*others, layer)
         ops += [op for name in order.cycle for op in table[name]]
         others, before = [], layer
@@ -259,6 +284,8 @@ def iterate_operations(
                     f"of {here[0]}x{here[1]}."
                 )
             smaller = (-(-here[0] // stride), -(-here[1] // stride))
+            if isinstance(op, GlobalPool):
+                smaller = 1, 1
             yield part, op, here[0] * here[1], smaller[0] * smaller[1]
             here = smaller
         size = size if part.startswith("shortcut") else here
@@ -310,6 +337,11 @@ def check_conv(part: str, conv: Conv) -> None:
         raise ValueError(f"the number of groups must be at least 1, found {conv.groups}.")
     if not 1 <= conv.dilation <= MAX_DILATION:
         raise ValueError(f"dilation must be from 1 to {MAX_DILATION}, found {conv.dilation}.")
+    if conv.kernel_size % 2 == 0 and (conv.stride, conv.dilation) != (conv.kernel_size, 1):
+        raise ValueError(
+            f"a convolution of {part} has a kernel of {conv.kernel_size}: an even one sees "
+            f"patches, so its stride must be {conv.kernel_size}, found {conv.stride}."
+        )
     for channels in (conv.in_channels, conv.out_channels):
         if not 1 <= channels <= MAX_CHANNELS:
             raise ValueError(

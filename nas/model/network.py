@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from nas.model import block_layers, join_layers
 from nas.model import blocks as ops
-from nas.model import join_layers
 from nas.model.architecture import Architecture
-from nas.model.block_layers import Dropout, SpaceToDepth, SqueezeExcite
+from nas.model.block_layers import Dropout, GlobalPool, Patches, SpaceToDepth, SqueezeExcite
 from nas.model.initialisations import Start
 from nas.model.join_layers import Add, RandomStream
 from nas.model.layout import (
@@ -24,6 +24,7 @@ from nas.model.layout import (
     last_scaled,
     lay_out,
     norm_groups,
+    norm_layer,
     start_of,
 )
 
@@ -141,12 +142,11 @@ def sequence(architecture: Architecture, layout: ops.Ops) -> nn.Sequential:
 
 def build_op(architecture: Architecture, op: ops.Op, *, first: bool) -> nn.Module:
     """The module of one operation; the first one leaves its input whole, a shortcut may read it."""
-    groups = norm_groups(architecture)
     match op:
         case ops.Conv():
-            return convolution(op, bias=groups is None)
+            return convolution(op, bias=op.bias or norm_groups(architecture) is None)
         case ops.Norm(channels):
-            return nn.GroupNorm(groups, channels) if groups else nn.BatchNorm2d(channels)
+            return normalisation(architecture, channels)
         case ops.Activation():
             return activation(activation_layer(architecture), overwrite=not first)
         case ops.Join(kind, arguments):
@@ -155,9 +155,25 @@ def build_op(architecture: Architecture, op: ops.Op, *, first: bool) -> nn.Modul
             return LAYERS[type(op)](op)
 
 
+def normalisation(architecture: Architecture, channels: int) -> nn.Module:
+    """The module of a norm."""
+    groups, layer = norm_groups(architecture), norm_layer(architecture)
+    if layer is not None:
+        module: nn.Module = norm_class(layer.kind)(channels, *layer.arguments)
+        return module
+    return nn.GroupNorm(groups, channels) if groups else nn.BatchNorm2d(channels)
+
+
+def norm_class(kind: str | type) -> type[nn.Module]:
+    """The class of a norm other than batch and group norm."""
+    found: type[nn.Module] = getattr(block_layers, kind) if isinstance(kind, str) else kind
+    return found
+
+
 #: operations that are the same in every architecture -> how their module is made
 LAYERS: dict[type, Callable[[Any], nn.Module]] = {
     ops.MaxPool: lambda op: nn.MaxPool2d(3, 2, 1),
+    ops.GlobalPool: lambda op: GlobalPool(),
     ops.AvgPool: lambda op: nn.AvgPool2d(op.size, ceil_mode=True),
     ops.SpaceToDepth: lambda op: SpaceToDepth(op.in_channels, op.out_channels, op.stride),
     ops.ZeroPad: lambda op: ZeroPad(op.in_channels, op.out_channels, op.stride),
@@ -174,7 +190,7 @@ def convolution(op: ops.Conv, *, bias: bool) -> nn.Conv2d:
         op.out_channels,
         op.kernel_size,
         op.stride,
-        op.kernel_size // 2 * op.dilation,
+        op.kernel_size // 2 * op.dilation if op.kernel_size % 2 else 0,
         dilation=op.dilation,
         groups=op.groups,
         bias=bias,
@@ -189,6 +205,8 @@ def join_class(kind: str | type) -> type[nn.Module]:
 
 def conv_class(kernel_size: int, stride: int) -> type[nn.Conv2d]:
     """The class of a convolution: no network hands a 1x1 convolution with a stride to oneDNN."""
+    if kernel_size % 2 == 0:
+        return Patches
     return StridedPointwise if kernel_size == 1 and stride > 1 else nn.Conv2d
 
 
