@@ -3,6 +3,7 @@
 import re
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,27 @@ def test_a_damaged_study_does_not_hide_the_others(
     assert deleted(url, "third", fast).studies == ["third"]
     with pytest.raises(StudyError, match="there is damaged, sound, third, third-2"):
         load_study(open_storage(url), "fourth")
+
+
+@pytest.mark.filterwarnings("ignore::nas.common.errors.NasWarning")
+def test_a_damaged_file_is_a_sentence(
+    space: Callable[..., SearchSpace], fast: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every page but the first: what is read may be whole where what is written is not."""
+    url, file = f"sqlite:///{fast}/nas.db", fast / "nas.db"
+    create_study(open_storage(url, create=True), "study", space()).add_trial(create_trial(value=1))
+    whole = file.read_bytes()
+    told = set()
+    for start in range(4096, len(whole), 4096):
+        file.write_bytes(whole[:start] + b"\xe8" * 9 + whole[start + 9 :])
+        for look in (status_lines, partial(write_report, out=fast / "out")):
+            try:
+                look(url, None)
+            except StudyError as error:
+                told.add(str(error).partition(" (")[0])
+    told |= {record.message.rpartition(": the")[2].partition(" (")[0] for record in caplog.records}
+    assert {"the database is damaged", " database is damaged"} <= told
+    assert not list(fast.rglob("*.part"))
 
 
 def test_values_that_are_more_than_the_objectives_are_no_best_trial(

@@ -25,7 +25,7 @@ from nas.common.processes import this_machine
 from nas.search.coordinator import run_trials
 from nas.search.progress import Progress
 from nas.search.queue import pending_of, refill_of
-from nas.search.study import load_own_study, objectives_of, space_of
+from nas.search.study import load_own_study, space_of
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
 
@@ -256,9 +256,9 @@ def coordinate(url: str) -> tuple[int, str]:
         try:
             storage = open_storage(url)
             study = load_own_study(storage, None)
-            space, objectives = space_of(study), objectives_of(study)
+            space = space_of(study)
             refill = refill_of(study, space, 30, 2)
-            progress = Progress(console, objectives, 30)
+            progress = Progress(console, space.search.objectives, 30)
             run_trials(study, NoWorkers(), progress, refill, timeout=0.02, poll=0)
             pending_of(study, space)(study)
         except UserError as error:

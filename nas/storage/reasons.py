@@ -44,6 +44,7 @@ PASSING = {
         "the server closed the connection"
     ),
 }
+DAMAGED = r"disk image is malformed|file is not a database|malformed database schema"
 TABLES = r"no such table|relation .* does not exist|table .* doesn't exist"
 
 
@@ -66,6 +67,11 @@ def is_away(error: BaseException) -> bool:
 def is_read_only(error: BaseException) -> bool:
     """Whether a database cannot be written to."""
     return bool(re.search(READ_ONLY, str(database_error(error)), re.IGNORECASE))
+
+
+def is_damaged(error: BaseException) -> bool:
+    """Whether an SQLite file is not what it was written as."""
+    return bool(re.search(DAMAGED, str(database_error(error))))
 
 
 def is_locked(error: BaseException) -> bool:

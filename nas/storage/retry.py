@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from nas.common.errors import StudyError
 from nas.common.waiting import Log, Waiting, no_log
-from nas.storage.reasons import is_away, is_locked, is_read_only, reason
+from nas.storage.reasons import is_away, is_damaged, is_locked, is_read_only, reason
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,6 +25,7 @@ LOCK_TIMEOUT = 120.0
 #: seconds between two tries, at first and at most; of a locked one always the first
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 NO_ANSWER = "The storage does not answer, or another process has locked it; waiting for it."
+DAMAGED = "the database is damaged ({}): `sqlite3 FILE .recover` tells as SQL what can be read."
 KEPT = "Nothing that finished is lost; run the same command again when it does."
 
 
@@ -48,6 +49,8 @@ def with_retry(
                 try:
                     return call(*arguments, **options)
                 except (StorageInternalError, DBAPIError) as error:
+                    if is_damaged(error):
+                        raise StudyError(DAMAGED.format(reason(error))) from error
                     if not is_passing(error):
                         raise
                     why, is_final, busy = reason(error), is_read_only(error), is_locked(error)
