@@ -14,10 +14,11 @@ from report_studies import candidate, make_study, make_twins, twin_trial
 from nas.common.errors import StudyError
 from nas.payoff.additions import missing_runs, primary_runs
 from nas.payoff.analysis import Payoff, analyse
+from nas.payoff.own_rates import best_factors, shared_rates
 from nas.payoff.plan import Plan, default_pairs, kept_plan, make_plan
 from nas.payoff.queue import fresh_runs
 from nas.payoff.records import Twin, run_keys_of
-from nas.payoff.run import best_factors, phases, settings_of, shared_rates
+from nas.payoff.run import phases, settings_of
 from nas.payoff.runs import ArmKey, every_run, first_runs, planned_keys
 from nas.payoff.study import open_twins
 from nas.payoff.tuning import best_rate, tuned_rates

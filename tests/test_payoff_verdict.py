@@ -17,9 +17,9 @@ from nas.model.architecture import Architecture, Stage
 from nas.model.cost import cost
 from nas.payoff.analysis import Payoff, analyse, stage_claims
 from nas.payoff.contrasts import Contrast
+from nas.payoff.own_rates import best_factors
 from nas.payoff.plan import kept_plan, make_plan, stage_family
 from nas.payoff.records import Twin, failures_by_arm
-from nas.payoff.run import best_factors
 from nas.payoff.runs import ArmKey, first_runs, further_runs, own_runs
 from nas.payoff.text import interval, signed
 from nas.payoff.variants import MOST_STAGES, masks, scaled, stage_arms, variants

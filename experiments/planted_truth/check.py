@@ -21,6 +21,7 @@ from nas.statistics import (
     marginal_effects,
     onset_depth,
     paired_effect,
+    sequential_answers,
     speed_up,
     stability_gain,
     stage_effects,
@@ -28,6 +29,7 @@ from nas.statistics import (
 )
 
 PAIRS = (5, 6, 7, 8)
+MOST_LOOKS = 20
 SMALLEST_EFFECT = 1.0
 LARGEST = 100.0
 """Errors lie between 0 and it."""
@@ -46,6 +48,7 @@ BARS = {
     "crossover depth": AT_LEAST_COVERAGE,
     "onset claimed too shallow": FALSE,
     "false claim": FALSE,
+    "false claim, a look after every pair": FALSE,
     "false claim beside a planted stage": FALSE,
     "planted stage named": NAMED,
 }
@@ -162,6 +165,16 @@ def null_study(rng: np.random.Generator) -> Iterator[Outcome]:
     claims = family(effects).values()
     yield "false claim", any(claim.status == "resolved" for claim in claims)
     yield "naive: uncorrected false claim", any(effect.resolved for effect in effects.values())
+    looks = sequential_answers({name: ladder_pairs(world, rng) for name in "abcd"}, 0.0).values()
+    yield "false claim, a look after every pair", any(one.is_decided for _, one in looks)
+
+
+def ladder_pairs(world: truth.World, rng: np.random.Generator) -> Effect:
+    """Pairs of the difference in differences as they come, without an interval yet."""
+    plain, residual = truth.draw_ladder(world, MOST_LOOKS, rng)
+    shallow, *_, deep = sorted(plain)
+    pairs = plain[deep] - plain[shallow] - (residual[deep] - residual[shallow])
+    return Effect(float(pairs.mean()), -inf, inf, tuple(pairs.tolist()), None, 0.95, "none")
 
 
 def planted_study(rng: np.random.Generator) -> Iterator[Outcome]:

@@ -92,6 +92,8 @@ def payoff(
     *,
     top: int | None = None,
     seeds: int | None = None,
+    until: str | None = None,
+    max_seeds: int | None = None,
     depths: Sequence[int] | None = None,
     vary: str | None = None,
     timeout: float | None = None,
@@ -104,7 +106,8 @@ def payoff(
     where shortcuts pay off.
 
     study: an outcome, an Optuna study, or a name; default: the newest one. top: best candidates to
-    take. seeds: pairs of each comparison. depths: blocks in every stage. vary: the choice twins
+    take. seeds: pairs of each comparison. until: `resolved` adds pairs until each primary
+    comparison is decided, max_seeds at most. depths: blocks in every stage. vary: the choice twins
     differ in, `shortcut`, `transition`, `activation_order` or `block`. What is left out stands in
     the `payoff:` section of the space. timeout: seconds. Further keywords as in `nas.search`.
     """
@@ -113,7 +116,14 @@ def payoff(
     found = study_of(study, options.storage)
     options = replace(options, storage=url_of(found, options.storage))
     allow_plugins(found, options.trust, print)
-    asked = {"top": top, "seeds": seeds, "depths": depths and list(depths), "vary": vary}
+    asked = {
+        "top": top,
+        "seeds": seeds,
+        "until": until,
+        "max_seeds": max_seeds,
+        "depths": depths and list(depths),
+        "vary": vary,
+    }
     allowed = study.allowed if isinstance(study, Outcome) else frozenset()
     ending = run_twins(
         found,

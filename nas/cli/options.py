@@ -19,6 +19,12 @@ class BaselineKind(StrEnum):
     RANDOM = "random"
 
 
+class Until(StrEnum):
+    """Until when pairs are added."""
+
+    RESOLVED = "resolved"
+
+
 class Varied(StrEnum):
     """What twins can differ in."""
 
@@ -153,6 +159,29 @@ Top = Annotated[
 ]
 NumPairs = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Pairs of each comparison, one a seed.")
+]
+UntilWhen = Annotated[
+    Until | None,
+    typer.Option(help="Add pairs until each primary comparison is decided; then all else."),
+]
+MaxPairs = Annotated[
+    int | None,
+    typer.Option(
+        "--max-seeds", min=2, metavar="N", help="With --until: pairs at most.  [default: 20]"
+    ),
+]
+PlanOnly = Annotated[
+    bool,
+    typer.Option("--plan", help="Print what would be trained and what it can resolve, and stop."),
+]
+MaxTime = Annotated[
+    str | None,
+    typer.Option(
+        "--timeout",
+        "--max-time",
+        metavar="TIME",
+        help="Stop after this time, with its unit: 90s, 20m, 2h. Resume later.",
+    ),
 ]
 Depths = Annotated[str | None, typer.Option(metavar="N,N,…", help="Blocks in every stage.")]
 Vary = Annotated[

@@ -14,10 +14,13 @@ from nas.cli.options import (
     Extend,
     GPUsPerWorker,
     Imports,
+    MaxPairs,
+    MaxTime,
     NewStudyName,
     NumPairs,
     NumTrials,
     Out,
+    PlanOnly,
     Ray,
     Seed,
     Settings,
@@ -27,6 +30,7 @@ from nas.cli.options import (
     Timeout,
     Top,
     Trust,
+    UntilWhen,
     Vary,
     Workers,
     WorkersPerGPU,
@@ -143,9 +147,12 @@ def payoff(
     study: StudyName = None,
     top: Top = None,
     seeds: NumPairs = None,
+    until: UntilWhen = None,
+    max_seeds: MaxPairs = None,
     depths: Depths = None,
     vary: Vary = None,
-    timeout: Timeout = None,
+    timeout: MaxTime = None,
+    plan: PlanOnly = False,
     workers: Workers = None,
     workers_per_gpu: WorkersPerGPU = 1,
     ray: Ray = None,
@@ -164,7 +171,7 @@ def payoff(
     twin has finished is trained too, and shown apart.
     """
     from nas.payoff.run import payoff as run
-    from nas.payoff.run import settings_of
+    from nas.payoff.run import plan_lines, settings_of
     from nas.search.allow_code import allow_plugins
     from nas.search.study import load_own_study
     from nas.storage.open import open_storage
@@ -173,7 +180,15 @@ def payoff(
     opened = load_own_study(open_storage(storage), study)
     allow_plugins(opened, trust, say)
     settings = settings_of(
-        opened, {"top": top, "seeds": seeds, "depths": depths, "vary": vary and vary.value}
+        opened,
+        {
+            "top": top,
+            "seeds": seeds,
+            "until": until and until.value,
+            "max_seeds": max_seeds,
+            "depths": depths,
+            "vary": vary and vary.value,
+        },
     )
     options = WorkerOptions(
         storage=storage,
@@ -184,6 +199,10 @@ def payoff(
         out=out,
         trust=trust,
     )
+    if plan:
+        for line in plan_lines(opened, settings, workers):
+            say(line)
+        return
     outcome = run(opened, settings, options, timeout=seconds_of(timeout))
     end(outcome, storage, out)
 

@@ -105,7 +105,7 @@ def compare(
     candidates = {name: of(name) for name in names if name.startswith("top")}
     planned_stages = stage_tables(twins)
     ended = {twin.key for twin in twins} | set(failed)
-    missing = missing_runs(primary_runs(primary), ended)
+    missing = 0 if "until" in primary else missing_runs(primary_runs(primary), ended)
     stages_missing = missing_runs(stage_runs(fixed.get("stages")), ended)
     budgets = budget_verdicts(twins, ladder, smallest)
     return Payoff(
@@ -222,14 +222,16 @@ def stages_of(rows: list[dict[str, Twin]], outcome: str) -> st.StageEffects:
 def claims(
     ladder: list[Contrast], candidates: dict[str, list[Contrast]], primary: Mapping[str, Any]
 ) -> dict[str, st.Claim]:
-    """The primary family, corrected, and everything else as exploratory."""
+    """The primary family, corrected, and everything else as exploratory; of pairs that are added
+    until they decide, `nas.payoff.primary` alone says what may be claimed.
+    """
     family: dict[str, st.Effect] = {}
     other: dict[str, st.Effect] = {}
     for one in ladder:
         name = f"{one.reference} → {one.arm}, {one.order}, {one.role} rate, budget {one.budget}"
         if "train_error" in one.interaction:
             effect = one.interaction["train_error"]
-            kind = family if is_primary(one, primary) else other
+            kind = family if is_primary(one, primary) and "until" not in primary else other
             kind[f"{name}: difference in differences of training error"] = effect
         for layers, effect in one.gains["val_error"].items():
             other[f"{name}: validation gain at {layers} layers"] = effect
@@ -237,7 +239,7 @@ def claims(
         for one in rows:
             for layers, effect in one.gains["val_error"].items():
                 other[f"{rank}: {one.reference} → {one.arm} at {layers} layers"] = effect
-    return st.family(family, other, planned=len(primary.get("comparisons", [])))
+    return st.family(family, other, planned=len(primary.get("comparisons", [])) if family else 0)
 
 
 def is_primary(one: Contrast, primary: Mapping[str, Any]) -> bool:

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Collection, Sequence
 
 from nas.common.text import counted, duration
-from nas.payoff.plan import Plan
+from nas.payoff.plan import TARGET, Plan
 from nas.payoff.runs import UniqueKey, every_run
-from nas.statistics import fewest_pairs, resolvable_effect
+from nas.statistics import fewest_pairs, resolvable_effect, stopping_pairs
 from nas.training.candidate import Candidate
 
 #: the seconds of a training
@@ -35,7 +35,8 @@ def cost_line(
     what: str, plan: Plan, left: Sequence[Candidate], seconds: Seconds | None, workers: int
 ) -> str:
     """How many trainings there are, and how long they take."""
-    text = f"{what}: {counted(plan.seeds, 'pair')}, at most {counted(len(left), 'training')}"
+    pairs = f"up to {plan.most_pairs} pairs" if plan.is_sequential else counted(plan.seeds, "pair")
+    text = f"{what}: {pairs}, at most {counted(len(left), 'training')}"
     if seconds is None:
         return f"{text}; how long they take is told when a trial has finished."
     if not workers:
@@ -48,6 +49,8 @@ def power_line(plan: Plan, spread: Sequence[float] = ()) -> str:
     """What effect the pairs resolve; `spread` are standard deviations of a pair, if known."""
     number = max(1, len(plan.comparisons))
     among = f"as one of {number} primary comparisons" if number > 1 else "as one comparison"
+    if plan.is_sequential:
+        return looks_line(plan, among, spread)
     pairs, effect = counted(plan.seeds, "pair"), resolvable_effect(plan.seeds, number)
     if math.isinf(effect):
         needed = fewest_pairs(number)
@@ -55,6 +58,16 @@ def power_line(plan: Plan, spread: Sequence[float] = ()) -> str:
     return (
         f"With 80% probability {pairs} resolve an effect of {effect:.1f} standard deviations of a "
         f"pair, {among}{points(effect, spread)}."
+    )
+
+
+def looks_line(plan: Plan, among: str, spread: Sequence[float]) -> str:
+    """After how many pairs an effect is decided, if pairs are added until it is."""
+    needed = stopping_pairs(TARGET, 0.05 / max(1, len(plan.comparisons)))
+    return (
+        "Pairs are added until every primary comparison is decided: an effect of "
+        f"{TARGET:g} standard deviations of a pair beyond the smallest one takes about {needed}, "
+        f"{among}{points(TARGET, spread)}."
     )
 
 

@@ -41,11 +41,9 @@ def trainings_left(plan: Plan, twins: Study) -> list[Candidate]:
     return trainings(plan, taken_places(twins), known)
 
 
-def seconds_of(search: Study, twins: Study) -> Seconds | None:
-    """The time of a training, told from those of the search and of its twins."""
-    return seconds_by_trials(
-        trial for study in (search, twins) for trial in trials_of(study, only=TIMED)
-    )
+def seconds_of(*studies: Study) -> Seconds | None:
+    """The time of a training, told from those of a search and of its twins."""
+    return seconds_by_trials(trial for study in studies for trial in trials_of(study, only=TIMED))
 
 
 def known_spread(plan: Plan, twins: Study) -> list[float]:

@@ -26,6 +26,9 @@ from nas.training.candidate import Candidate
 if TYPE_CHECKING:
     from optuna.study import Study
 
+#: a primary comparison: activation order, learning rate, reference, arm
+PrimaryKey = tuple[str, str, str, str]
+
 #: the effect, in standard deviations of a pair, that the number of pairs left out is chosen for
 TARGET = 2.0
 #: added to the seed of the search: its trials, and those of its random baseline, lie below
@@ -68,6 +71,16 @@ class Plan:
     def seeds(self) -> int:
         """The number of pairs."""
         return self.settings.seeds or 0
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether pairs are added until the primary comparisons are decided."""
+        return self.settings.until is not None
+
+    @property
+    def most_pairs(self) -> int:
+        """The pairs of a primary comparison, at most."""
+        return self.settings.max_seeds if self.is_sequential else self.seeds
 
     @property
     def other_budgets(self) -> list[int]:
@@ -117,8 +130,8 @@ class Plan:
         return ["shared", "own"] if self.has_own_rates else ["shared"]
 
     @property
-    def comparisons(self) -> list[tuple[str, str, str, str]]:
-        """The primary comparisons: activation order, learning rate, reference, arm."""
+    def comparisons(self) -> list[PrimaryKey]:
+        """The primary comparisons."""
         if len(self.depths) < 2:
             return []
         return [
@@ -140,9 +153,10 @@ class Plan:
             "roles": self.roles,
             "correction": "Holm over orders, learning rates and arms",
             "comparisons": [list(one) for one in self.comparisons],
-            "pairs": self.seeds,
+            "pairs": self.most_pairs,
             "tuned_by": self.tuned_by,
             "rules": self.rules,
+            **({"until": self.settings.until} if self.is_sequential else {}),
         }
 
     @property
@@ -188,6 +202,11 @@ def make_plan(asked: PayoffSection, candidates: Sequence[Candidate], rules: int 
     seeds = asked.seeds or default_pairs(len(plan.comparisons))
     plan = Plan(plan.settings.model_copy(update={"seeds": seeds}), tuple(candidates), rules)
     check_masks(plan)
+    if plan.is_sequential and not plan.comparisons:
+        raise StudyError(
+            f"until: pairs can be added until the ends of a ladder are told apart, and depths "
+            f"{plan.depths} have but one. Name two depths or more, or leave until out."
+        )
     return plan
 
 

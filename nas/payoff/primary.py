@@ -2,7 +2,7 @@
 costs, no difference or undecided.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from nas import statistics as st
@@ -43,11 +43,24 @@ def primary_comparisons(payoff: Payoff) -> list[tuple[Contrast, Comparison]]:
     """The contrasts of the ladder that were planned as primary, with their answers."""
     contrasts = [one for one in ordered(payoff.ladder) if is_primary(one, payoff.primary)]
     effects = {str(index): tested_effect(one) for index, one in enumerate(contrasts)}
-    found = st.answers(effects, payoff.smallest_effect, planned=num_planned(payoff))
+    found = answered(payoff, effects)
     return [
-        (one, comparison(one, effects[key], found[key], is_open=bool(payoff.missing)))
+        (one, comparison(one, *found[key], is_open=bool(payoff.missing)))
         for one, key in zip(contrasts, effects, strict=True)
     ]
+
+
+def answered(
+    payoff: Payoff, effects: Mapping[str, st.Effect]
+) -> dict[str, tuple[st.Effect, st.Answer]]:
+    """Each effect with its answer; with the interval that holds at every look, if pairs are added
+    until they decide.
+    """
+    smallest, planned = payoff.smallest_effect, num_planned(payoff)
+    if "until" in payoff.primary:
+        return st.sequential_answers(effects, smallest, planned=planned)
+    found = st.answers(effects, smallest, planned=planned)
+    return {name: (effect, found[name]) for name, effect in effects.items()}
 
 
 def answer_of(payoff: Payoff, one: Contrast) -> Comparison | None:

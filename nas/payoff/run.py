@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from optuna.study import Study
@@ -11,14 +11,14 @@ from rich.console import Console
 
 from nas.common.errors import StudyError
 from nas.data.given import given_module
-from nas.payoff.costs import Seconds
+from nas.payoff.costs import Seconds, cost_line, power_line, trainings
 from nas.payoff.forecast import forecast, seconds_of, trainings_left
-from nas.payoff.plan import Plan
-from nas.payoff.queue import TwinSource, fresh_runs, valid_trials
-from nas.payoff.records import finished_twins, run_keys_of
-from nas.payoff.runs import Factors, TwinRun, first_runs, further_runs, own_runs, planned_keys
-from nas.payoff.study import has_begun, open_twins
-from nas.payoff.tuning import tuned_rates
+from nas.payoff.looks import looks, without_ladder
+from nas.payoff.own_rates import best_factors
+from nas.payoff.plan import Plan, kept_plan, make_plan
+from nas.payoff.queue import TwinSource, fresh_runs
+from nas.payoff.runs import TwinRun, first_runs, further_runs, own_runs, planned_keys
+from nas.payoff.study import base_candidates, has_begun, open_twins
 from nas.search.allow_code import AllowedCode, code_in_storage
 from nas.search.beside import TWINS, study_beside
 from nas.search.coordinator import Outcome, run_trials
@@ -28,8 +28,11 @@ from nas.search.queue import TrialQueue
 from nas.search.session import Session
 from nas.search.study import space_of
 from nas.search.worker import WorkerSpec
+from nas.space.estimate import num_workers
 from nas.space.schema import PayoffSection, current
 from nas.training.candidate import Candidate
+
+ALL_TRAINED = "All twins of the plan are trained: `nas report` shows them."
 
 
 def payoff(
@@ -67,6 +70,21 @@ def payoff(
     return outcome
 
 
+def plan_lines(study: Study, settings: PayoffSection, workers: int | None) -> list[str]:
+    """What would be trained and what it could resolve; nothing is written. workers: None for as
+    many as the space says.
+    """
+    space = space_of(study)
+    number = workers or num_workers(space)
+    twins = study_beside(study, TWINS)
+    kept = kept_plan(twins.user_attrs) if twins and has_begun(twins) else None
+    if twins and kept:
+        return forecast(kept, kept, twins, study, number) or [ALL_TRAINED]
+    plan = make_plan(settings, base_candidates(study, space, settings.top))
+    seconds = seconds_of(study)
+    return [cost_line("Twins", plan, trainings(plan), seconds, number), power_line(plan)]
+
+
 def phases(twins: Study, plan: Plan, beyond: Plan) -> Iterator[list[dict[str, Any]]]:
     """The runs that are not in the study yet, phase by phase: own learning rates can be told only
     when those that tune them have finished. What was asked for beyond the plan comes last.
@@ -76,17 +94,19 @@ def phases(twins: Study, plan: Plan, beyond: Plan) -> Iterator[list[dict[str, An
     planned = planned_keys(plan)
     for one in (plan, beyond) if beyond != plan else (plan,):
         for phase in phases_of(twins, one):
-            yield fresh_runs(twins, phase(), first_seed, planned)
+            yield fresh_runs(twins, phase, first_seed, planned)
 
 
-def phases_of(twins: Study, plan: Plan) -> list[Callable[[], Iterable[TwinRun]]]:
+def phases_of(twins: Study, plan: Plan) -> Iterator[Iterable[TwinRun]]:
     """What is laid out at once."""
-    return [
-        lambda: first_runs(plan),
-        lambda: own_runs(plan, best_factors(twins, plan)),
-        lambda: further_runs(plan),
-        lambda: own_runs(plan, best_factors(twins, plan), plan.other_budgets),
-    ]
+    others = plan
+    if plan.is_sequential:
+        yield from looks(twins, plan)
+        others = without_ladder(plan)
+    yield first_runs(others)
+    yield own_runs(others, best_factors(twins, plan))
+    yield further_runs(plan)
+    yield own_runs(plan, best_factors(twins, plan), plan.other_budgets)
 
 
 def settings_of(study: Study, given: dict[str, Any]) -> PayoffSection:
@@ -145,21 +165,3 @@ def seconds_each(
     if seconds is None or not to_train or not workers:
         return None
     return sum(map(seconds, to_train)) / len(to_train) / min(workers, len(to_train))
-
-
-def best_factors(twins: Study, plan: Plan) -> Factors:
-    """The learning-rate factor that tuned best; where runs are there at one, that one."""
-    lr = shared_rates(plan)
-    noted, trials = twins.user_attrs, valid_trials(twins)
-    cells = (cell for trial in trials for cell in run_keys_of(noted, trial))
-    taken = {cell.place: cell.lr for cell in cells if cell.role == "own"}
-    found = [twin for twin in finished_twins(noted, trials) if twin.comparison in lr]
-    tuned = tuned_rates(found, lr, plan.tuned_by, taken)
-    return {place: one.best / lr[place.comparison] for place, one in tuned.items()}
-
-
-def shared_rates(plan: Plan) -> dict[str, float]:
-    """The learning rate that all arms of a comparison share, of those with own rates too."""
-    named = {f"top {rank}": one for rank, one in enumerate(plan.candidates, start=1)}
-    named |= {"ladder": plan.base}
-    return {name: one.training.optimizer.arguments["lr"] for name, one in named.items()}

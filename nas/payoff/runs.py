@@ -1,12 +1,12 @@
 """The runs that compare twins, in the order they are trained, each with its place."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 from nas.model.architecture import Named
 from nas.payoff.block_masks import MASKS, ORDERS, mask_arms, nested_masks, random_masks
-from nas.payoff.plan import Plan
+from nas.payoff.plan import Plan, PrimaryKey
 from nas.payoff.variants import Arms, best_arms, control, ladder, stage_arms, variants
 from nas.training.candidate import Candidate
 
@@ -152,8 +152,37 @@ def own_runs(plan: Plan, best: Factors, budgets: Iterable[int] = (1,)) -> Iterat
                     yield at(candidate, place, "own", best[place], number)
 
 
+def ladder_tuning(plan: Plan, depths: list[int]) -> Iterator[TwinRun]:
+    """The grid of learning rates for each arm of the ladder at some depths."""
+    settings = plan.settings.model_copy(update={"depths": depths, "top": 0})
+    return tuning_runs(replace(plan, settings=settings))
+
+
+def ladder_pairs(
+    plan: Plan,
+    depths: list[int],
+    seeds: Iterable[int],
+    best: Factors,
+    comparisons: Collection[PrimaryKey],
+) -> Iterator[TwinRun]:
+    """The arms of some primary comparisons at some depths, each at the learning rate at which it is
+    compared, one seed after the other.
+    """
+    arms = {(order, role, arm) for order, role, *both in comparisons for arm in both}
+    placed_arms = list(placed({"ladder": ladder(plan.base, plan.settings, depths)}, 1))
+    for number in seeds:
+        for place, candidate in placed_arms:
+            if (place.order, "shared", place.arm) in arms:
+                yield at(candidate, place, "shared", 1.0, number)
+            if (place.order, "own", place.arm) in arms and place in best:
+                yield at(candidate, place, "own", best[place], number)
+
+
 def every_run(plan: Plan, factor: float) -> Iterator[TwinRun]:
     """All runs of a plan, those at own best rates with one factor for all."""
+    if plan.is_sequential:
+        best = {place: factor for place, _ in placed(compared(plan), 1)}
+        yield from ladder_pairs(plan, plan.ends, range(plan.most_pairs), best, plan.comparisons)
     yield from first_runs(plan)
     yield from further_runs(plan)
     if plan.has_own_rates:

@@ -58,7 +58,8 @@ def interval(effect: st.Effect, sign: int = 1) -> str:
     if effect.low == effect.high:
         return f"all {pairs} alike"
     low, high = sorted((sign * effect.low, sign * effect.high))
-    return f"95% CI {plain_number(low)} to {plain_number(high)}, {pairs}"
+    name = "confidence sequence" if effect.method == st.EVERY_LOOK else "CI"
+    return f"95% {name} {plain_number(low)} to {plain_number(high)}, {pairs}"
 
 
 def change(effect: st.Effect) -> str:

@@ -101,7 +101,8 @@ def degradation(payoff: Payoff, one: Contrast) -> str:
     if not one.interaction:
         layers, gain = next(iter(one.gains["train_error"].items()))
         return f"at {layers} layers training error is {change(gain)}"
-    effect, row = one.interaction["train_error"], answer_of(payoff, one)
+    row = answer_of(payoff, one)
+    effect = row.effect if row else one.interaction["train_error"]
     text = cost_of_depth(payoff, one, effect)
     if 1 < effect.n <= TOLD_PAIRS:
         sign = 1 if effect.mean >= 0 else -1

@@ -253,6 +253,11 @@ class PayoffSection(StrictSection):
     seeds: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Pairs of each comparison. Left out: the fewest that resolve an effect of two standard
     deviations of a pair with 80% probability, given the number of primary comparisons."""
+    until: Literal["resolved"] | None = None
+    """Whether pairs are added to the primary comparisons until each is decided, by a rule that
+    holds at every look; `seeds` are then the pairs of all else."""
+    max_seeds: Annotated[int, Field(ge=2, le=1000)] = 20
+    """Pairs of a primary comparison at most, with `until: resolved`."""
     vary: Literal[
         "shortcut",
         "transition",

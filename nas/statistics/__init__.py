@@ -40,11 +40,18 @@ from nas.statistics.rates import (
     wilson,
 )
 from nas.statistics.resampling import Array
+from nas.statistics.sequential import (
+    EVERY_LOOK,
+    confidence_sequence,
+    sequential_answers,
+    stopping_pairs,
+)
 from nas.statistics.speed import SpeedUp, restricted_mean, speed_up
 from nas.statistics.stages import StageEffects, single_effects, stage_effects
 from nas.statistics.surface import SMALLEST_R2, Surface, depth_surface
 
 __all__ = [
+    "EVERY_LOOK",
     "SMALLEST_R2",
     "Answer",
     "Array",
@@ -68,6 +75,7 @@ __all__ = [
     "answers",
     "block_effects",
     "budget_verdict",
+    "confidence_sequence",
     "crossover_depth",
     "decision_p",
     "degradation_difference",
@@ -91,12 +99,14 @@ __all__ = [
     "resolvable_effect",
     "restricted_mean",
     "separation",
+    "sequential_answers",
     "sign_flip_p",
     "single_effects",
     "smallest_p",
     "speed_up",
     "stability_gain",
     "stage_effects",
+    "stopping_pairs",
     "success_rates",
     "twin_effect",
     "twin_gain",

@@ -254,6 +254,13 @@ def _planned_pairs(payoff: Payoff) -> str:
     fixed = payoff.primary
     if fixed.get("rules", 1) < 2:
         return "The number of pairs was not written down beforehand."
+    if "until" in fixed:
+        return (
+            f"The plan: pairs added until each primary comparison is decided, {fixed['pairs']} at "
+            "most. Its interval and its p hold at every look: they are those of the t-test as an "
+            "e-process, for normal pairs (Ville's inequality; a normal prior of variance one on "
+            "the effect in standard deviations of a pair)."
+        )
     text = (
         f"The plan: {counted(fixed['pairs'], 'pair')}; a primary comparison is decided when all "
         "its planned runs have ended"

@@ -1,0 +1,132 @@
+"""Pairs added until the primary comparisons are decided: what is trained, when it stops."""
+
+from typing import Any
+
+import optuna
+import pytest
+from optuna.study import Study
+from report_studies import candidate, make_study, twin_trial
+
+from nas.common.errors import StudyError
+from nas.payoff.analysis import analyse
+from nas.payoff.answers import finding
+from nas.payoff.plan import Plan, keep_plan, make_plan
+from nas.payoff.records import run_keys_of
+from nas.payoff.run import phases
+from nas.payoff.verdict import verdict
+from nas.search.beside import TWINS
+from nas.space.schema import PayoffSection
+from nas.storage.open import open_storage
+
+
+def section(**changes: Any) -> PayoffSection:
+    settings: dict[str, Any] = {
+        "until": "resolved",
+        "max_seeds": 12,
+        "seeds": 3,
+        "top": 0,
+        "depths": [1, 2, 3, 5, 9],
+        "activation_orders": ["post_activation"],
+        "arms": ["none", "identity"],
+        "lr_factors": [1.0],
+        "stages": False,
+    }
+    return PayoffSection(**settings | changes)
+
+
+@pytest.fixture
+def study(tmp_path) -> Study:
+    return make_study(open_storage(f"sqlite:///{tmp_path}/nas.db", create=True), trials=4)
+
+
+def opened(study: Study, settings: PayoffSection) -> tuple[Study, Plan]:
+    """The study of twins with its plan."""
+    plan = make_plan(settings, [candidate(2, ["identity"] * 3)])
+    twins = optuna.create_study(
+        study_name=study.study_name + TWINS, storage=study._storage, direction="maximize"
+    )
+    for key in ("space", "space_file", "seed"):
+        twins.set_user_attr(key, study.user_attrs.get(key))
+    twins.set_user_attr("twins_of", study.study_name)
+    keep_plan(twins, plan)
+    return twins, plan
+
+
+def train(twins: Study, plan: Plan, most: int = 100) -> list[int]:
+    """Lay out phase by phase and train each; how many runs each had."""
+    sizes = []
+    for runs, _ in zip(phases(twins, plan, plan), range(most), strict=False):
+        twins.add_trials([twin_trial(attrs, is_done=True) for attrs in runs])
+        sizes.append(len(runs))
+    return sizes
+
+
+def places(twins: Study) -> list[Any]:
+    trials = twins.get_trials(deepcopy=False)
+    return [cell for one in trials for cell in run_keys_of(twins.user_attrs, one)]
+
+
+def test_it_stops_when_all_is_decided_and_looks_for_the_onset(study: Study) -> None:
+    twins, plan = opened(study, section(smallest_effect=5.0, seeds=5))
+    train(twins, plan)
+    found = finding(analyse(twins))
+    (row,) = found.comparisons
+    assert row.answer == "pays"
+    assert 5 <= row.effect.n < plan.most_pairs
+    assert "95% confidence sequence" in found.sentence
+    cells = places(twins)
+    assert not any(cell.added for cell in cells)
+    ends = {cell.seed for cell in cells if cell.depth in (1, 9)}
+    assert ends == set(range(row.effect.n))
+    between = {cell.depth for cell in cells} - {1, 9}
+    assert 0 < len(between) < 3
+    assert {cell.seed for cell in cells if cell.depth in between} == set(range(5))
+    told = verdict(analyse(twins))
+    assert told[0].startswith("Shortcuts pay off in deep networks: from ")
+    assert not any("still to come" in sentence for sentence in told)
+
+
+def test_what_was_trained_is_not_laid_out_again(study: Study) -> None:
+    twins, plan = opened(study, section())
+    train(twins, plan)
+    before = len(twins.get_trials(deepcopy=False))
+    assert sum(train(twins, plan)) == 0
+    assert len(twins.get_trials(deepcopy=False)) == before
+
+
+def test_a_search_that_was_stopped_goes_on_to_the_same_runs(study: Study, tmp_path) -> None:
+    twins, plan = opened(study, section())
+    train(twins, plan, most=4)
+    train(twins, plan)
+    other = make_study(open_storage(f"sqlite:///{tmp_path}/other.db", create=True), trials=4)
+    whole, _ = opened(other, section())
+    train(whole, plan)
+    assert sorted(cell.key for cell in places(twins)) == sorted(cell.key for cell in places(whole))
+
+
+def test_what_cannot_be_decided_ends_at_the_most_pairs(study: Study) -> None:
+    twins, plan = opened(study, section(smallest_effect=24.0, max_seeds=6))
+    train(twins, plan)
+    found = finding(analyse(twins))
+    (row,) = found.comparisons
+    assert (row.answer, row.effect.n) == ("undecided", 6)
+    assert found.missing == 0
+    assert {cell.depth for cell in places(twins)} == {1, 9}  # no onset of what is not sure
+
+
+def test_own_rates_are_tuned_before_their_pairs(study: Study) -> None:
+    twins, plan = opened(study, section(lr_factors=[0.3, 1.0], depths=[1, 9]))
+    for runs in phases(twins, plan, plan):
+        roles = {cell["role"] for run in runs for cell in run["cells"]}
+        assert roles == {"tune"}
+        assert {cell["depth"] for run in runs for cell in run["cells"]} == {1, 9}
+        break
+    train(twins, plan)
+    rows = finding(analyse(twins)).comparisons
+    assert {row.role for row in rows} == {"shared", "own"}
+    assert {row.answer for row in rows} == {"pays"}
+
+
+def test_a_ladder_of_one_depth_has_nothing_to_decide() -> None:
+    with pytest.raises(StudyError, match=r"^until: .* Name two depths or more"):
+        make_plan(section(depths=[3]), [candidate(2, ["identity"] * 3)])
