@@ -31,10 +31,11 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "separable": [{"kernel": 5}],
     "inverted": [{"expansion": 1.0}, {"expansion": 2.5, "kernel": 5}],
     "convnext": [{"expansion": 2.5, "kernel": 5}],
+    "pyramid": [{}],
     "patches": [{}],
 }
 #: block types whose last convolution has no norm behind it
-UNNORMALISED = ("convnext", "patches")
+UNNORMALISED = ("convnext", "pyramid", "patches")
 BLOCKS_WITH_OPTIONS = [
     Named.of(name, **options)
     for name in BLOCKS

@@ -33,7 +33,7 @@ from nas.export.formatting import (
 )
 from nas.export.prediction import Inputs, constants, predict
 from nas.model import block_layers, blocks, network
-from nas.model.architecture import Architecture, BlockRecord
+from nas.model.architecture import Architecture, BlockRecord, Stage
 from nas.model.blocks import (
     BLOCKS,
     ORDERS,
@@ -473,7 +473,7 @@ class Writer:
         for index, stage in enumerate(self.architecture.stages):
             stride *= stage.stride
             height, width = (-(-size // stride) for size in self.architecture.image_shape[1:])
-            about = f"stage {index + 1}: {literal(stage.width)} channels, {height}x{width}"
+            about = f"stage {index + 1}: {width_text(stage)} channels, {height}x{width}"
             yield f"            nn.Sequential(  # {about}"
             yield from (self.block_line(r, b) for r, b in self.blocks if r.stage == index)
             yield "            ),"
@@ -529,6 +529,12 @@ def chosen_class(classes: list[type[nn.Conv2d]]) -> list[str]:
         return [f"    kind = {' '.join(words)} nn.Conv2d"] * len(classes)
     lines = " ".join([*words, "nn.Conv2d"]).replace(" if ", "\nif ").replace(" else ", "\nelse ")
     return ["    kind = (", *(f"        {line}" for line in lines.splitlines()), "    )"]
+
+
+def width_text(stage: Stage) -> str:
+    """The channels of a stage as source, or the least and the most."""
+    widths = [literal(width) for width in (stage.widths[0], stage.width)]
+    return widths[1] if widths[0] == widths[1] else " to ".join(widths)
 
 
 def conv_text(options: list[str], *, has_norms: bool) -> str:

@@ -18,7 +18,12 @@ T = TypeVar("T", bound=Any)
 #: what a network has at most: more could not be counted in a second, nor trained
 MAX_BLOCKS, MAX_CHANNELS, MAX_CLASSES, MAX_SIDE = 2_000, 100_000, 1_000_000, 4_096
 #: keys of a stage that came later, as written in a space and in JSON, with their defaults
-LATER_STAGE_KEYS: dict[str, Any] = {"join": "add", "placement": "all", "shortcuts": ()}
+LATER_STAGE_KEYS: dict[str, Any] = {
+    "join": "add",
+    "placement": "all",
+    "shortcuts": (),
+    "width_from": 0,
+}
 #: the same of the whole network
 LATER_NETWORK_KEYS: dict[str, Any] = {"initialisation": "he"}
 
@@ -68,10 +73,11 @@ ADD = Named("add")
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """Blocks of equal width; the first one may stride.
+    """Blocks of equal width, or of widths that rise in equal steps from `width_from`, which is that
+    before the first one, to `width`; the first one may stride.
 
-    shortcut and transition: the kind in blocks that keep the shape of their input, and in the first
-    one where it changes it. shortcuts: the kind of each block, where these two do not say it all.
+    shortcut and transition: the kind in blocks that keep the shape of their input, and in those
+    that change it. shortcuts: the kind of each block, where these two do not say it all.
     """
 
     depth: int
@@ -82,6 +88,19 @@ class Stage:
     transition: str = "projection"
     join: Named = ADD
     shortcuts: tuple[str, ...] = ()
+    width_from: int = 0
+
+    @property
+    def widths(self) -> list[int]:
+        """The channels of each block."""
+        start, rise = self.width_from or self.width, self.width - (self.width_from or self.width)
+        return [round(start + rise * number / self.depth) for number in range(1, self.depth + 1)]
+
+    @property
+    def width_text(self) -> str:
+        """The channels, or the least and the most."""
+        least, most = min(self.widths), max(self.widths)
+        return str(self.width) if least == most else f"{self.widths[0]} to {self.width}"
 
     @property
     def shortcut_text(self) -> str:
@@ -135,13 +154,14 @@ class Architecture:
         records = []
         in_channels = self.stem.arguments["width"]
         for index, stage in enumerate(self.stages):
-            for number, kind in enumerate(shortcut_kinds(stage, in_channels)):
+            kinds = shortcut_kinds(stage, in_channels)
+            for number, (kind, width) in enumerate(zip(kinds, stage.widths, strict=True)):
                 stride = stage.stride if number == 0 else 1
                 join = ADD if kind == "none" else stage.join
                 records.append(
-                    BlockRecord(index, stage.block, in_channels, stage.width, stride, kind, join)
+                    BlockRecord(index, stage.block, in_channels, width, stride, kind, join)
                 )
-                in_channels = stage.width
+                in_channels = width
         return records
 
     @property
@@ -193,6 +213,8 @@ class Architecture:
         for index, stage in enumerate(self.stages):
             for key, most in (("depth", MAX_BLOCKS), ("width", MAX_CHANNELS), ("stride", 64)):
                 sizes[f"stages.{index}.{key}"] = (getattr(stage, key), most)
+            if stage.width_from != 0:
+                sizes[f"stages.{index}.width_from"] = (stage.width_from, MAX_CHANNELS)
         for name, (size, most) in sizes.items():
             if type(size) is not int or not 1 <= size <= most:
                 raise ValueError(
@@ -259,11 +281,21 @@ def changes_shape(stride: int, in_channels: int, width: int) -> bool:
     return stride != 1 or in_channels != width
 
 
+def changing(stage: Stage, in_channels: int) -> list[bool]:
+    """Whether each block of a stage changes the shape of its input."""
+    widths = stage.widths
+    strides = [stage.stride, *[1] * (stage.depth - 1)]
+    return [
+        changes_shape(stride, before, width)
+        for stride, before, width in zip(strides, [in_channels, *widths], widths, strict=False)
+    ]
+
+
 def takes_transition(stage: Stage, in_channels: int) -> bool:
     """Whether a block of the stage has a transition; where none has, the stage says `none`, so that
     equal networks are equal data.
     """
-    return stage.shortcut != "none" and changes_shape(stage.stride, in_channels, stage.width)
+    return stage.shortcut != "none" and any(changing(stage, in_channels))
 
 
 def is_number(value: Any) -> bool:
@@ -275,20 +307,20 @@ def shortcut_kinds(stage: Stage, in_channels: int) -> tuple[str, ...]:
     """What is added in each block of a stage: the transition where the shape changes."""
     if stage.shortcuts:
         return stage.shortcuts
-    first = stage.transition if takes_transition(stage, in_channels) else stage.shortcut
-    return (first, *[stage.shortcut] * (stage.depth - 1))
+    changed = stage.transition if stage.shortcut != "none" else "none"
+    return tuple(changed if one else stage.shortcut for one in changing(stage, in_channels))
 
 
 def with_shortcuts(stage: Stage, kinds: Sequence[str], in_channels: int) -> Stage:
     """The stage with a kind of shortcut for each of its blocks, in its one canonical form: only
     kinds that `shortcut` and `transition` cannot say are written out.
     """
-    changes = changes_shape(stage.stride, in_channels, stage.width)
-    kept = kinds[1:] if changes else kinds
-    some = [kind for kind in kept if kind != "none"]
-    shortcut = "none" if set(kinds) <= {"none"} else some[0] if some else "identity"
-    transition = kinds[0] if changes and kinds else "none"
-    is_uniform = all(kind == shortcut for kind in kept)
+    changes = changing(stage, in_channels)
+    kept = [kind for kind, change in zip(kinds, changes, strict=False) if not change]
+    changed = [kind for kind, change in zip(kinds, changes, strict=False) if change]
+    shortcut = first_kind(kept, "identity" if {*kinds} - {"none"} else "none")
+    transition = first_kind(changed, "none")
+    is_uniform = {*kept} <= {shortcut} and {*changed} <= {transition}
     return replace(
         stage,
         shortcut=shortcut,
@@ -296,6 +328,11 @@ def with_shortcuts(stage: Stage, kinds: Sequence[str], in_channels: int) -> Stag
         join=ADD if shortcut == "none" else stage.join,
         shortcuts=() if is_uniform and len(kinds) == stage.depth else tuple(kinds),
     )
+
+
+def first_kind(kinds: Sequence[str], otherwise: str) -> str:
+    """The first of some kinds that is a shortcut."""
+    return next((kind for kind in kinds if kind != "none"), otherwise)
 
 
 def masked(stage: Stage, mask: Sequence[bool], in_channels: int) -> Stage:

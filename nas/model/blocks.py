@@ -292,6 +292,18 @@ def convnext(
     )
 
 
+@BLOCKS.register("pyramid")
+def pyramid(in_channels: int, out_channels: int, stride: int) -> Layers:
+    """Two 3x3 convolutions with a norm before, between and behind them, and one activation, in the
+    middle (Han et al. 2017, Fig. 6d)."""
+    return (
+        Norm(in_channels),
+        conv(in_channels, out_channels, 3, stride),
+        conv(out_channels, out_channels, 3, linear=True, bare=True),
+        Norm(out_channels),
+    )
+
+
 @BLOCKS.register("patches")
 def patches(in_channels: int, out_channels: int, stride: int) -> Layers:
     """Norm and one convolution of patches as large as the stride, with nothing behind it (Liu et
@@ -425,14 +437,16 @@ def transitions() -> list[str]:
 # Stems: the layers before the first block.
 
 
-@STEMS.register("conv3x3", later=("stride",))
-def conv3x3(in_channels: int, *, width: int = 0, stride: int = 1) -> Ops:
+@STEMS.register("conv3x3", later=("stride", "activated"))
+def conv3x3(in_channels: int, *, width: int = 0, stride: int = 1, activated: bool = True) -> Ops:
     """One 3x3 convolution, for small pictures (He et al. 2015, section 4.2).
 
     width: channels; left out, those of the first stage.
     stride: by how much it shrinks height and width.
+    activated: whether an activation follows.
     """
-    return Conv(in_channels, width, 3, stride), Norm(width), Activation()
+    last = (Activation(),) if activated else ()
+    return Conv(in_channels, width, 3, stride), Norm(width), *last
 
 
 @STEMS.register("conv7x7_pool")

@@ -1,6 +1,6 @@
 """Twins: candidates that differ in one choice alone."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -11,7 +11,7 @@ from nas.model.architecture import (
     Architecture,
     Named,
     Stage,
-    changes_shape,
+    changing,
     masked,
     takes_transition,
     with_shortcuts,
@@ -281,11 +281,24 @@ def restaged(architecture: Architecture, change: Callable[[Stage], Stage]) -> Ar
 
 
 def fitted(stage: Stage, in_channels: int) -> Stage:
-    """The stage with its transition, and the kinds of its other blocks stretched over its depth."""
-    changes = changes_shape(stage.stride, in_channels, stage.width)
-    kept, num_kept = stage.shortcuts[changes:] or (stage.shortcut,), stage.depth - changes
-    kinds = [kept[number * len(kept) // num_kept] for number in range(num_kept)]
-    return with_shortcuts(stage, [stage.transition] * changes + kinds, in_channels)
+    """The stage with its transitions, and the kinds of its blocks stretched over its depth."""
+    before = changing(replace(stage, depth=len(stage.shortcuts)), in_channels)
+    after = changing(stage, in_channels)
+    kept = [kind for kind, change in zip(stage.shortcuts, before, strict=True) if not change]
+    moved = [stage.transition]
+    if sum(before) > 1:
+        changed = [kind for kind, change in zip(stage.shortcuts, before, strict=True) if change]
+        moved = [stage.transition if kind != "none" else kind for kind in changed]
+    stretched = {
+        False: stretch(kept or [stage.shortcut], after.count(False)),
+        True: stretch(moved, after.count(True)),
+    }
+    return with_shortcuts(stage, [next(stretched[change]) for change in after], in_channels)
+
+
+def stretch(kinds: list[str], count: int) -> Iterator[str]:
+    """Some kinds over a number of blocks."""
+    return (kinds[number * len(kinds) // count] for number in range(count))
 
 
 def transition_of(architecture: Architecture) -> str:
@@ -309,9 +322,12 @@ def scaled(architecture: Architecture, factor: int) -> Architecture:
     """The architecture with the widths of stem and stages multiplied."""
     width = architecture.stem.arguments["width"] * factor
     stem = Named.of(architecture.stem.name, **architecture.stem.arguments | {"width": width})
-    return restaged(
-        replace(architecture, stem=stem), lambda stage: replace(stage, width=stage.width * factor)
-    )
+    return restaged(replace(architecture, stem=stem), lambda stage: wider(stage, factor))
+
+
+def wider(stage: Stage, factor: int) -> Stage:
+    """The stage with all its widths multiplied."""
+    return replace(stage, width=stage.width * factor, width_from=stage.width_from * factor)
 
 
 def masks(num_stages: int) -> list[tuple[int, ...]]:

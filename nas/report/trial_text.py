@@ -111,7 +111,7 @@ def stage_text(stage: Stage) -> str:
     blocks = f"{stage.depth} block{'' if stage.depth == 1 else 's'} {stage.block}"
     stride = f", stride {stage.stride}" if stage.stride > 1 else ""
     return (
-        f"{blocks}, width {stage.width}{stride}, shortcut {stage.shortcut_text}, "
+        f"{blocks}, width {stage.width_text}{stride}, shortcut {stage.shortcut_text}, "
         f"transition {stage.transition}"
     )
 

@@ -15,7 +15,7 @@ T = TypeVar("T")
 Branches = Callable[[str, "Values"], Sequence[tuple[Any, float]]]
 #: keys that decide which parts and options of parts exist, or coincide
 DECIDING = frozenset(
-    ("shortcut", "transition", "stride", "width", "block", "stem", "norm", "join")
+    ("shortcut", "transition", "stride", "width", "from", "to", "block", "stem", "norm", "join")
     + ("optimizer", "schedule")
 )
 #: values that stand for a continuous range

@@ -80,10 +80,16 @@ class Range(StrictSection, Generic[N]):
         return self
 
 
+class Rise(StrictSection):
+    """A number that rises in equal steps over blocks."""
+
+
 def written_as(value: Any) -> str:
-    """How a searched value is written: a plain value, a list to choose from, or a range."""
+    """How a searched value is written: a plain value, a list to choose from, a range or a rise."""
     if isinstance(value, list):
         return "choice"
+    if isinstance(value, Rise) or (isinstance(value, dict) and {"from", "to"} & value.keys()):
+        return "rise"
     return "range" if isinstance(value, dict | Range) else "value"
 
 
@@ -162,6 +168,11 @@ def number(kind: Any, low: float, high: float) -> Deferred:
     )
 
 
+def rising_number(kind: type, low: float, high: float) -> Deferred:
+    """The same, or a rise of such numbers."""
+    return Deferred(lambda: rising_type(kind, low, high))
+
+
 def name(names: Names, only: Callable[[], Iterable[str]] | None = None) -> Deferred:
     """One of some names, or a choice of them."""
     return Deferred(
@@ -220,6 +231,27 @@ def number_type(kind: Any, low: float, high: float) -> Any:
         Annotated[one, Tag("value")]
         | Annotated[choice(one), Tag("choice")]
         | Annotated[Range[one], Tag("range")],
+        Discriminator(written_as),
+    ]
+
+
+@cache
+def rising_type(kind: Any, low: float, high: float) -> Any:
+    """The type of a number that may rise from block to block."""
+    one: Any = Annotated[kind, Field(ge=low, le=high)]
+    ends: dict[str, Any] = {
+        "from": (
+            number_type(kind, low, high),
+            Field(description="What there is before the first."),
+        ),
+        "to": (number_type(kind, low, high), Field(description="What the last block has.")),
+    }
+    rise = create_model("Rise over blocks", __base__=Rise, **ends)
+    return Annotated[
+        Annotated[one, Tag("value")]
+        | Annotated[choice(one), Tag("choice")]
+        | Annotated[Range[one], Tag("range")]
+        | Annotated[rise, Tag("rise")],
         Discriminator(written_as),
     ]
 

@@ -11,9 +11,8 @@ from nas.model.architecture import (
     Named,
     Scalar,
     Stage,
-    changes_shape,
+    changing,
     masked,
-    takes_transition,
     with_shortcuts,
 )
 from nas.model.blocks import ACTIVATIONS, BLOCKS, NORMS, ORDERS, SHORTCUTS, STEMS
@@ -21,7 +20,7 @@ from nas.model.initialisations import INITIALISATIONS
 from nas.model.joins import JOINS
 from nas.model.layout import order_matters
 from nas.model.placements import PLACEMENTS, Mask, mask_of
-from nas.space.fields import Options, Range, component_name
+from nas.space.fields import Options, Range, Rise, component_name
 from nas.space.schema import ArchitectureSection, StageSection, TrainingSection
 from nas.training.candidate import OPTIMIZERS, SCHEDULES, Training
 
@@ -131,7 +130,8 @@ def draw_architecture(
         stages.append(draw_stage(trial, shared, stage, index, in_channels, masks[index]))
         in_channels = stages[-1].width
     if not stem.arguments["width"]:
-        stem = Named.of(stem.name, **stem.arguments | {"width": stages[0].width})
+        width = stages[0].width_from or stages[0].width
+        stem = Named.of(stem.name, **stem.arguments | {"width": width})
     return Architecture(
         image_shape=image_shape,
         num_classes=num_classes,
@@ -197,24 +197,52 @@ def draw_stage(
         chosen: Named = shared.draw(stage, index, key, one)
         return chosen
 
-    width = shared.draw(stage, index, "width", value)
+    width_from, width = draw_width(trial, shared, stage, index)
     stride = shared.draw(stage, index, "stride", value)
     block = component("block", BLOCKS)
     depth = shared.draw(stage, index, "depth", value)
     drawn = Stage(
         depth=depth,
         width=width,
+        width_from=width_from if width_from != width else 0,
         stride=stride,
         block=block,
         shortcut="none",
         transition="none",
     )
-    in_channels = in_channels or width
+    in_channels = in_channels or width_from or width
     if mask is None:
         drawn = draw_each(trial, shared, stage, index, drawn, in_channels)
     elif any(mask) or mask == ALL:
         drawn = draw_kinds(trial, shared, stage, index, drawn, in_channels, mask)
     return drawn if drawn.shortcut == "none" else replace(drawn, join=component("join", JOINS))
+
+
+def draw_width(
+    trial: Trial, shared: SharedKeys, stage: StageSection, index: int
+) -> tuple[int, int]:
+    """The width before the first block of a stage, 0 where all blocks have the same, and that of
+    the last one. A rise that stages share goes through the blocks of all of them.
+    """
+
+    def ends(name: str, given: Any) -> tuple[int, int]:
+        if not isinstance(given, Rise):
+            return 0, draw(trial, name, given)
+        low, high = (draw(trial, f"{name}.{key}", getattr(given, key)) for key in ("from", "to"))
+        return low, high
+
+    low, high = shared.draw(stage, index, "width", ends)
+    if low == 0 or stage.width is not None:
+        return low, high
+    sharing = [i for i, one in enumerate(shared.shared.stages) if one.width is None]
+    stages = shared.shared.stages
+    depths = [shared.draw(stages[i], i, "depth", partial(draw, trial)) for i in sharing]
+    place = sharing.index(index)
+    first, last = (
+        round(low + (high - low) * sum(depths[:count]) / sum(depths))
+        for count in (place, place + 1)
+    )
+    return first, last
 
 
 def draw_kinds(
@@ -231,10 +259,11 @@ def draw_kinds(
     """
     kind = partial(draw_text, trial, registry=SHORTCUTS)
     drawn = replace(drawn, shortcut=shared.draw(stage, index, "shortcut", kind))
-    starts_without = mask != ALL and not mask[0]
-    if takes_transition(drawn, in_channels) and not starts_without:
+    changes = changing(drawn, in_channels)
+    matched = [change for change, has in zip(changes, mask or changes, strict=True) if has]
+    if drawn.shortcut != "none" and any(matched):
         transition = shared.draw(stage, index, "transition", kind)
-        if drawn.depth == 1:
+        if all(changes):
             drawn = replace(drawn, shortcut="none" if transition == "none" else "identity")
         drawn = replace(drawn, transition=transition)
     return drawn if mask == ALL else masked(drawn, mask, in_channels)
@@ -252,7 +281,7 @@ def draw_each(
     is given, else that kind or none. Options of a kind are drawn once for all blocks of the stage.
     """
 
-    def kinds(key: str, numbers: range) -> list[str]:
+    def kinds(key: str, numbers: list[int]) -> list[str]:
         given = shared.given(stage, key)
         parts = given if isinstance(given, list) else [given, "none"]
         named = {component_name(part): part for part in parts}
@@ -264,9 +293,10 @@ def draw_each(
         }
         return [texts[name] for name in drawn]
 
-    changing = range(int(changes_shape(drawn.stride, in_channels, drawn.width)))
-    transition, others = kinds("transition", changing), range(len(changing), drawn.depth)
-    return with_shortcuts(drawn, [*transition, *kinds("shortcut", others)], in_channels)
+    changes = changing(drawn, in_channels)
+    changed = iter(kinds("transition", [n for n, change in enumerate(changes) if change]))
+    kept = iter(kinds("shortcut", [n for n, change in enumerate(changes) if not change]))
+    return with_shortcuts(drawn, [next(changed if one else kept) for one in changes], in_channels)
 
 
 def suggest_each(trial: Trial, choices: dict[str, list[str]]) -> list[str]:

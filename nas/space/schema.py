@@ -38,13 +38,14 @@ from nas.space.fields import (
     name,
     number,
     one_of,
+    rising_number,
 )
 from nas.space.methods import PRUNERS, SAMPLERS
 from nas.training.candidate import CLASS_WEIGHTS, OPTIMIZERS, SCHEDULES
 from nas.training.metrics import MEASURES, probe_names
 from nas.training.result import OBJECTIVES
 
-Size = Annotated[Any, number(int, 1, MAX_CHANNELS)]
+Size = Annotated[Any, rising_number(int, 1, MAX_CHANNELS)]
 Depth = Annotated[Any, number(int, 1, MAX_BLOCKS)]
 Side = Annotated[int, Field(ge=1, le=4096)]
 Blocks = Annotated[int, Field(ge=1, le=MAX_BLOCKS)]
@@ -64,7 +65,7 @@ class StageSection(StrictSection):
     depth: Depth | None = None
     """Blocks in this stage."""
     width: Size | None = None
-    """Channels of its blocks."""
+    """Channels of its blocks; `{from: 16, to: 32}` rises in equal steps from block to block."""
     stride: Stride | None = None
     """By how much its first block shrinks height and width."""
     block: Block | None = None
@@ -95,7 +96,8 @@ class ArchitectureSection(StrictSection):
     depth: Depth | None = None
     """Blocks in each stage."""
     width: Size | None = None
-    """Channels of the blocks of each stage."""
+    """Channels of the blocks of each stage; `{from: 16, to: 64}` rises in equal steps through all
+    stages without a width of their own."""
     stride: Stride = 1
     """By how much the first block of each stage shrinks height and width."""
     block: Block = "basic"

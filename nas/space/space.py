@@ -486,9 +486,13 @@ class SearchSpace:
 
 
 def shallow(architecture: Architecture, num_stages: int) -> Architecture:
-    """Its first stages, of two blocks at most: in more of them no other shape comes up."""
+    """Its first stages, of two blocks at most: in more of them no other shape comes up, but where
+    the width rises from block to block.
+    """
     stages = [
-        replace(stage, depth=min(stage.depth, 2), shortcuts=stage.shortcuts[:2])
+        stage
+        if stage.width_from
+        else replace(stage, depth=min(stage.depth, 2), shortcuts=stage.shortcuts[:2])
         for stage in architecture.stages
     ]
     return replace(architecture, stages=tuple(stages[:num_stages]))

@@ -110,7 +110,7 @@ def described(text: str) -> dict[str, Any]:
         "activation_order": plain(one.activation_order),
         "blocks": plain("/".join(str(stage.block) for stage in stages)),
         "depths": "/".join(str(stage.depth) for stage in stages),
-        "widths": "/".join(str(stage.width) for stage in stages),
+        "widths": "/".join(stage.width_text for stage in stages),
         "shortcuts": plain("/".join(stage.shortcut_text for stage in stages)),
         "transitions": plain("/".join(stage.transition for stage in stages)),
     }
