@@ -1,7 +1,6 @@
 """Folders of pictures as people have them: each is read whole, or refused before any training."""
 
 import os
-import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 import torch
 from PIL import Image
 
-from nas.cli import main
 from nas.common.errors import NasWarning
 from nas.data.catalog import Dataset
 from nas.data.folder import Reading, read_folder
@@ -50,18 +48,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def nas(root: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> Nas:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["nas", *arguments])
-        status: Any = 0
-        try:
-            main()
-        except SystemExit as end:
-            status = end.code or 0
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run
+def nas(root: Path, nas: Nas) -> Nas:
+    """The command line beside that space."""
+    return nas
 
 
 def table(output: str) -> dict[str, list[int]]:

@@ -19,7 +19,7 @@ from nas.search.pruners.base import NoPruner
 from nas.search.pruners.registry import pruner_of
 from nas.search.queue import pending_of
 from nas.search.run import remove_left_checkpoints
-from nas.search.samplers.subsampled_tpe import judged
+from nas.search.samplers.subsampled_tpe import as_pruned_at_rung
 from nas.search.study import create_study
 from nas.search.trial import TrialEnvironment, run_trial
 from nas.search.trial_attributes import CONTROL_RUNG, PAUSED, RUNG, RUNG_LOSSES, is_paused
@@ -155,12 +155,14 @@ def control_of(seed: int) -> list[int]:
 
 
 def test_tpe_sees_a_paused_trial_as_pruned_by_its_loss() -> None:
-    seen = judged(trial(0, 2.0, 1.5, paused=True), sign=1)
+    seen = as_pruned_at_rung(trial(0, 2.0, 1.5, paused=True), sign=1)
     assert seen.state == TrialState.PRUNED
     assert seen.intermediate_values == {4: -1.5}
-    assert judged(trial(0, 2.0, 1.5, **{CONTROL_RUNG: 1}), sign=-1).intermediate_values == {1: 2.0}
+    assert as_pruned_at_rung(
+        trial(0, 2.0, 1.5, **{CONTROL_RUNG: 1}), sign=-1
+    ).intermediate_values == {1: 2.0}
     whole = trial(0, 2.0, 1.5, **{RUNG: 4})
-    assert judged(whole, sign=1) is whole
+    assert as_pruned_at_rung(whole, sign=1) is whole
 
 
 @pytest.mark.parametrize(
@@ -268,7 +270,7 @@ def test_a_copy_of_a_paused_trial_is_seen_as_that_is(
     assert is_paused(first)
     assert copied.user_attrs["reused_from"] == 0
     assert copied.state == TrialState.PRUNED
-    seen = [judged(one, sign=1).intermediate_values for one in (first, copied)]
+    seen = [as_pruned_at_rung(one, sign=1).intermediate_values for one in (first, copied)]
     assert seen[0] == seen[1]
     storage.set_trial_state_values(first._trial_id, TrialState.RUNNING)
     storage.set_trial_state_values(first._trial_id, TrialState.FAIL)

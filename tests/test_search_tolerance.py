@@ -32,7 +32,7 @@ from nas.search.progress import LastingStream
 from nas.search.queue import refill_of
 from nas.search.study import create_study
 from nas.search.trial import TrialEnvironment, run_trial
-from nas.search.warm_start import TAKEN_FROM, warm_started
+from nas.search.warm_start import IMPORTED_FROM, warm_started
 from nas.space.space import SearchSpace
 from nas.storage.handles import engine_of
 from nas.storage.open import open_storage
@@ -83,7 +83,7 @@ class AwayStorage(InMemoryStorage):
 
 
 def test_a_storage_that_comes_back_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nas.storage.retry, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(nas.storage.retry, "FIRST_BACKOFF", 0.05)
     monkeypatch.setattr(nas.common.waiting, "SILENT_SECONDS", 0.1)
     said: list[str] = []
     assert with_retry(Away(1, storage_error("server closed")), said.append)() == "here"
@@ -98,7 +98,7 @@ def test_a_storage_that_comes_back_is_waited_for(monkeypatch: pytest.MonkeyPatch
 def test_a_storage_says_that_it_waits_and_goes_on(
     backend: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nas.storage.retry, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(nas.storage.retry, "FIRST_BACKOFF", 0.05)
     monkeypatch.setattr(nas.common.waiting, "SILENT_SECONDS", 0.01)
     said: list[str] = []
     backend.inner, backend.log = AwayStorage(2), said.append
@@ -136,7 +136,7 @@ def test_a_locked_database_is_asked_again_with_a_pause_until_the_time_is_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """SQLite answers at once, and not after a wait, where two processes wait for each other."""
-    monkeypatch.setattr(nas.storage.retry, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(nas.storage.retry, "FIRST_BACKOFF", 0.05)
     locked = storage_error("database is locked")
     call, start = Away(10**6, locked), time.monotonic()
     with pytest.raises(StudyError, match="does not answer: database is locked"):
@@ -151,7 +151,7 @@ def test_a_locked_database_is_asked_again_with_a_pause_until_the_time_is_over(
 def test_what_must_not_be_done_twice_is_not_waited_for_longer(
     backend: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nas.storage.retry, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(nas.storage.retry, "FIRST_BACKOFF", 0.05)
     locked = Away(2, storage_error("database is locked"))
     backend.inner.create_new_trial = locked
     assert backend.create_new_trial(0) == "here"
@@ -325,7 +325,7 @@ def test_what_breaks_new_constraints_or_has_other_objectives_is_not_taken(
     name = warm_started(backend, "x", bounded)
     kept = optuna.load_study(study_name=name, storage=backend).get_trials()
     assert {trial.user_attrs["parameters"] for trial in kept} == {sizes[0]}
-    assert all(trial.user_attrs[TAKEN_FROM][0] == "x" for trial in kept)
+    assert all(trial.user_attrs[IMPORTED_FROM][0] == "x" for trial in kept)
     with pytest.raises(StudyError, match="other objectives"):
         warm_started(backend, "x", space("training.epochs=3", "search.objectives=[val_loss]"))
 

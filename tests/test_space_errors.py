@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from nas.cli import main
-
 GOOD = """\
 name: t
 dataset: {name: digits}
@@ -266,24 +264,6 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "control character": (GOOD + "# \x07\n", "", "not YAML"),
     "zero byte": (GOOD + "\0", "", "not YAML"),
 }
-
-
-@pytest.fixture
-def nas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Any:
-    """Run the command line in this process: (status, output, errors)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["nas", *arguments])
-        status: Any = 0
-        try:
-            main()
-        except SystemExit as end:
-            status = end.code or 0
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -32,7 +32,7 @@ SECRET = "s3cret"
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting is told of at once, and tried again soon."""
     monkeypatch.setattr(nas.common.waiting, "SILENT_SECONDS", 0.05)
-    monkeypatch.setattr(nas.storage.retry, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(nas.storage.retry, "FIRST_BACKOFF", 0.02)
 
 
 # URLs and passwords.

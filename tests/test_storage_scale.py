@@ -16,7 +16,7 @@ from nas.report.build import write_report
 from nas.report.trial_rows import Brief, brief
 from nas.report.writers.trial_notes import MOST_TRIALS
 from nas.search.best_trials import best_trials, is_among_best
-from nas.search.samplers.subsampled_tpe import MOST_FINISHED, SubsampledTPESampler, chosen
+from nas.search.samplers.subsampled_tpe import MOST_FINISHED, SubsampledTPESampler, subsample
 from nas.space.methods import SAMPLERS
 from nas.storage.bulk_read import trials_of
 from nas.storage.bulk_write import write
@@ -71,9 +71,9 @@ def test_a_long_study_is_seen_through_its_best_and_a_sample_that_the_number_fixe
 ) -> None:
     study = study_of(2 * MOST_FINISHED, directions)
     trials = study.get_trials(deepcopy=False)
-    first = [trial.number for trial in chosen(study, trials, 7)]
-    assert first == [trial.number for trial in chosen(study, trials, 7)]
-    other = [trial.number for trial in chosen(study, trials, 8)]
+    first = [trial.number for trial in subsample(study, trials, 7)]
+    assert first == [trial.number for trial in subsample(study, trials, 7)]
+    other = [trial.number for trial in subsample(study, trials, 8)]
     assert len(first) == len(other) == MOST_FINISHED
     assert first != other
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
@@ -93,7 +93,7 @@ def test_running_trials_are_always_seen() -> None:
     study = study_of(2 * MOST_FINISHED)
     running = study.ask()
     trials = study.get_trials(deepcopy=False)
-    assert running.number in {trial.number for trial in chosen(study, trials, 0)}
+    assert running.number in {trial.number for trial in subsample(study, trials, 0)}
 
 
 @pytest.fixture

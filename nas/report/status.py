@@ -13,7 +13,7 @@ from nas.search.beside import BASELINE, TWINS, search_beside, study_beside
 from nas.search.best_trials import best_trials
 from nas.search.coordinator import Outcome
 from nas.search.exhaustion import exhausted_text
-from nas.search.progress import described
+from nas.search.progress import describe_trial
 from nas.search.study import load_own_study, objectives_of
 from nas.search.trial_attributes import (
     CAUSE,
@@ -50,7 +50,7 @@ def status_lines(storage: str, name: str | None) -> list[str]:
         values = ", ".join(
             f"{name} {value:.4g}" for name, value in zip(objectives, trial.values, strict=True)
         )
-        lines.append(f"  best: trial {trial.number}, {values}: {described(trial)}")
+        lines.append(f"  best: trial {trial.number}, {values}: {describe_trial(trial)}")
     return lines
 
 

@@ -9,8 +9,8 @@ from nas.storage.bulk_write import write
 from nas.storage.handles import storage_of, trial_id_of
 from nas.training.candidate import Candidate
 
-#: attributes that a trial does not take over with another one's result
-OWN = (WORKER, "candidate", PAUSED)
+#: attributes of a trial that are not copied with its result
+NOT_REUSED = (WORKER, "candidate", PAUSED)
 
 
 def same_candidates(study: Study, candidate: Candidate) -> list[FrozenTrial]:
@@ -26,7 +26,7 @@ def same_candidates(study: Study, candidate: Candidate) -> list[FrozenTrial]:
 
 def reuse_result(study: Study, trial: Trial, known: FrozenTrial) -> None:
     """End a trial with the result of another; the same seed would give the same numbers."""
-    attributes = {key: value for key, value in known.user_attrs.items() if key not in OWN}
+    attributes = {key: value for key, value in known.user_attrs.items() if key not in NOT_REUSED}
     attributes[REUSED_FROM] = known.number
     write(study, trial_id_of(trial), attributes)
     for step, value in known.intermediate_values.items():

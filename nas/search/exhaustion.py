@@ -19,10 +19,10 @@ MOST_DRAWS = 2_000
 
 
 def exhaustion_of(study: Study, space: SearchSpace) -> Callable[[Sequence[FrozenTrial]], None]:
-    """A function that notes at the study when its trials have tried all there is to try."""
+    """A function that records at the study when its trials have tried all there is to try."""
     listed = cache(lambda: every_candidate(space))
 
-    def note(trials: Sequence[FrozenTrial]) -> None:
+    def record(trials: Sequence[FrozenTrial]) -> None:
         if space.search.duplicates != "reuse" or exhausted(study.user_attrs):
             return
         if not any(map(is_reused, trials)):  # as long as each is new
@@ -32,7 +32,7 @@ def exhaustion_of(study: Study, space: SearchSpace) -> Callable[[Sequence[Frozen
         if known is not None and known <= ended:
             study.set_user_attr(EXHAUSTED, [len(known), len(counted(trials))])
 
-    return note
+    return record
 
 
 def every_candidate(space: SearchSpace) -> frozenset[str] | None:

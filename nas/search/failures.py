@@ -62,7 +62,7 @@ def record_crash(storage: BaseStorage, trial: FrozenTrial, ending: str) -> bool:
     return crashes >= MAX_RETRIES
 
 
-def ending_of(status: int) -> str:
+def exit_reason(status: int) -> str:
     """How a process ended, by its exit status as multiprocessing reports it."""
     if status >= 0:
         return f"ended with status {status}"

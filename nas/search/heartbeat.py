@@ -18,7 +18,7 @@ HEARTBEAT_INTERVAL = 15.0
 #: exit status of a worker whose trial took too long, or would not stop when it was told to
 EXIT_TIMED_OUT = 70
 #: seconds a trial may go on after the worker was told to stop
-STOP_TIMEOUT = 30.0
+TRIAL_STOP_TIMEOUT = 30.0
 
 
 class Heartbeat:
@@ -72,7 +72,7 @@ class Heartbeat:
             if late:
                 self._end_process(trial_id)
             stopped_at = min(stopped_at, time.monotonic()) if self._is_stopped() else float("inf")
-            if time.monotonic() > stopped_at + STOP_TIMEOUT:
+            if time.monotonic() > stopped_at + TRIAL_STOP_TIMEOUT:
                 os._exit(EXIT_TIMED_OUT)
             count += 1
             self._send(trial_id, count)

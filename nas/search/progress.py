@@ -44,7 +44,7 @@ def describe(candidate: Candidate) -> str:
     return f"{types} {blocks}, {shortcuts}{join}, {order}"
 
 
-def described(trial: FrozenTrial) -> str:
+def describe_trial(trial: FrozenTrial) -> str:
     """The candidate of a trial in a few words; nothing before it is drawn."""
     candidate = candidate_of(trial)
     return describe(candidate) if candidate else ""
@@ -127,7 +127,7 @@ class Progress:
     def line(self, trial: FrozenTrial, num_done: int) -> str:
         """One finished trial in one line."""
         place = f"[{self.phase} {num_done}/{self.num_trials}]"
-        return f"{place} trial {trial.number}: {self.outcome(trial)}  {described(trial)}"
+        return f"{place} trial {trial.number}: {self.outcome(trial)}  {describe_trial(trial)}"
 
     def outcome(self, trial: FrozenTrial) -> str:
         """How a trial ended."""
@@ -190,7 +190,9 @@ class Progress:
         if best is not None:
             parts.append(
                 Text(
-                    printable(f"best: trial {best.number}, {self.values(best)}  {described(best)}")
+                    printable(
+                        f"best: trial {best.number}, {self.values(best)}  {describe_trial(best)}"
+                    )
                 )
             )
         parts += [self.running(t) for t in trials if t.state == TrialState.RUNNING]

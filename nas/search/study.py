@@ -101,13 +101,6 @@ def load_own_study(storage: BaseStorage, name: str | None) -> Study:
     return study
 
 
-def has_own_study(storage: BaseStorage, name: str) -> bool:
-    """Whether there is a study of that name, and it is ours."""
-    return has_study(storage, name) and is_ours(
-        optuna.load_study(study_name=name, storage=storage).user_attrs
-    )
-
-
 def refuse_foreign(study: Study, way: str = "Start another one with --study NAME.") -> None:
     """StudyError, which says a way on, for a study in which another program has begun."""
     if not is_ours(study.user_attrs) and study.get_trials(deepcopy=False):

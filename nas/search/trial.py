@@ -136,8 +136,8 @@ def _after_epoch(
     """Report the value of an epoch; True if the trial is to be pruned."""
     if objective is None:
         return False
-    value, epoch = finite(record[objective], objective), int(record["epoch"])
-    _report(study, trial, value, epoch)
+    value, epoch = record[objective], int(record["epoch"])
+    _report(study, trial, OBJECTIVES[objective].worst if math.isnan(value) else value, epoch)
     return pruner.should_prune(study, trial, epoch)
 
 
@@ -202,12 +202,6 @@ def _reject(study: Study, trial: Trial, excess: dict[str, float]) -> bool:
         write(study, trial_id_of(trial), attributes)
         study.tell(trial, state=TrialState.PRUNED)
     return bool(broken)
-
-
-def finite(value: float, objective: str) -> float:
-    """The value, or the worst there is if it is not a number."""
-    worst = -math.inf if OBJECTIVES[objective].direction == "maximize" else math.inf
-    return worst if math.isnan(value) else value
 
 
 def _keep_weights_of_best(

@@ -16,9 +16,9 @@ from nas.storage.locks import locked
 from nas.training.candidate import Candidate
 
 #: the attribute of a trial with the study and number it was imported from
-TAKEN_FROM = "taken_from"
+IMPORTED_FROM = "taken_from"
 #: attributes that are true of a trial in its own study alone
-OWN = (WORKER, REUSED_FROM)
+NOT_IMPORTED = (WORKER, REUSED_FROM)
 
 
 def warm_started(storage: BaseStorage, name: str, space: SearchSpace) -> str:
@@ -67,18 +67,18 @@ def _import_trials(
 ) -> None:
     """Copy the finished trials of studies that another space could have drawn, each once."""
     with locked(storage):
-        taken = {tuple(_origin(new, trial)) for trial in new.get_trials(deepcopy=False)}
+        imported = {tuple(_origin(new, trial)) for trial in new.get_trials(deepcopy=False)}
         for study in earlier:
             for trial in study.get_trials(deepcopy=False, states=DONE):
                 source = _origin(study, trial)
-                if tuple(source) not in taken and (drawn := _redrawn(trial, space)):
-                    taken.add(tuple(source))
-                    new.add_trial(_copied(trial, drawn, source))
+                if tuple(source) not in imported and (drawn := _redrawn(trial, space)):
+                    imported.add(tuple(source))
+                    new.add_trial(_imported(trial, drawn, source))
 
 
 def _origin(study: Study, trial: FrozenTrial) -> list[Any]:
     """The study a trial was run in, and its number there."""
-    return trial.user_attrs.get(TAKEN_FROM) or [study.study_name, trial.number]
+    return trial.user_attrs.get(IMPORTED_FROM) or [study.study_name, trial.number]
 
 
 def _redrawn(trial: FrozenTrial, space: SearchSpace) -> FixedTrial | None:
@@ -96,14 +96,14 @@ def _redrawn(trial: FrozenTrial, space: SearchSpace) -> FixedTrial | None:
     return drawn if fits and same and drawn.params == trial.params else None
 
 
-def _copied(trial: FrozenTrial, drawn: FixedTrial, source: list[Any]) -> FrozenTrial:
+def _imported(trial: FrozenTrial, drawn: FixedTrial, source: list[Any]) -> FrozenTrial:
     """The trial with the distributions of the new space."""
-    attrs = {key: value for key, value in trial.user_attrs.items() if key not in OWN}
+    attrs = {key: value for key, value in trial.user_attrs.items() if key not in NOT_IMPORTED}
     return optuna.trial.create_trial(
         state=trial.state,
         values=trial.values,
         params=drawn.params,
         distributions=drawn.distributions,
-        user_attrs=attrs | {TAKEN_FROM: source},
+        user_attrs=attrs | {IMPORTED_FROM: source},
         intermediate_values=trial.intermediate_values,
     )

@@ -34,7 +34,7 @@ from nas.storage.handles import trial_id_of
 from nas.storage.open import open_storage
 
 #: seconds between two looks for a pending trial, at first and at most
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+FIRST_POLL, LONGEST_POLL = 0.2, 5.0
 #: what a new worker process finds already loaded
 PRELOAD = ["nas.search.worker", "nas.search.trial", "optuna_dashboard"]
 PRELOAD += ["alembic.command", "alembic.migration", "sqlalchemy.orm"]
@@ -110,14 +110,14 @@ def run_pending(spec: WorkerSpec, is_stopped: Callable[[], bool], log: Log) -> N
     )
     _forward_warnings(log)
     log(READY)
-    pause = FIRST_PAUSE
+    pause = FIRST_POLL
     while not is_stopped():
         trial = acquire(storage, study, pending)
         if trial is None:
             _sleep(pause, is_stopped)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, LONGEST_POLL)
             continue
-        pause = FIRST_PAUSE
+        pause = FIRST_POLL
         with _with_heartbeat(heartbeat, trial_id_of(trial), space.trial_timeout):
             run_trial(storage, spec.study, space, trial, environment)
 
@@ -126,7 +126,7 @@ def _sleep(seconds: float, is_stopped: Callable[[], bool]) -> None:
     """Sleep for a while, unless stopped."""
     until = time.monotonic() + seconds
     while time.monotonic() < until and not is_stopped():
-        time.sleep(FIRST_PAUSE)
+        time.sleep(FIRST_POLL)
 
 
 def _forward_warnings(log: Log) -> None:

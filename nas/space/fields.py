@@ -24,12 +24,12 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import no_info_plain_validator_function
 
-from nas.common.registry import Registry, unknown
+from nas.common.registry import MAX_OPTION, Registry, unknown
 
 N = TypeVar("N", int, float)
 
-#: values a choice may hold, steps a range may have, and the largest number an option may be
-MAX_CHOICES, MAX_STEPS, MAX_OPTION = 256, 1_000_000, 1_000_000
+#: values a choice may hold, and steps a range may have
+MAX_CHOICES, MAX_STEPS = 256, 1_000_000
 #: nothing is converted: a text is no number
 STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, Field, model_validator
 
 from nas.common.plugins import MODULE
-from nas.common.registry import Registry, unknown
+from nas.common.registry import MAX_OPTION, Registry, unknown
 from nas.common.text import PATTERN, seconds_of
 from nas.data.augment import AUGMENTATIONS
 from nas.data.catalog import CLASS_PATH, COLOUR, dataset_names
@@ -26,7 +26,6 @@ from nas.model.initialisations import INITIALISATIONS
 from nas.model.joins import JOINS
 from nas.model.placements import PLACEMENTS
 from nas.space.fields import (
-    MAX_OPTION,
     StrictSection,
     ascending,
     component,

@@ -23,7 +23,7 @@ RETRY_TIMEOUT = 900.0
 #: seconds another process may have locked it, also where nobody waits for a database that is away
 LOCK_TIMEOUT = 120.0
 #: seconds between two tries, at first and at most; of a locked one always the first
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 15.0
 NO_ANSWER = "The storage does not answer, or another process has locked it; waiting for it."
 DAMAGED = "the database is damaged ({}): `sqlite3 FILE .recover` tells as SQL what can be read."
 KEPT = "Nothing that finished is lost; run the same command again when it does."
@@ -43,7 +43,7 @@ def with_retry(
 
     @wraps(call)
     def again(*arguments: P.args, **options: P.kwargs) -> T:
-        start, pause = time.monotonic(), FIRST_PAUSE
+        start, pause = time.monotonic(), FIRST_BACKOFF
         with Waiting(NO_ANSWER, log) as waiting:
             while True:
                 try:
@@ -60,7 +60,7 @@ def with_retry(
                     raise StudyError(f"the storage does not answer: {why}. {KEPT}")
                 waiting.text = f"The storage does not answer ({why}); waiting for it."
                 # SQLite has waited for a lock, but not where two processes wait for each other
-                time.sleep(min(left, FIRST_PAUSE if busy else pause))
-                pause = pause if busy else min(2 * pause, LONGEST_PAUSE)
+                time.sleep(min(left, FIRST_BACKOFF if busy else pause))
+                pause = pause if busy else min(2 * pause, LONGEST_BACKOFF)
 
     return again

@@ -60,8 +60,12 @@ class Objective(Entry):
     def __call__(self, result: Result) -> float:
         """The value; what is not a number, stored as None, counts as the worst there is."""
         value = self.function(result)
-        worst = -math.inf if self.direction == "maximize" else math.inf
-        return worst if value is None or math.isnan(value) else float(value)
+        return self.worst if value is None or math.isnan(value) else float(value)
+
+    @property
+    def worst(self) -> float:
+        """The worst value there is."""
+        return -math.inf if self.direction == "maximize" else math.inf
 
 
 OBJECTIVES: Registry[Objective] = Registry("objective", Objective)

@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial
 from nas.common.errors import StudyError
 
 #: seconds a worker gets to leave its trial before it is killed
-STOP_TIMEOUT = 20
+POOL_STOP_TIMEOUT = 20
 #: workers that may end, one after another, before one of them was ready
 MAX_FAILED_STARTS = 10
 #: what a worker sends once it looks for trials

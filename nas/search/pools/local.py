@@ -19,8 +19,8 @@ from nas.common.machine import use_huge_pages
 from nas.common.main_guard import EXIT_NO_GUARD, no_guard, refuse_standard_input
 from nas.common.processes import is_alive, worker_name
 from nas.common.waiting import Log, no_log
-from nas.search.failures import ending_of
-from nas.search.pools.base import MAX_FAILED_STARTS, READY, STOP_TIMEOUT, FailedStarts
+from nas.search.failures import exit_reason
+from nas.search.pools.base import MAX_FAILED_STARTS, POOL_STOP_TIMEOUT, READY, FailedStarts
 from nas.search.stale_trials import requeue_trials_of
 from nas.search.worker import PRELOAD, WorkerSpec, run_worker
 
@@ -56,10 +56,10 @@ class LocalPool:
             if status is not None:
                 if status == EXIT_NO_GUARD:
                     raise no_guard()
-                self._failed_starts.record(ending_of(status))
+                self._failed_starts.record(exit_reason(status))
                 if is_alive(worker.name):  # the fork server died, and not the worker
                     os.kill(worker.process.pid, signal.SIGKILL)
-                requeue_trials_of(storage, trials, worker.name, ending_of(status))
+                requeue_trials_of(storage, trials, worker.name, exit_reason(status))
                 self._workers[index] = self._start_worker(index)
 
     def kill(self, worker: str) -> bool:
@@ -74,7 +74,7 @@ class LocalPool:
         """See WorkerPool."""
         for worker in self._workers:
             worker.process.terminate()
-        deadline = time.monotonic() + STOP_TIMEOUT
+        deadline = time.monotonic() + POOL_STOP_TIMEOUT
         try:
             for worker in self._workers:
                 worker.process.join(max(0.0, deadline - time.monotonic()))

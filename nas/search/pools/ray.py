@@ -21,7 +21,7 @@ from nas.common.errors import StudyError, first_line
 from nas.common.processes import this_worker
 from nas.common.waiting import Log, no_log
 from nas.search.options import LOCAL, RayCluster
-from nas.search.pools.base import READY, STOP_TIMEOUT, FailedStarts
+from nas.search.pools.base import POOL_STOP_TIMEOUT, READY, FailedStarts
 from nas.search.stale_trials import requeue_trials_of
 from nas.search.study import load_study
 from nas.search.worker import WorkerSpec, run_pending
@@ -63,7 +63,7 @@ class RayPool:
         ended, _ = self._ray.wait(tasks, num_returns=len(tasks), timeout=0)
         for task in ended:
             worker = self._by_task.pop(task)
-            ending = _ending_of(self._ray, task, worker.node)
+            ending = _exit_reason(self._ray, task, worker.node)
             if ending is not None:
                 self._failed_starts.record(ending)
             requeue_trials_of(storage, trials, worker.name, ending)
@@ -85,7 +85,7 @@ class RayPool:
         for task in tasks:
             self._ray.cancel(task)
         if tasks:
-            _, left = self._ray.wait(tasks, num_returns=len(tasks), timeout=STOP_TIMEOUT)
+            _, left = self._ray.wait(tasks, num_returns=len(tasks), timeout=POOL_STOP_TIMEOUT)
             self._kill_all(left)
         self._by_task = {}
         self._ray.shutdown()
@@ -176,7 +176,7 @@ def run_ray_worker(spec: WorkerSpec, cluster: RayCluster, token: int, mailbox: A
     run_pending(spec, stopped.is_set, lambda text: mailbox.put.remote(token, name, here, text))
 
 
-def _ending_of(ray: Any, task: Any, node: str) -> str | None:
+def _exit_reason(ray: Any, task: Any, node: str) -> str | None:
     """How a worker crashed, if its trial may be why; None if its machine was lost, or if it simply
     ended. Raises what it raised."""
     errors = ray.exceptions

@@ -17,7 +17,8 @@ from nas.search.trial_attributes import CONTROL_RUNG, rung_of
 from nas.storage.handles import every_trial, storage_of, trial_id_of
 from nas.storage.tpe_split import good_trials, num_good
 
-STATES = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+#: states of trials that TPE learns from
+SHOWN_STATES = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
 #: finished trials that TPE sees at most: it sets a tenth of so many, its best, against the others
 MOST_FINISHED = 250
 
@@ -44,7 +45,7 @@ class SubsampledTPESampler(TPESampler):
         )
         self.history: History | None = None
 
-    def seen(self, study: Study, trial: FrozenTrial) -> History:
+    def _history_for(self, study: Study, trial: FrozenTrial) -> History:
         """The study as this trial sees it."""
         if self.history is None or self.history.number != trial.number:
             self.history = history_of(study, trial.number)
@@ -54,16 +55,16 @@ class SubsampledTPESampler(TPESampler):
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """Which parameters are drawn together."""
-        seen = self.seen(study, trial)
-        return super().infer_relative_search_space(seen.study, seen.trial)
+        history = self._history_for(study, trial)
+        return super().infer_relative_search_space(history.study, history.trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Draw what is drawn together, and store what TPE notes of it for other processes."""
-        seen = self.seen(study, trial)
-        params = super().sample_relative(seen.study, seen.trial, search_space)
-        noted = seen.study.get_trials(deepcopy=False)[-1].system_attrs
+        history = self._history_for(study, trial)
+        params = super().sample_relative(history.study, history.trial, search_space)
+        noted = history.study.get_trials(deepcopy=False)[-1].system_attrs
         for key, value in noted.items():
             storage_of(study).set_trial_system_attr(trial_id_of(trial), key, value)
         return params
@@ -76,8 +77,10 @@ class SubsampledTPESampler(TPESampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """Draw a parameter by itself."""
-        seen = self.seen(study, trial)
-        return super().sample_independent(seen.study, seen.trial, param_name, param_distribution)
+        history = self._history_for(study, trial)
+        return super().sample_independent(
+            history.study, history.trial, param_name, param_distribution
+        )
 
 
 def history_of(study: Study, number: int) -> History:
@@ -85,27 +88,29 @@ def history_of(study: Study, number: int) -> History:
     trials = [trial for trial in every_trial(study) if trial.number != number]
     if len(study.directions) == 1:  # of several objectives Optuna knows no pruned trials
         sign = 1 if study.direction == StudyDirection.MAXIMIZE else -1
-        trials = [judged(trial, sign) for trial in trials]
-    kept = chosen(study, [trial for trial in trials if trial.state in STATES], number)
+        trials = [as_pruned_at_rung(trial, sign) for trial in trials]
+    kept = subsample(study, [trial for trial in trials if trial.state in SHOWN_STATES], number)
     memory = create_study(directions=study.directions, sampler=RandomSampler())
-    memory.add_trials([seen_as(trial, trial.state, trial.intermediate_values) for trial in kept])
+    memory.add_trials(
+        [shown_to_tpe(trial, trial.state, trial.intermediate_values) for trial in kept]
+    )
     memory.ask()
     return History(number, memory, memory.get_trials(deepcopy=False)[-1])
 
 
-def judged(trial: FrozenTrial, sign: int) -> FrozenTrial:
+def as_pruned_at_rung(trial: FrozenTrial, sign: int) -> FrozenTrial:
     """A trial that was paused as one pruned at its last rung, by its loss there; and so a member of
     the control group that would not have been promoted on merit."""
     control_rung = trial.user_attrs.get(CONTROL_RUNG)
     rung = control_rung or rung_of(trial)
     if not rung or (trial.state == TrialState.COMPLETE and not control_rung):
         return trial
-    seen = seen_as(trial, TrialState.PRUNED, {rung: sign * -loss_at(trial, rung)})
-    seen.number = trial.number
-    return seen
+    shown = shown_to_tpe(trial, TrialState.PRUNED, {rung: sign * -loss_at(trial, rung)})
+    shown.number = trial.number
+    return shown
 
 
-def seen_as(trial: FrozenTrial, state: TrialState, reported: dict[int, float]) -> FrozenTrial:
+def shown_to_tpe(trial: FrozenTrial, state: TrialState, reported: dict[int, float]) -> FrozenTrial:
     """What TPE looks at of a trial, in that state and with those values on the way."""
     return create_trial(
         state=state,
@@ -117,12 +122,12 @@ def seen_as(trial: FrozenTrial, state: TrialState, reported: dict[int, float]) -
     )
 
 
-def chosen(study: Study, trials: Sequence[FrozenTrial], number: int) -> list[FrozenTrial]:
+def subsample(study: Study, trials: Sequence[FrozenTrial], number: int) -> list[FrozenTrial]:
     """The running trials, the best finished ones and others drawn by the number of the trial."""
     done = [trial for trial in trials if trial.state.is_finished()]
     if len(done) <= MOST_FINISHED:
         return list(trials)
-    best = {trial.number for trial in best_of(study, done)}
+    best = {trial.number for trial in best_finished(study, done)}
     rest = [trial.number for trial in done if trial.number not in best]
     size = MOST_FINISHED - len(best)
     drawn = np.random.RandomState(number).choice(len(rest), size, replace=False)
@@ -130,8 +135,8 @@ def chosen(study: Study, trials: Sequence[FrozenTrial], number: int) -> list[Fro
     return [trial for trial in trials if not trial.state.is_finished() or trial.number in kept]
 
 
-def best_of(study: Study, done: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Those that TPE sets against the others, mostly found without sorting all as TPE does."""
+def best_finished(study: Study, done: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """The trials that TPE sets against the others, mostly found without sorting all as TPE does."""
     count = num_good(study, MOST_FINISHED)
     if len(study.directions) > 1:
         return good_trials(study, done, count)
