@@ -155,6 +155,22 @@ def test_not_all_joins_are_compared_without_a_word() -> None:
     assert make_plan(joins, [own]).arms == ["add", "scaled", "decayed", "skip_init", "drop_path"]
 
 
+def test_not_all_block_types_are_compared_without_a_word() -> None:
+    """Those that came later are where they are named, or the candidate has them."""
+    base, asked = candidate(0)
+    blocks = asked.model_copy(update={"vary": "block"})
+    usual = ["basic", "bottleneck", "separable", "inverted"]
+    assert make_plan(blocks, [base]).arms == usual
+    assert [arm for arm in twins(base, "block") if wanted(blocks, arm)] == usual
+    rising = tuple(replace(s, block=Named("pyramid")) for s in base.architecture.stages)
+    own = replace(base, architecture=replace(base.architecture, stages=rising))
+    assert make_plan(blocks, [own]).arms == [*usual, "pyramid"]
+    named = blocks.model_copy(update={"arms": ["basic", "convnext"]})
+    assert make_plan(named, [base]).arms == ["basic", "convnext"]
+    of_shortcuts = blocks.model_copy(update={"arms": ["identity", "none"]})
+    assert make_plan(of_shortcuts, [base]).arms == usual
+
+
 def test_a_network_with_them_learns_through_its_shortcuts() -> None:
     """Where the branches are zero, the gradient still comes to the stem."""
     for name in LATER:

@@ -228,7 +228,7 @@ def default_arms(base: Candidate, vary: str) -> list[str] | None:
     own = {
         base_name(name)
         for stage in base.architecture.stages
-        for name in (stage.transition, stage.join.name)
+        for name in (stage.transition, stage.join.name, stage.block.name)
     }
     return [arm for arm in twins(base, vary) if arm not in ON_DEMAND.get(vary, ()) or arm in own]
 

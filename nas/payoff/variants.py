@@ -30,7 +30,7 @@ CONTROL = "none, wider"
 #: the arm that is a candidate of the search, as it is
 AS_FOUND = "as found"
 #: choices of which `arms` can name some
-NAMED_ARMS = ("shortcut", "transition", "placement", "join")
+NAMED_ARMS = ("shortcut", "transition", "placement", "join", "block")
 #: choices that have an arm `none`, against which the others stand
 HAVE_PLAIN = ("shortcut", "transition", "placement")
 #: arms that are compared where they are named, or the candidate has them
@@ -41,6 +41,7 @@ ON_DEMAND: dict[str, tuple[str, ...]] = {
         *("depth_scaled", "decayed", "layer_scale", "shortcut_gate", "exclusive_gate"),
         *("dropout_shortcut", "orthogonal"),
     ),
+    "block": ("convnext", "pyramid", "patches"),
 }
 #: stages up to which every combination of stages with and without shortcuts is trained
 MOST_STAGES = 4
@@ -104,10 +105,11 @@ def wanted(settings: PayoffSection, arm: str) -> bool:
 
 
 def named_arms(settings: PayoffSection) -> list[str] | None:
-    """The arms that are named; a list with `identity` is one of shortcuts, not of transitions."""
-    of_shortcuts = settings.vary == "transition" and not {*(settings.arms or ())} <= {
-        *transitions()
-    }
+    """The arms that are named; a list with `identity` is one of shortcuts, not of transitions or
+    block types.
+    """
+    known = {"transition": transitions(), "block": list(BLOCKS)}.get(settings.vary)
+    of_shortcuts = known is not None and not {*(settings.arms or ())} <= {*known}
     return settings.arms if settings.vary in NAMED_ARMS and not of_shortcuts else None
 
 

@@ -240,7 +240,7 @@ class SearchSection(StrictSection):
 
 def every_arm() -> list[str]:
     """What the arms of a comparison can be called."""
-    names = dict.fromkeys((*same_shape(), *transitions(), *PLACEMENTS, *JOINS))
+    names = dict.fromkeys((*same_shape(), *transitions(), *PLACEMENTS, *JOINS, *BLOCKS))
     return [name for name in names if name != "per_block"]
 
 
@@ -272,10 +272,11 @@ class PayoffSection(StrictSection):
     arms: (
         Annotated[list[Annotated[str, one_of((), every_arm)]], AfterValidator(distinct)] | None
     ) = None
-    """Kinds of shortcuts, or with `vary: transition`, `placement` or `join` kinds of these, that
-    are compared; left out, all but those seldom asked for: of transitions projection, zero_pad and
-    none, of placements all, every, first_half, last_half and none, of joins add, scaled, skip_init
-    and drop_path, one's own parts, and what the candidate has."""
+    """Kinds of shortcuts, or with `vary: transition`, `placement`, `join` or `block` of those, that
+    are compared; left out, all but those seldom asked for: of transitions projection, zero_pad
+    and none, of placements all, every, first_half, last_half and none, of joins add, scaled,
+    skip_init and drop_path, of blocks basic, bottleneck, separable and inverted, one's own parts,
+    and what the candidate has."""
     depths: Annotated[list[Blocks], AfterValidator(distinct)] | None = None
     """The ladder: blocks in every stage; left out, up to twice those of the best candidate."""
     activation_orders: (
@@ -317,6 +318,7 @@ class PayoffSection(StrictSection):
     def _arms_of_what_varies(self) -> "PayoffSection":
         known = {
             "transition": [*dict.fromkeys((*transitions(), *same_shape()))],
+            "block": [*BLOCKS, *same_shape()],
             "join": list(JOINS),
             "placement": [name for name in PLACEMENTS if name != "per_block"],
         }
