@@ -68,6 +68,7 @@ def opened(browser: Any, path: Path, width: str = "desktop", scheme: str = "ligh
     """The page with all that it said and asked for while it was opened."""
     size = dict(zip(("width", "height"), WIDTHS[width], strict=True))
     page = browser.new_page(viewport=size, color_scheme=scheme)
+    page.set_default_timeout(120_000)
     page.said, page.asked = [], []
     page.on("console", lambda message: page.said.append(message.text))
     page.on("pageerror", lambda error: page.said.append(str(error)))

@@ -189,12 +189,13 @@ def _primary_table(payoff: Payoff) -> Table:
     rows = [_primary_row(one, row) for one, row in primary_comparisons(payoff)]
     head = (
         *("arm", "against", "activation order", "learning rate", "layers", "points", "pairs"),
-        *(PAIRS, "p (Holm)", "answer", "more pairs to decide"),
+        *(PAIRS, "p (Holm)", "answer", "pairs missing"),
     )
     note = (
         "Positive: of several depths, how much more training error depth costs the reference from "
         "the shallowest to the deepest; of one, how much more it has. Smallest effect of interest: "
-        f"{payoff.smallest_effect:g} points."
+        f"{payoff.smallest_effect:g} points. Pairs missing: so many more would decide it if mean "
+        "and spread stayed what they are."
     )
     return Table("Primary comparisons, fixed before the first twin was trained", head, rows, note)
 
