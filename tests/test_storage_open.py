@@ -216,7 +216,9 @@ def test_by_default_waiting_is_told_on_the_error_output(
         other = threading.Thread(target=lambda: WaitingLock(tmp_path / "lock").__enter__())
         other.daemon = True
         other.start()
-        other.join(0.3)
+        deadline = time.monotonic() + 60
+        while not caplog.records and time.monotonic() < deadline:
+            time.sleep(0.05)
     other.join()
     assert caplog.record_tuples == [
         (
