@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from optuna.trial import TrialState, create_trial
+from report_studies import make_study, make_twins
 
 from nas.common.errors import StudyError
 from nas.report.build import write_report
@@ -148,6 +149,25 @@ def test_a_damaged_study_does_not_hide_the_others(
     assert deleted(url, "third", fast).studies == ["third"]
     with pytest.raises(StudyError, match="there is damaged, sound, third, third-2"):
         load_study(open_storage(url), "fourth")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update trial_params set param_value=99 where trial_id=3",
+        "update trial_values set value_type='X'",
+        "update trial_user_attributes set value_json='1.5' where key='result'",
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_report_leaves_out_what_is_damaged(change: str, fast: Path) -> None:
+    """A value outside of its range, one of no kind, results that are none, of twins too."""
+    url = f"sqlite:///{fast}/nas.db"
+    study = make_study(open_storage(url, create=True), "digits", trials=20)
+    make_twins(study, depths=[1, 2], seeds=2, top=0, orders=("post_activation",))
+    with sqlite3.connect(fast / "nas.db") as connection:
+        assert connection.execute(change).rowcount
+    assert write_report(url, "digits", fast / "out")
 
 
 @pytest.mark.filterwarnings("ignore::nas.common.errors.NasWarning")

@@ -48,8 +48,11 @@ class Twin(RunKey):
     seconds: float
 
 
-def shortened(text: str) -> str:
-    """A stored result with the last of its losses alone: they are most of it, and not compared."""
+def shortened(text: Any) -> Any:
+    """A stored result with the last of its losses alone: they are most of it, and not compared.
+    What is no text, as in a damaged study, stays as it is."""
+    if not isinstance(text, str):
+        return text
     head, found, rest = text.partition('"losses": [[')
     losses, ended, tail = rest.partition("]]")
     return f"{head}{found}{losses.rpartition('[')[2]}{ended}{tail}" if ended else text

@@ -3,6 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import quantiles
@@ -149,7 +150,9 @@ def importance(rows: Sequence[Row]) -> dict[str, float]:
     if len(rows) < 10 or len(set(errors)) < 2:
         return {}
     study = create_study()
-    study.add_trials([_as_trial(row, error) for row, error in zip(rows, errors, strict=True)])
+    for row, error in zip(rows, errors, strict=True):
+        with suppress(ValueError):  # a value outside of its range, as in a damaged study
+            study.add_trial(_as_trial(row, error))
     found = PedAnovaImportanceEvaluator().evaluate(study)
     total = sum(found.values())
     return {name: value / total for name, value in found.items()} if total else {}

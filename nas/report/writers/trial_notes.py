@@ -1,6 +1,7 @@
 """Notes of the best trials in the Optuna dashboard: architecture, cost and curve in Markdown."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import Any
 
@@ -9,6 +10,7 @@ from nas.report.data import StudyData, pareto_front
 from nas.report.trial_rows import Row, finite
 from nas.report.trial_text import shortcuts_text
 from nas.storage.handles import storage_of, trial_id_of
+from nas.storage.readable import DAMAGE
 from nas.training.candidate import Candidate
 
 #: best trials that have a note
@@ -22,9 +24,10 @@ def best_trial_notes(data: StudyData) -> dict[int, str]:
     storage, found = storage_of(data.study), {}
     for row in _best(data):
         trial_id = trial_id_of(row.trial)
-        stored = Row(storage.get_trial(trial_id), row.outcome)
-        if stored.candidate is not None and stored.curve:
-            found[trial_id] = _note(stored, stored.candidate)
+        with suppress(*DAMAGE):
+            stored = Row(storage.get_trial(trial_id), row.outcome)
+            if stored.candidate is not None and stored.curve:
+                found[trial_id] = _note(stored, stored.candidate)
     return found
 
 
