@@ -8,6 +8,7 @@ __all__ = [
     "locks",
     "one_objective",
     "open",
+    "readable",
     "retry_storage",
     "studies",
     "tpe_split",
