@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from experiments.faults.commands import SHORT, ended
 from experiments.faults.places import NotPermittedError
 from experiments.faults.postgres import Postgres, programs
 from experiments.faults.watched import Row, Watched, processes
@@ -30,6 +31,23 @@ def server_restarted(folder: Path, trials: int, seconds: float) -> Row:
         statuses = [study.finish(process) for process in (searching, joined)]
         name = f"PostgreSQL away for {seconds:g} s, 8 workers"
         return study.row(name, 1, before, f"exit statuses {statuses}")
+
+
+def ended_on_postgres(folder: Path, times: int) -> Row:
+    """SIGKILL to everything, Ctrl-C and SIGTERM in turns, with the study on PostgreSQL."""
+    if programs() is None:
+        raise NotPermittedError("PostgreSQL's initdb is not installed")
+    with Postgres() as server:
+        study = Watched(folder, 5 * times, SHORT, storage=server.url)
+        return ended(study, times, "on PostgreSQL")
+
+
+def ended_on_ray(folder: Path, times: int) -> Row:
+    """The same with workers that Ray places, on the two nodes of a cluster."""
+    with three_nodes(folder) as cluster:
+        quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_TOKEN_PATH": str(folder / "token")}
+        study = Watched(folder, 5 * times, SHORT, environment=quiet)
+        return ended(study, times, "on Ray", more=("--ray", cluster.address))
 
 
 def node_lost(folder: Path, trials: int) -> Row:

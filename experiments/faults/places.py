@@ -61,11 +61,13 @@ def storage_full(folder: Path, seconds: float) -> Row:
         return study.row(f"disk of the storage full for {seconds:g} s", 1, before, f"said: {told}")
 
 
-def fill(file: Path) -> None:
-    """Take all the room there is."""
-    with file.open("wb", buffering=0) as filler, suppress(OSError):
-        while True:
-            filler.write(b"0" * 1024)
+def fill(file: Path, keep: int = 0) -> None:
+    """Take all the room there is, but for so many KiB."""
+    with file.open("wb", buffering=0) as filler:
+        with suppress(OSError):
+            while True:
+                filler.write(b"0" * 1024)
+        filler.truncate(max(0, filler.tell() - 1024 * keep))
 
 
 def results_full(folder: Path) -> Row:

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from experiments.faults import candidates, crowds, engines, kills, places
+from experiments.faults import candidates, commands, crowds, engines, kills, places
 from experiments.faults.places import NotPermittedError
 from experiments.faults.watched import Row
 
@@ -36,6 +36,8 @@ SHORT: dict[str, Scenario] = {
     "two-searches": crowds.two_searches,
     "clock": crowds.clock_jumps,
     "changed-space": crowds.changed_space,
+    "report-full": partial(commands.writing_without_room, verb="report"),
+    "export-full": partial(commands.writing_without_room, verb="export"),
 }
 LONG: dict[str, Scenario] = SHORT | {
     "workers": partial(kills.workers_killed, times=50),
@@ -50,9 +52,16 @@ LONG: dict[str, Scenario] = SHORT | {
     "storage-locked": partial(places.storage_locked, seconds=150),
     "storage-full": partial(places.storage_full, seconds=120),
     "damaged": places.damaged,
+    "twins-ended": partial(commands.twins_ended, times=3),
+    "extend-ended": partial(commands.extension_ended, times=3),
+    "report-ended": partial(commands.writing_ended, verb="report", times=4),
+    "export-ended": partial(commands.writing_ended, verb="export", times=4),
+    "twins-full": partial(commands.twins_without_room, seconds=60),
     "eight-workers": partial(crowds.eight_workers, trials=200),
     "joined": partial(crowds.joined_and_killed, times=5),
     "postgresql": partial(engines.server_restarted, trials=60, seconds=120),
+    "postgresql-ended": partial(engines.ended_on_postgres, times=3),
+    "ray-ended": partial(engines.ended_on_ray, times=2),
     "ray": partial(engines.node_lost, trials=24),
 }
 HEAD = ("fault", "injected", "before", "after", "asked", "lost", "duplicated", "hung", "seconds")

@@ -27,7 +27,7 @@ FINISHED = ("COMPLETE", "PRUNED", "FAIL")
 #: read past Optuna, which would wait for a storage that is away
 TRIALS = text(
     "SELECT number, state, datetime_complete FROM trials JOIN studies USING (study_id) "
-    "WHERE study_name = 'faults'"
+    "WHERE study_name = :study"
 )
 
 
@@ -56,7 +56,7 @@ class Row:
 
 @dataclass
 class Watched:
-    """A study of `trials` trials in a folder."""
+    """A study of `trials` trials in a folder. study: its name, if it stands beside the search."""
 
     folder: Path
     trials: int
@@ -64,6 +64,8 @@ class Watched:
     space: Path = SPACE
     storage: str = ""
     environment: dict[str, str] = field(default_factory=dict)
+    study: str = "faults"
+    out: Path | None = None
     seen: dict[int, Any] = field(default_factory=dict)
     overrun: int = 0
     started: float = field(default_factory=time.monotonic)
@@ -78,7 +80,8 @@ class Watched:
     def start(self, *more: str, verb: str = "search") -> subprocess.Popen[bytes]:
         """Begin the search, or go on with it, in a session of its own."""
         target = str(self.space) if verb == "search" else "faults"
-        command = [NAS, verb, target, "--storage", self.storage, "--out", str(self.folder / "out")]
+        out = self.out or self.folder / "out"
+        command = [NAS, verb, target, "--storage", self.storage, "--out", str(out)]
         if verb == "search":
             command += ["--trials", str(self.trials)]
             command += [part for setting in self.settings for part in ("--set", setting)]
@@ -100,12 +103,13 @@ class Watched:
 
     def all_trials(self) -> list[FrozenTrial]:
         """The trials as they stand."""
-        return load_study(open_storage(self.storage), "faults").trials
+        return load_study(open_storage(self.storage), self.study).trials
 
     def rows(self) -> dict[int, tuple[str, str]]:
         """Number -> state and end of each trial; none while the storage is away."""
         with suppress(SQLAlchemyError), self.engine.connect() as connection:
-            return {number: (state, str(end)) for number, state, end in connection.execute(TRIALS)}
+            found = connection.execute(TRIALS, {"study": self.study})
+            return {number: (state, str(end)) for number, state, end in found}
         return {}
 
     def look(self) -> int:
