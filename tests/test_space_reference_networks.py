@@ -90,7 +90,7 @@ def test_a_reference_space_names_its_paper(name: str) -> None:
     comment = bundled_spaces()[name].read_text(encoding="utf-8").partition("\nname:")[0]
     assert "arXiv:" in comment
     assert re.search(r"\d%[\s#]+(test|top-1) ", comment.replace("\n", " "))
-    assert "[V]" in comment or "[S]" in comment
+    assert re.search(r"\[[VSM]\b", comment)
 
 
 @pytest.mark.parametrize("name", BUILT)
