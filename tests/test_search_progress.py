@@ -47,6 +47,15 @@ def test_a_phase_has_its_name_and_one_total(phase: str, has_best: bool) -> None:
     assert ("best: trial 0" in text) == has_best
 
 
+def test_a_finished_trial_whose_value_is_lost_is_not_the_best() -> None:
+    """As in a damaged study."""
+    progress = Progress(Console(), ["val_accuracy"], 2)
+    lost, found = create_trial(value=0.5), create_trial(value=0.25)
+    lost.values = None
+    assert progress.best([lost, found]) is found
+    assert progress.best([lost]) is None
+
+
 def test_the_time_left_is_told_from_the_first_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the estimate, in which the first trials then weigh as much."""
     now = [100.0]

@@ -155,7 +155,7 @@ class Progress:
         if self.phase == TWINS_PHASE:
             return None
         sign = 1 if OBJECTIVES[self.objectives[0]].direction == "maximize" else -1
-        complete = filter(is_complete, done)
+        complete = [one for one in done if is_complete(one) and one.values]
         return max(complete, key=lambda trial: sign * trial.values[0], default=None)
 
     def left(self, num_done: int) -> str:
