@@ -100,7 +100,7 @@ def claim(pairs: Sequence[float], smallest_effect: float) -> tuple[Word, float]:
     """What the look with the most evidence claims, and its p: an effect of at least the smallest
     one where the mean lies beyond it, else a smaller one.
     """
-    looks = [(log_p(pairs[:number], smallest_effect), number) for number in count_to(len(pairs))]
+    looks = [(log_p(pairs[:number], smallest_effect), number) for number in look_sizes(len(pairs))]
     if not looks:
         return "undecided", 1.0
     p, number = min(looks)
@@ -115,7 +115,7 @@ def claimed(pairs: Sequence[float], smallest_effect: float) -> Word:
     return "pays" if mean > 0 else "costs"
 
 
-def count_to(pairs: int) -> Iterable[int]:
+def look_sizes(pairs: int) -> Iterable[int]:
     """The looks at which anything can be told."""
     return range(2, pairs + 1)
 
