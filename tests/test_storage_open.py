@@ -12,7 +12,8 @@ from typing import Any
 
 import optuna
 import pytest
-from sqlalchemy.exc import OperationalError
+from optuna.storages import RDBStorage
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 import nas.common.waiting
 import nas.storage.retry
@@ -271,3 +272,20 @@ def test_status_and_report_work_on_a_read_only_file_system(space: Any, tmp_path:
     assert "the storage cannot be written to, so the dashboard shows no report" in ran.stderr
     assert (tmp_path / "out" / "tiny" / "report.html").exists()
     assert sorted(os.listdir(tmp_path / "ro" / "runs")) == ["nas.db", "nas.db.lock"]
+
+
+def test_what_another_process_made_meanwhile_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Optuna notes the version of new tables also where it only reads them, and two may meet."""
+    calls = []
+
+    def opened(*arguments: Any, **options: Any) -> RDBStorage:
+        calls.append(options)
+        if len(calls) == 1:
+            raise ProgrammingError("CREATE TABLE", {}, Exception("relation already exists"))
+        return RDBStorage(*arguments, **options)
+
+    monkeypatch.setattr(opening, "RDBStorage", opened)
+    open_storage(f"sqlite:///{tmp_path}/nas.db", create=True)
+    assert len(calls) == 2

@@ -5,12 +5,21 @@ from pathlib import Path
 
 from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
 
 from nas.common.errors import StudyError
 from nas.common.paths import STORAGE
 from nas.common.waiting import Log, Waiting, log_warning
 from nas.storage.locks import CONNECT, locked_place
-from nas.storage.reasons import BAD_PASSWORD, NO_TABLES, UNKNOWN_HOST, is_away, is_refusal, reason
+from nas.storage.reasons import (
+    BAD_PASSWORD,
+    NO_TABLES,
+    UNKNOWN_HOST,
+    is_away,
+    is_refusal,
+    is_there_already,
+    reason,
+)
 from nas.storage.retry import with_retry
 from nas.storage.retry_storage import RetryStorage
 from nas.storage.url import ESCAPE, FORMS, hidden, parsed
@@ -56,6 +65,12 @@ def made(url: str, place: URL, create: bool, log: Log) -> RDBStorage:
     options = {"pool_pre_ping": True, "connect_args": CONNECT.get(place.get_backend_name(), {})}
     # two processes may make its tables
     with locked_place(place, log) if create else contextlib.nullcontext():
+        try:
+            return RDBStorage(url, engine_kwargs=options, skip_table_creation=not create)
+        except DBAPIError as error:
+            if not is_there_already(error):
+                raise
+        # Optuna notes the version of new tables also where it only reads them: another process did
         return RDBStorage(url, engine_kwargs=options, skip_table_creation=not create)
 
 

@@ -45,6 +45,7 @@ PASSING = {
     ),
 }
 DAMAGED = r"disk image is malformed|file is not a database|malformed database schema"
+THERE_ALREADY = r"already exists|duplicate key|UNIQUE constraint failed|Duplicate entry"
 TABLES = r"no such table|relation .* does not exist|table .* doesn't exist"
 
 
@@ -72,6 +73,11 @@ def is_read_only(error: BaseException) -> bool:
 def is_damaged(error: BaseException) -> bool:
     """Whether an SQLite file is not what it was written as."""
     return bool(re.search(DAMAGED, str(database_error(error))))
+
+
+def is_there_already(error: BaseException) -> bool:
+    """Whether another process has made a table or a row in the meantime."""
+    return bool(re.search(THERE_ALREADY, str(database_error(error)), re.IGNORECASE))
 
 
 def is_locked(error: BaseException) -> bool:
