@@ -13,8 +13,9 @@ from nas.space.schema import PayoffSection
 from nas.space.space import SearchSpace
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from experiments.coverage import analyse, populations, run  # noqa: E402
+from experiments.coverage import analyse, looks, populations, run  # noqa: E402
 from experiments.coverage.methods import METHODS  # noqa: E402
+from nas.statistics import Effect, sequential_answers  # noqa: E402
 from nas.statistics.intervals import choose  # noqa: E402
 
 SHORT = ["training.epochs=1", "dataset.train_size=128"]
@@ -147,3 +148,22 @@ def test_the_published_pool_is_balanced_and_its_result_is_of_it(published):
     assert set(told) <= set(gains)
     if known.seeds == json.loads(analyse.RESULT.read_text())["seeds_of_the_pool"]:
         assert told == pytest.approx(gains, abs=1e-3)
+
+
+def test_a_study_that_looks_stops_where_the_rule_decides_first():
+    """`looks` takes each look once; the rule of `nas` is asked anew after every pair here."""
+    random = np.random.default_rng(0)
+    for gain in (0.0, 1.5, 2.5, 4.0):
+        pairs = random.normal(gain, 1.0, size=20).tolist()
+        for smallest, comparisons in ((0.0, 1), (2.0, 4)):
+            answered = [
+                (decided(pairs[:number], smallest, comparisons), number) for number in range(2, 21)
+            ]
+            first = next((one for one in answered if one[0] != "undecided"), ("undecided", 20))
+            assert looks.stopped(pairs, smallest, comparisons) == first
+
+
+def decided(pairs, smallest, comparisons):
+    effect = Effect(float(np.mean(pairs)), -1.0, 1.0, tuple(pairs), None, 0.95, "")
+    ((_, answer),) = sequential_answers({"a": effect}, smallest, planned=comparisons).values()
+    return answer.answer

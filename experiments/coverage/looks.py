@@ -20,7 +20,7 @@ from experiments.coverage.analyse import COMPARISONS, percent
 from experiments.coverage.populations import SAME_ARM, Population, made_up, pool, real, same_arm
 from nas.statistics import confidence_sequence
 from nas.statistics.answers import where
-from nas.statistics.sequential import around, claimed, log_p, look_sizes
+from nas.statistics.sequential import around, claimed, log_p
 
 RESULT = Path(__file__).with_name("looks.json")
 MOST_PAIRS, SMALLEST_EFFECT, STUDIES, ALPHA = 20, 2.0, 1_000, 0.05
@@ -54,7 +54,7 @@ def stopped(pairs: Sequence[float], smallest: float, comparisons: int) -> tuple[
     """The answer at the look that ends a study, and its number of pairs: what `sequential_answers`
     says after each pair, taken once.
     """
-    looks = [(log_p(pairs[:number], smallest), number) for number in look_sizes(len(pairs))]
+    looks = [(log_p(pairs[:number], smallest), number) for number in range(2, len(pairs) + 1)]
     best, (low, high) = (0.0, 0), (-inf, inf)
     for found, number in looks:
         best = min(best, (found, number))

@@ -96,11 +96,10 @@ DataDir = Annotated[
     ),
 ]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Where weights and reports go.")]
+STOP_AFTER = "Stop after this time, with its unit: 90s, 20m, 2h. Resume later."
 Timeout = Annotated[
     str | None,
-    typer.Option(
-        metavar="TIME", help="Stop after this time, with its unit: 90s, 20m, 2h. Resume later."
-    ),
+    typer.Option(metavar="TIME", help=STOP_AFTER),
 ]
 Workers = Annotated[
     int | None,
@@ -176,12 +175,7 @@ PlanOnly = Annotated[
 ]
 MaxTime = Annotated[
     str | None,
-    typer.Option(
-        "--timeout",
-        "--max-time",
-        metavar="TIME",
-        help="Stop after this time, with its unit: 90s, 20m, 2h. Resume later.",
-    ),
+    typer.Option("--timeout", "--max-time", metavar="TIME", help=STOP_AFTER),
 ]
 Depths = Annotated[str | None, typer.Option(metavar="N,N,…", help="Blocks in every stage.")]
 Vary = Annotated[

@@ -73,6 +73,11 @@ class Payoff:
     tuned: list[Tuned] = field(default_factory=list)
     blocks: dict[str, st.BlockEffects] = field(default_factory=dict)
 
+    @property
+    def is_sequential(self) -> bool:
+        """Whether pairs were added until the primary comparisons were decided."""
+        return "until" in self.primary
+
 
 def analyse(study: Study, trials: list[FrozenTrial] | None = None) -> Payoff:
     """Compare the finished twins of a study, whose trials may have been read already."""

@@ -48,7 +48,7 @@ def headline_size(payoff: Payoff, one: Contrast, row: Comparison) -> str:
     """
     gains = one.gains["train_error"]
     deepest, gain = max(gains), gains[max(gains)]
-    if row.answer == "no difference" or "until" in payoff.primary or not gain.resolved:
+    if row.answer == "no difference" or payoff.is_sequential or not gain.resolved:
         return size(payoff, one, row)
     if (gain.mean > 0) != (row.answer == "pays"):
         return size(payoff, one, row)

@@ -57,7 +57,7 @@ def answered(
     until they decide.
     """
     smallest, planned = payoff.smallest_effect, num_planned(payoff)
-    if "until" in payoff.primary:
+    if payoff.is_sequential:
         return st.sequential_answers(effects, smallest, planned=planned)
     found = st.answers(effects, smallest, planned=planned)
     return {name: (effect, found[name]) for name, effect in effects.items()}

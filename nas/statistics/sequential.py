@@ -6,7 +6,7 @@ statistics are scale invariant: Lai 1976, doi:10.1214/aos/1176343406). Normal pa
 what it does on others is in `experiments/coverage`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import exp, inf, log, log1p, sqrt
 
@@ -100,7 +100,9 @@ def claim(pairs: Sequence[float], smallest_effect: float) -> tuple[Word, float]:
     """What the look with the most evidence claims, and its p: an effect of at least the smallest
     one where the mean lies beyond it, else a smaller one.
     """
-    looks = [(log_p(pairs[:number], smallest_effect), number) for number in look_sizes(len(pairs))]
+    looks = [
+        (log_p(pairs[:number], smallest_effect), number) for number in range(2, len(pairs) + 1)
+    ]
     if not looks:
         return "undecided", 1.0
     p, number = min(looks)
@@ -113,11 +115,6 @@ def claimed(pairs: Sequence[float], smallest_effect: float) -> Word:
     if abs(mean) <= smallest_effect:
         return "no difference"
     return "pays" if mean > 0 else "costs"
-
-
-def look_sizes(pairs: int) -> Iterable[int]:
-    """The looks at which anything can be told."""
-    return range(2, pairs + 1)
 
 
 def log_p(pairs: Sequence[float], smallest_effect: float) -> float:

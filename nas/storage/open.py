@@ -1,6 +1,7 @@
 """The storage that studies are kept in: opened, and waited for."""
 
 import contextlib
+from functools import partial
 from pathlib import Path
 
 from optuna.storages import BaseStorage, RDBStorage
@@ -65,13 +66,14 @@ def made(url: str, place: URL, create: bool, log: Log) -> RDBStorage:
     options = {"pool_pre_ping": True, "connect_args": CONNECT.get(place.get_backend_name(), {})}
     # two processes may make its tables
     with locked_place(place, log) if create else contextlib.nullcontext():
+        opened = partial(RDBStorage, url, engine_kwargs=options, skip_table_creation=not create)
         try:
-            return RDBStorage(url, engine_kwargs=options, skip_table_creation=not create)
+            return opened()
         except DBAPIError as error:
             if not is_there_already(error):
                 raise
         # Optuna notes the version of new tables also where it only reads them: another process did
-        return RDBStorage(url, engine_kwargs=options, skip_table_creation=not create)
+        return opened()
 
 
 def check_file(file: str, *, create: bool) -> None:

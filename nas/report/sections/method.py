@@ -254,7 +254,7 @@ def _planned_pairs(payoff: Payoff) -> str:
     fixed = payoff.primary
     if fixed.get("rules", 1) < 2:
         return "The number of pairs was not written down beforehand."
-    if "until" in fixed:
+    if payoff.is_sequential:
         return (
             f"The plan: pairs added until each primary comparison is decided, {fixed['pairs']} at "
             "most. Its interval and its p hold at every look: they are those of the t-test as an "
