@@ -4,7 +4,7 @@ The dashboard renames a study by making another one of it, with all its attribut
 first. So a search and what stands beside it go by an attribute, the name of its folder.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -116,12 +116,18 @@ def beside_among(entries: Sequence[Entry], search: Entry, ending: str) -> Entry 
     return next(named, found[0] if found else None)
 
 
+def _found(study: Study, look: Callable[[list[Entry], Entry], Entry | None]) -> Study | None:
+    """The study that a look from another one finds among those of its storage."""
+    storage = storage_of(study)
+    entries = studies_in(storage)
+    own = next((one for one in entries if one.id == study_id_of(study)), None)
+    found = own and look(entries, own)
+    return optuna.load_study(study_name=found.name, storage=storage) if found else None
+
+
 def study_beside(search: Study, ending: str) -> Study | None:
     """The twins, or the random search, beside a search; None if there are none."""
-    storage, entries = storage_of(search), studies_in(storage_of(search))
-    own = next((one for one in entries if one.id == study_id_of(search)), None)
-    found = own and beside_among(entries, own, ending)
-    return optuna.load_study(study_name=found.name, storage=storage) if found else None
+    return _found(search, lambda entries, own: beside_among(entries, own, ending))
 
 
 def its_search(study: Study) -> Study | None:
@@ -129,10 +135,7 @@ def its_search(study: Study) -> Study | None:
     search is not there any more."""
     if search_of(study.user_attrs) is None:
         return study
-    storage, entries = storage_of(study), studies_in(storage_of(study))
-    own = next((one for one in entries if one.id == study_id_of(study)), None)
-    found = own and search_among(entries, own)
-    return optuna.load_study(study_name=found.name, storage=storage) if found else None
+    return _found(study, search_among)
 
 
 def search_beside(study: Study) -> Study:
