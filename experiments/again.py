@@ -16,6 +16,7 @@ from nas.payoff.records import Twin
 from nas.payoff.verdict import verdict
 from nas.report.depth_sweep import Twins
 from nas.report.document import Section
+from nas.report.sections.accuracy import accuracy_section
 from nas.report.sections.checks import budget_table, speed_table, tuning_table
 from nas.report.sections.design_space import map_section
 from nas.report.sections.gain import gain_section
@@ -52,7 +53,7 @@ def sections(payoff: Payoff) -> list[Section]:
         speed_table(payoff.ladder)
     ]
     checked = Section("checks", "What else could explain the gains?", checks)
-    makers = (gain_section, trains_section, map_section, stage_section)
+    makers = (gain_section, trains_section, accuracy_section, map_section, stage_section)
     found = [*(make(twins) for make in makers), checked]
     return [section for section in found if section.parts]
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from nas import statistics as st
 from nas.payoff.records import OUTCOMES, Twin, largest
@@ -25,8 +25,8 @@ Pairs = dict[int, list[tuple[Twin, Twin]]]
 @dataclass(frozen=True)
 class Contrast:
     """One arm against a better-connected one, by depth: gains are reference less arm, so positive
-    where the arm is better; `hurdle` splits those in training error. Depths are layers; `blocks`
-    are those in every stage.
+    where the arm is better; `hurdle` splits those in training error, `equal_loss` those in
+    validation error. Depths are layers; `blocks` are those in every stage.
     """
 
     order: str
@@ -44,6 +44,7 @@ class Contrast:
     rates: dict[int, tuple[float, float]]
     same_start: bool
     blocks: dict[int, int]
+    equal_loss: dict[int, st.EqualLoss] = field(default_factory=dict)
 
 
 def contrasts(
@@ -140,6 +141,7 @@ def contrast(
             a.initial_hash == b.initial_hash for rows in pairs.values() for a, b in rows
         ),
         blocks={d: pairs[d][0][1].depth for d in depths},
+        equal_loss={d: found for d in depths if (found := equal_loss(pairs[d]))},
     )
 
 
@@ -170,6 +172,27 @@ def hurdle(rows: list[tuple[Twin, Twin]]) -> st.Hurdle:
         [not one.failed for one in reference],
         [not one.failed for one in arm],
         bounds=(-most, most),
+    )
+
+
+def equal_loss(rows: list[tuple[Twin, Twin]]) -> st.EqualLoss | None:
+    """What is left of the gain in validation error at equal training loss; None where no curve is
+    known.
+    """
+    if not any(twin.curve for pair in rows for twin in pair):
+        return None
+    known = [(a, b) for a, b in rows if a.curve and b.curve or a.failed or b.failed]
+    return st.equal_loss(
+        [
+            st.Pair(
+                a.curve,
+                b.curve,
+                train=not a.failed and not b.failed,
+                gain=a.outcomes["val_error"] - b.outcomes["val_error"],
+            )
+            for a, b in known
+        ],
+        largest=largest("val_error"),
     )
 
 

@@ -15,6 +15,7 @@ from nas.statistics import Word
 class Comparison:
     """A primary comparison with its answer. `layers` are its depths: the effect is the difference
     of the gains in training error at the deepest and the shallowest, or the gain at a single one.
+    equal_loss: what of the gain in validation error at the deepest is left at equal training loss.
     """
 
     order: str
@@ -26,6 +27,7 @@ class Comparison:
     answer: Word
     p_adjusted: float
     more_pairs: int | None
+    equal_loss: st.EqualLoss | None = None
 
 
 def ordered(ladder: Iterable[Contrast]) -> list[Contrast]:
@@ -104,6 +106,7 @@ def comparison(one: Contrast, effect: st.Effect, found: st.Answer, *, is_open: b
         answer="undecided" if is_open else found.answer,
         p_adjusted=found.p_adjusted,
         more_pairs=None if is_open else found.more_pairs,
+        equal_loss=one.equal_loss.get(depths[-1]),
     )
 
 

@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,9 @@ def largest(outcome: str) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Twin(RunKey):
-    """A finished run at one place; errors in points (per cent)."""
+    """A finished run at one place; errors in points (per cent). curve: training loss and validation
+    error by epoch; empty where they are not known.
+    """
 
     trial: int
     layers: int
@@ -46,6 +48,7 @@ class Twin(RunKey):
     steps_to: int | None
     initial_hash: str
     seconds: float
+    curve: Sequence[Sequence[float]] = ()
 
 
 def shortened(text: Any) -> Any:
@@ -93,7 +96,20 @@ def twin(trial: FrozenTrial, cell: RunKey) -> Twin:
         steps_to=measures["steps_to_75"],
         initial_hash=result["initial_hash"],
         seconds=result["seconds"],
+        curve=curve_of(result["curve"]),
     )
+
+
+def curve_of(records: Iterable[Any]) -> tuple[tuple[float, float], ...]:
+    """Training loss in nats and validation error in points by epoch, to five digits; none where one
+    of them is missing or not finite.
+    """
+    try:
+        values = [(one["train_loss"], 100 * (1 - one["val_accuracy"])) for one in records]
+        found = [(round(float(loss), 5), round(float(error), 5)) for loss, error in values]
+    except (KeyError, TypeError, ValueError):
+        return ()
+    return tuple(found) if all(map(math.isfinite, (x for row in found for x in row))) else ()
 
 
 def steps_of(result: dict[str, Any]) -> int:

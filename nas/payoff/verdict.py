@@ -10,6 +10,7 @@ from nas.payoff.analysis import Payoff
 from nas.payoff.answer_words import cost_of_depth
 from nas.payoff.block_sentences import block_sentences
 from nas.payoff.contrasts import BESIDES, Contrast
+from nas.payoff.equal_loss_words import equal_loss_sentences
 from nas.payoff.headline import headlines, tested
 from nas.payoff.hurdles import hurdle_words
 from nas.payoff.primary import answer_of, ordered
@@ -45,6 +46,7 @@ def verdict(payoff: Payoff) -> list[str]:
         *warnings(payoff),
         *tested(payoff, main),
         *ladder_sentences(payoff, main),
+        *equal_loss_sentences(payoff, preferred(main)),
         *speed_sentence(payoff, preferred(main)),
         *stage_sentences(payoff),
         *block_sentences(payoff),

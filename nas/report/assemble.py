@@ -8,6 +8,7 @@ from nas.report.depth_sweep import Twins
 from nas.report.document import Section
 from nas.report.observational import observe
 from nas.report.scales import scale
+from nas.report.sections.accuracy import accuracy_section
 from nas.report.sections.best import best_section, objective_cell
 from nas.report.sections.blocks import block_section
 from nas.report.sections.checks import check_section
@@ -33,6 +34,7 @@ FEWEST = 4
 OF_TWINS = (
     gain_section,
     trains_section,
+    accuracy_section,
     map_section,
     stage_section,
     block_section,

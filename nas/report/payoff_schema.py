@@ -18,12 +18,13 @@ VERSION = 1
 ADDED_LATER = {
     "PayoffFile": {"schema_version", "answer"},
     "Payoff": {"missing", "added", "with_added", "tuned", "blocks"},
-    "Contrast": {"hurdle"},
+    "Comparison": {"equal_loss"},
+    "Contrast": {"hurdle", "equal_loss"},
     "CrossoverDepth": {"last", "censored_shallow", "saturated"},
     "Effect": {"unpaired_p", "saturated"},
     "SpeedUp": {"at_most"},
     "OnsetDepth": {"is_deepest", "confidence"},
-    "Twin": {"added"},
+    "Twin": {"added", "curve"},
 }
 SCALARS: dict[Any, dict[str, Any]] = {
     bool: {"type": "boolean"},

@@ -18,6 +18,7 @@ from nas.statistics.depth import (
     onset_depth,
     twin_gain,
 )
+from nas.statistics.equal_loss import FEWEST_EPOCHS, EqualLoss, Pair, equal_loss, meeting
 from nas.statistics.family import Claim, family, holm
 from nas.statistics.hurdle import Hurdle, hurdle
 from nas.statistics.observed import (
@@ -52,6 +53,7 @@ from nas.statistics.surface import SMALLEST_R2, Surface, depth_surface
 
 __all__ = [
     "EVERY_LOOK",
+    "FEWEST_EPOCHS",
     "SMALLEST_R2",
     "Answer",
     "Array",
@@ -61,10 +63,12 @@ __all__ = [
     "CrossoverDepth",
     "Distribution",
     "Effect",
+    "EqualLoss",
     "Estimate",
     "Hurdle",
     "MarginalEffect",
     "OnsetDepth",
+    "Pair",
     "Rate",
     "Separation",
     "SpeedUp",
@@ -82,12 +86,14 @@ __all__ = [
     "depth_surface",
     "edf",
     "enough_masks",
+    "equal_loss",
     "family",
     "fewest_pairs",
     "has_levelled_off",
     "holm",
     "hurdle",
     "marginal_effects",
+    "meeting",
     "more_pairs",
     "newcombe",
     "onset_depth",

@@ -1,0 +1,60 @@
+"""Is a gain one of accuracy, or of whether and how fast a network trains? In words."""
+
+from collections.abc import Iterable
+
+from nas import statistics as st
+from nas.payoff.analysis import Payoff
+from nas.payoff.contrasts import Contrast
+from nas.payoff.text import called, counted, interval, named, rate, signed
+
+
+def equal_loss_sentences(payoff: Payoff, contrasts: Iterable[Contrast]) -> list[str]:
+    """One sentence for each contrast, about its deepest networks; none where no curve is known."""
+    return [
+        f"{equal_loss_words(payoff, one, max(one.equal_loss))}."
+        for one in contrasts
+        if one.equal_loss
+    ]
+
+
+def equal_loss_words(payoff: Payoff, one: Contrast, layers: int) -> str:
+    """What of a gain in validation error is left at equal training loss."""
+    found = one.equal_loss[layers]
+    where = (
+        f"Validation error at {layers} layers, {called(payoff.vary, one.arm)} against "
+        f"{called(payoff.vary, one.reference)} ({named(one.order)}, {rate(one)})"
+    )
+    if found.equal is None:
+        both = "pair that trains has" if found.apart == 1 else "pairs that both train have"
+        return (
+            f"{where}: what is left at equal training loss is not known, as the {found.apart} "
+            f"{both} no training loss in common"
+        )
+    points = f"{where}: of {signed(found.total)} points"
+    if found.both is None:
+        return f"{points}, all are whether a network trains: in no pair both do"
+    return (
+        f"{points}, {signed(found.trains + found.sooner)} are whether and how fast a network "
+        f"trains, and {signed(found.equal.mean)} stay at equal training loss "
+        f"({'; '.join(remarks(found, found.equal, found.both))})"
+    )
+
+
+def remarks(found: st.EqualLoss, equal: st.Effect, both: st.Effect) -> list[str]:
+    """The interval of what stays, and what to know of it."""
+    said = [told(equal)]
+    if found.failed:
+        failed = f"{found.failed} of them a run does not train, {signed(found.trains)} points"
+        said.append(f"in {failed}; in the others {signed(both.mean)} stay, {told(both)}")
+    if found.apart:
+        verb = "is" if found.apart == 1 else "are"
+        pairs = counted(found.apart, "further pair")
+        said.append(f"{pairs} without a training loss in common {verb} left out")
+    if found.is_coarse:
+        said.append(f"rough, from curves of {counted(found.epochs, 'epoch')}")
+    return said
+
+
+def told(effect: st.Effect) -> str:
+    """The interval, and whether it leaves zero out."""
+    return interval(effect) if effect.resolved else f"not resolved, {interval(effect)}"

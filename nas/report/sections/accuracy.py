@@ -1,0 +1,219 @@
+"""Is a gain one of accuracy? What is left of it at equal training loss."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from nas import statistics as st
+from nas.payoff.analysis import Payoff
+from nas.payoff.contrasts import Contrast
+from nas.payoff.equal_loss_words import equal_loss_sentences
+from nas.payoff.hurdles import share
+from nas.payoff.primary import ordered
+from nas.payoff.records import Twin
+from nas.payoff.verdict import preferred
+from nas.report.depth_sweep import ROLES, Twins, main_contrasts, slug
+from nas.report.document import Drawing, Kind, Part, Section, Table, Text
+from nas.report.effects import effect_cell, rate_cell
+from nas.report.style import (
+    ACCENT,
+    COLOURS,
+    NEUTRAL,
+    OTHERS,
+    TEXT,
+    colours,
+    faded,
+    figure,
+    plain,
+    selected,
+    separated,
+    signed,
+)
+from nas.statistics.equal_loss import mid_epochs
+
+TITLE = "Is it accuracy, or whether and how fast a network trains?"
+#: the parts of a gain in the order of their bars: name, colour
+BARS = {
+    "equal": ("left at equal training loss", COLOURS["identity"]),
+    "sooner": ("how fast it trains", OTHERS[2]),
+    "trains": ("whether it trains", NEUTRAL),
+}
+#: training losses, in nats
+TICKS = [base * 10**power for power in range(-5, 2) for base in (1, 2, 5)]
+KEY = (
+    "Twins are compared where both have the lowest training loss that both reached, each when it "
+    "first had it: what is left of the gain in validation error there is not owed to the further "
+    "progress of one of them. Of a pair of which a run does not train, all of the gain is that. "
+    "Loss and error are those of the middle of each epoch: the mean loss over its training "
+    "batches, and the error between those before and after it. The faster twin is met in the "
+    "middle of its learning-rate schedule and the other one at the end, which may count against "
+    "the faster one. Whiskers: 95% intervals of what is left."
+)
+
+
+def accuracy_section(twins: Twins) -> Section:
+    """Every gain in validation error in its parts, and validation error against training loss."""
+    shown = [one for one in preferred(ordered(main_contrasts(twins.payoff))) if one.equal_loss]
+    if not shown:
+        return Section("accuracy", TITLE, [])
+    parts: list[Part] = [Text(KEY, role="note"), *coarse(shown)]
+    parts += [Text(sentence) for sentence in equal_loss_sentences(twins.payoff, shown)]
+    for order in dict.fromkeys(one.order for one in shown):
+        group = [one for one in shown if one.order == order]
+        parts += [*_parts_drawing(group), _curves_drawing(twins.payoff, group)]
+    return Section("accuracy", TITLE, [*parts, _table(twins.payoff)])
+
+
+def coarse(shown: Iterable[Contrast]) -> list[Text]:
+    """A warning where the curves have few points."""
+    epochs = min(found.epochs for one in shown for found in one.equal_loss.values())
+    if epochs >= st.FEWEST_EPOCHS:
+        return []
+    text = (
+        f"The curves have {epochs} points, one for each epoch: the parts are rough, as from fewer "
+        f"than {st.FEWEST_EPOCHS} epochs they can be wrong by a point of error or more."
+    )
+    return [Text(text, role="warning")]
+
+
+def _parts_drawing(group: Sequence[Contrast]) -> list[Drawing]:
+    """The parts of the gain of each arm at each depth, of one activation order."""
+    bars = [
+        (layers, one.arm, found, found.equal)
+        for one in group
+        for layers, found in sorted(one.equal_loss.items())
+        if found.equal is not None
+    ]
+    if not bars:
+        return []
+    bars.sort(key=lambda bar: bar[0])
+    places = [[f"{layers} layers" for layers, *_ in bars], [plain(arm) for _, arm, *_ in bars]]
+    drawn = figure("", "gain in validation error (points)", barmode="relative")
+    values = {
+        "trains": [found.trains for *_, found, _ in bars],
+        "sooner": [found.sooner for *_, found, _ in bars],
+        "equal": [equal.mean for *_, equal in bars],
+    }
+    for name, (label, colour) in BARS.items():
+        drawn.add_trace(
+            go.Bar(
+                x=places,
+                y=values[name],
+                name=label,
+                marker={"color": colour},
+                text=[signed(value) for value in values[name]],
+                textposition="none",
+                hovertemplate=f"%{{text}} points, {label}<extra></extra>",
+                error_y=_whiskers([equal for *_, equal in bars]) if name == "equal" else None,
+            )
+        )
+    drawn.add_hline(0, line={"color": TEXT, "width": 1})
+    drawn.update_xaxes(showgrid=False)
+    one = group[0]
+    return [
+        Drawing(
+            name=slug(f"parts-{one.order}-{one.role}"),
+            title=f"Parts of the gain in validation error, {_place(one)}",
+            figure=drawn,
+        )
+    ]
+
+
+def _whiskers(effects: Sequence[st.Effect]) -> dict[str, Any]:
+    """Intervals; none of a single pair."""
+    known = [(max(e.low, -100), min(e.high, 100)) if e.n > 1 else (e.mean,) * 2 for e in effects]
+    return {
+        "type": "data",
+        "array": [high - e.mean for e, (_, high) in zip(effects, known, strict=True)],
+        "arrayminus": [e.mean - low for e, (low, _) in zip(effects, known, strict=True)],
+        "thickness": 1.5,
+        "width": 5,
+        "color": ACCENT,
+    }
+
+
+def _place(one: Contrast) -> str:
+    """Activation order and learning rate."""
+    return f"{one.order}, {ROLES.get(one.role, one.role)}"
+
+
+def _curves_drawing(payoff: Payoff, group: Sequence[Contrast]) -> Drawing:
+    """Validation error against training loss, the deepest networks of one activation order."""
+    one = group[0]
+    deepest = max(layers for some in group for layers in some.equal_loss)
+    arms: dict[str, list[Twin]] = {}
+    for some in (other for other in group if deepest in other.equal_loss):
+        for arm in (some.reference, some.arm):
+            arms[arm] = _runs(payoff, some, deepest, arm)
+    drawn = figure("training loss (nats), falling to the right", "validation error (points)")
+    colour = colours(arms)
+    for arm, runs in arms.items():
+        drawn.add_trace(_curves(arm, runs, colour[arm]))
+    drawn.update_xaxes(type="log", tickvals=TICKS, autorange="reversed", showgrid=False)
+    drawn.update_yaxes(rangemode="tozero")
+    return Drawing(
+        name=slug(f"equal-loss-{one.order}-{one.role}"),
+        title=f"Validation error against training loss, {deepest} layers, {_place(one)}",
+        figure=drawn,
+    )
+
+
+def _runs(payoff: Payoff, one: Contrast, layers: int, arm: str) -> list[Twin]:
+    """The runs of an arm of a contrast of the ladder."""
+    place = ("ladder", one.order, one.role, one.budget, one.blocks[layers], arm)
+    return [
+        twin
+        for twin in payoff.twins
+        if (twin.comparison, twin.order, twin.role, twin.budget, twin.depth, twin.arm) == place
+    ]
+
+
+def _curves(arm: str, runs: Sequence[Twin], colour: str) -> go.Scatter:
+    """The runs of an arm as thin lines; of many an even selection."""
+    lines = [[point for point in mid_epochs(run.curve) if point[0] > 0] for run in selected(runs)]
+    return go.Scatter(
+        x=separated([[loss for loss, _ in line] for line in lines]),
+        y=separated([[error for _, error in line] for line in lines]),
+        mode="lines+markers",
+        name=plain(arm),
+        line={"color": faded(colour, 0.6), "width": 1.2},
+        marker={"size": 3, "color": colour},
+        hovertemplate="loss %{x:.3g}: %{y:.1f} points<extra>" + plain(arm) + "</extra>",
+    )
+
+
+def _table(payoff: Payoff) -> Table:
+    """Every contrast and depth."""
+    named = [("ladder", one) for one in payoff.ladder]
+    named += [(name, one) for name, group in payoff.candidates.items() for one in group]
+    head = (
+        *("comparison", "arm", "against", "activation order", "learning rate", "budget", "layers"),
+        *("pairs", "arm trains", "reference trains", "gain in validation error (points)"),
+        *("whether it trains", "how fast", "left at equal training loss"),
+        *("the same, pairs that both train", "left out: no loss in common"),
+    )
+    note = (
+        "The parts add up to the gain, the mean over the pairs that can be told apart. Pairs of "
+        "which a run does not train have nothing left at equal loss. Exploratory: not corrected "
+        "for their number. Shares: 95% intervals (Wilson)."
+    )
+    rows = [
+        _table_row(name, one, layers, found)
+        for name, one in named
+        for layers, found in one.equal_loss.items()
+    ]
+    return Table("Every gain in validation error in its parts", head, rows, note, folded=True)
+
+
+def _table_row(name: str, one: Contrast, layers: int, found: st.EqualLoss) -> tuple[str, ...]:
+    """One contrast at one depth."""
+    trains = one.hurdle[layers].trains
+    means = (found.total, found.trains, found.sooner) if found.equal else ()
+    return (
+        *(name, Kind(one.arm), Kind(one.reference), one.order, rate_cell(one, layers)),
+        *(f"{one.budget} ×", str(layers), str(found.equal.n if found.equal else 0)),
+        *(share(trains.residual), share(trains.plain)),
+        *(map(signed, means) if means else ("–", "–", "–")),
+        *(effect_cell(found.equal), effect_cell(found.both), str(found.apart)),
+    )
