@@ -150,6 +150,7 @@ def test_sections_come_in_the_order_people_ask(twins):
     order = [
         "gain",
         "trains",
+        "accuracy",
         "map",
         "stages",
         "curves",

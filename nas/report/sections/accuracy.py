@@ -23,7 +23,6 @@ from nas.report.style import (
     OTHERS,
     TEXT,
     colours,
-    faded,
     figure,
     plain,
     selected,
@@ -89,7 +88,7 @@ def _parts_drawing(group: Sequence[Contrast]) -> list[Drawing]:
         return []
     bars.sort(key=lambda bar: bar[0])
     places = [[f"{layers} layers" for layers, *_ in bars], [plain(arm) for _, arm, *_ in bars]]
-    drawn = figure("", "gain in validation error (points)", barmode="relative")
+    drawn = figure("arm and depth", "gain in validation error (points)", barmode="relative")
     values = {
         "trains": [found.trains for *_, found, _ in bars],
         "sooner": [found.sooner for *_, found, _ in bars],
@@ -177,7 +176,8 @@ def _curves(arm: str, runs: Sequence[Twin], colour: str) -> go.Scatter:
         y=separated([[error for _, error in line] for line in lines]),
         mode="lines+markers",
         name=plain(arm),
-        line={"color": faded(colour, 0.6), "width": 1.2},
+        opacity=0.6,
+        line={"color": colour, "width": 1.2},
         marker={"size": 3, "color": colour},
         hovertemplate="loss %{x:.3g}: %{y:.1f} points<extra>" + plain(arm) + "</extra>",
     )
