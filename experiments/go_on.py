@@ -27,7 +27,7 @@ from nas.payoff.queue import known_runs
 from nas.payoff.records import Twin
 from nas.payoff.runs import Cell, Key, every_run
 from nas.payoff.study import withdraw
-from nas.search.beside import TWINS
+from nas.search.beside import TWINS, study_beside
 from nas.search.study import load_study
 from nas.storage.open import open_storage
 from nas.training.candidate import Candidate
@@ -99,7 +99,12 @@ def fill(twins: Study, rows: list[Twin]) -> int:
 def main() -> None:
     """Fill the study."""
     found = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    twins = load_study(open_storage(sys.argv[2]), found["study"] + TWINS)
+    search = load_study(open_storage(sys.argv[2]), found["study"])
+    twins = study_beside(search, TWINS)
+    if twins is None:
+        raise SystemExit(
+            f"{search.study_name} has no twins: run `nas search` with its space first."
+        )
     rows = [twin(row) for row in found["twins"]["twins"]]
     print(f"{fill(twins, rows)} trainings added to {twins.study_name}")
 

@@ -6,8 +6,10 @@ import os
 import re
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from conftest import NAS, TINY, VERBS, Run
 
 from nas.data import Dataset, open_data
 from nas.space.space import bundled_spaces
+
+ROOT = Path(__file__).parents[1]
 
 
 def files() -> list[str]:
@@ -31,6 +35,36 @@ def test_every_verb_has_help_with_an_example(verb: str, nas: Run) -> None:
     status, output, _ = nas(verb, "--help")
     assert status == 0
     assert re.search(rf"Example:\s+nas {verb}", output)
+
+
+#: a library that is being imported, and makes an ImportError of what interrupts it
+SLOW_LIBRARY = """
+import time
+print("importing", flush=True)
+try:
+    time.sleep(60)
+except BaseException as error:
+    raise ImportError("half imported") from error
+"""
+
+
+@pytest.mark.parametrize("started", ["-m nas", "nas"])
+def test_ctrl_c_while_libraries_are_imported(started: str, tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text(SLOW_LIBRARY)
+    script = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["nas"]
+    program = ["-c", f"from {script.replace(':', ' import ')}; main()"]
+    process = subprocess.Popen(
+        [sys.executable, *(program if started == "nas" else started.split()), "status"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "importing\n"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "Interrupted.\n")
 
 
 def test_the_verbs_of_the_readme_are_there(nas: Run) -> None:

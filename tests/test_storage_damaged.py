@@ -38,6 +38,7 @@ DAMAGE = {
     "value": "update trial_values set value='many'",
     "number": "update trials set number='many'",
     "reported value": "update trial_intermediate_values set intermediate_value='many'",
+    "reported nothing": "update trial_intermediate_values set intermediate_value=null",
 }
 
 
@@ -103,6 +104,7 @@ def test_a_study_that_was_deleted_is_no_damage(
 #: what is done to a study itself, of that id
 STUDY_DAMAGE = [
     "update study_directions set direction='WAITING' where study_id=ID",
+    "delete from study_directions where study_id=ID",
     "update study_user_attributes set value_json='{' where key='space' and study_id=ID",
     "insert into study_system_attributes values (99, ID, 'x', '{')",
 ]
@@ -156,6 +158,8 @@ def test_a_damaged_study_does_not_hide_the_others(
     [
         "update trial_params set param_value=99 where trial_id=3",
         "update trial_values set value_type='X'",
+        """update trial_params set distribution_json='{"name": "CategoricalDistribution",
+        "attributes": {"choices": [[1], {"a": 1}]}}', param_value=0""",
         "update trial_user_attributes set value_json='1.5' where key='result'",
     ],
 )

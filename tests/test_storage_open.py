@@ -199,7 +199,7 @@ def test_a_database_that_another_process_writes_is_waited_for(
     start = time.monotonic()
     assert [one.study_name for one in reader.get_all_studies()] == ["x"]
     assert time.monotonic() - start > 0.3
-    assert "another process has locked it; waiting for it. Ctrl-C stops." in caplog.text
+    assert "another process has locked it. Waiting for it. Ctrl-C stops." in caplog.text
 
 
 def test_short_waits_are_silent() -> None:

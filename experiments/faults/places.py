@@ -42,7 +42,7 @@ def storage_locked(folder: Path, seconds: float) -> Row:
     holder.execute("ROLLBACK")
     holder.close()
     study.finish(process)
-    told = "The storage does not answer" in study.said()
+    told = "The storage has not answered for" in study.said()
     return study.row(f"storage away for {seconds:g} s", 1, before, f"said so: {told}")
 
 

@@ -151,7 +151,7 @@ def importance(rows: Sequence[Row]) -> dict[str, float]:
         return {}
     study = create_study()
     for row, error in zip(rows, errors, strict=True):
-        with suppress(ValueError):  # a value outside of its range, as in a damaged study
+        with suppress(ValueError, TypeError):  # outside of its range, or no choice: damaged
             study.add_trial(_as_trial(row, error))
     found = PedAnovaImportanceEvaluator().evaluate(study)
     total = sum(found.values())
@@ -159,8 +159,9 @@ def importance(rows: Sequence[Row]) -> dict[str, float]:
 
 
 def _as_trial(row: Row, error: float) -> FrozenTrial:
-    """The choices of a row, with its error as their value."""
+    """The choices of a row, with its error as their value; TypeError if they cannot be compared."""
     trial = row.trial
+    hash(tuple(trial.distributions.values()))
     return create_trial(value=error, params=trial.params, distributions=trial.distributions)
 
 

@@ -26,6 +26,7 @@ def same_candidates(study: Study, candidate: Candidate) -> list[FrozenTrial]:
 
 def reuse_result(study: Study, trial: Trial, known: FrozenTrial) -> None:
     """End a trial with the result of another; the same seed would give the same numbers."""
+    known = storage_of(study).get_trial(trial_id_of(known))  # lists of trials may lack the result
     attributes = {key: value for key, value in known.user_attrs.items() if key not in NOT_REUSED}
     attributes[REUSED_FROM] = known.number
     write(study, trial_id_of(trial), attributes)

@@ -35,8 +35,16 @@ HEARTBEAT = "nas:beat"
 #: system attribute: crashes of its workers since it last got further, and the epoch it had reached
 CRASHES = "nas:died"
 
+#: what reports and exports alone read of a finished trial, besides its probes
+FOR_REPORTS = {"candidate", "result", "provenance", ERROR}
+
 #: states of trials that ended well
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+def is_for_reports(key: str) -> bool:
+    """Whether reports and exports alone read an attribute of a finished trial."""
+    return key in FOR_REPORTS or key.startswith("probes_")
 
 
 def is_complete(trial: FrozenTrial) -> bool:

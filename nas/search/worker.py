@@ -29,9 +29,11 @@ from nas.search.lease import acquire, is_held_by
 from nas.search.pools.base import READY
 from nas.search.queue import pending_of
 from nas.search.study import load_study, space_of
+from nas.search.trial_attributes import is_for_reports
 from nas.space.space import SearchSpace
 from nas.storage.handles import trial_id_of
 from nas.storage.open import open_storage
+from nas.storage.retry_storage import keep_without
 
 #: seconds between two looks for a pending trial, at first and at most
 FIRST_POLL, LONGEST_POLL = 0.2, 5.0
@@ -96,6 +98,7 @@ def run_pending(spec: WorkerSpec, is_stopped: Callable[[], bool], log: Log) -> N
 
     import_plugins(spec.plugins)
     storage = open_storage(spec.storage, wait=log, known=True)
+    keep_without(storage, is_for_reports)
     study = load_study(storage, spec.study)
     space = space_of(study)
     refuse_other_code(space.dataset, spec.allowed_code, spec.study)

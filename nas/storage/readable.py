@@ -10,8 +10,12 @@ from nas.common.waiting import Log
 from nas.storage.handles import engine_of, trial_id_of
 from nas.storage.tables import TRIALS
 
-#: what reading a damaged row raises: JSON that is none, an unknown distribution or state
-DAMAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError)
+#: what reading a damaged row raises: JSON that is none, an unknown distribution or state, and what
+#: Optuna asserts of numbers
+DAMAGE = (
+    *(ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError),
+    AssertionError,
+)
 
 
 class ReadableTrials:

@@ -12,7 +12,7 @@ from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import DBAPIError
 
 from nas.common.errors import StudyError
-from nas.common.waiting import Log, Waiting, no_log
+from nas.common.waiting import SILENT_SECONDS, Log, Waiting, no_log
 from nas.storage.reasons import is_away, is_damaged, is_locked, is_read_only, reason
 
 P = ParamSpec("P")
@@ -24,7 +24,11 @@ RETRY_TIMEOUT = 900.0
 LOCK_TIMEOUT = 120.0
 #: seconds between two tries, at first and at most; of a locked one always the first
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 15.0
-NO_ANSWER = "The storage does not answer, or another process has locked it; waiting for it."
+#: what is known while no call has come back, be it with an error
+NO_ANSWER = (
+    f"The storage has not answered for {SILENT_SECONDS:g} s: it or this machine is slow, or "
+    "another process has locked it. Waiting for it."
+)
 DAMAGED = "the database is damaged ({}): `sqlite3 FILE .recover` tells as SQL what can be read."
 KEPT = "Nothing that finished is lost; run the same command again when it does."
 

@@ -7,11 +7,13 @@ from typing import Any, ParamSpec, TypeVar
 
 from optuna.distributions import BaseDistribution
 from optuna.storages import BaseStorage, RDBStorage, get_storage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.common.errors import StudyError, first_line
 from nas.common.waiting import Log, log_warning, no_log
 from nas.storage.delegate import DelegatingStorage
+from nas.storage.finished import FinishedTrials
 from nas.storage.readable import DAMAGE, ReadableTrials
 from nas.storage.reasons import is_away, is_locked
 from nas.storage.retry import LOCK_TIMEOUT, RETRY_TIMEOUT, with_retry
@@ -59,7 +61,14 @@ class RetryStorage(DelegatingStorage):
         self.database = database
         self.log = log or log_warning
         self.timeout, self.lock_timeout = RETRY_TIMEOUT if log else 0.0, LOCK_TIMEOUT
-        self.readable = ReadableTrials()
+        self.readable, self.finished = ReadableTrials(), FinishedTrials()
+
+    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
+        """The directions of a study; DamagedStudyError if it has none."""
+        found = super().get_study_directions(study_id)
+        if not found:
+            raise DamagedStudyError(ValueError("it has no direction"))
+        return found
 
     def get_all_trials(
         self,
@@ -69,14 +78,22 @@ class RetryStorage(DelegatingStorage):
     ) -> list[FrozenTrial]:
         """The trials of a study; those that cannot be read are named and left out."""
         try:
-            trials = super().get_all_trials(study_id, deepcopy, states)
+            trials = super().get_all_trials(study_id, False, states)
         except RecordGoneError:  # or a key that is missing in a damaged row
-            trials = self._read_one_by_one(study_id, deepcopy, states)
+            trials = self._read_one_by_one(study_id, states)
         except StudyError:
             raise
         except DAMAGE:
-            trials = self._read_one_by_one(study_id, deepcopy, states)
-        return self.readable.sound(trials, self.log)
+            trials = self._read_one_by_one(study_id, states)
+        found = self.readable.sound(trials, self.log)
+        self.finished.keep(found)
+        return copy.deepcopy(found) if deepcopy else found
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """A trial with all its attributes."""
+        if self.finished.is_partial(trial_id):
+            return self.call(self.database.get_trial, trial_id)
+        return super().get_trial(trial_id)
 
     def set_trial_param(
         self,
@@ -95,13 +112,12 @@ class RetryStorage(DelegatingStorage):
             self.call(self.database._set_trial_param, *given, previous_distribution=distribution)
 
     def _read_one_by_one(
-        self, study_id: int, deepcopy: bool, states: Container[TrialState] | None
+        self, study_id: int, states: Container[TrialState] | None
     ) -> list[FrozenTrial]:
         """The trials that can be read; RecordGoneError if the study is not there."""
         self._check_study(study_id)
         trials = self.call(self.readable.read, self.inner, study_id, self.log)
-        wanted = [trial for trial in trials if states is None or trial.state in states]
-        return copy.deepcopy(wanted) if deepcopy else wanted
+        return [trial for trial in trials if states is None or trial.state in states]
 
     def _check_study(self, study_id: int) -> None:
         """RecordGoneError if the study is not there. Its attributes are read, as Optuna keeps its
@@ -144,6 +160,13 @@ class RetryStorage(DelegatingStorage):
             if method.__name__ not in READS_OF_STUDIES:
                 raise
             raise DamagedStudyError(error) from error
+
+
+def keep_without(storage: BaseStorage, left_out: Callable[[str], bool]) -> None:
+    """From now on keep finished trials without some attributes: lists of trials lack them, a trial
+    that is asked for has them all."""
+    if isinstance(storage, RetryStorage):
+        storage.finished.left_out = left_out
 
 
 def stop_retrying(storage: BaseStorage) -> None:
