@@ -32,6 +32,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "inverted": [{"expansion": 1.0}, {"expansion": 2.5, "kernel": 5}],
     "convnext": [{"expansion": 2.5, "kernel": 5}],
     "pyramid": [{}],
+    "dense": [{"ratio": 2.0}],
     "patches": [{}],
 }
 #: block types whose last convolution has no norm behind it

@@ -46,6 +46,8 @@ print(json.dumps({
 
 #: stages a quarter as wide as those of preresnet1001
 NARROW = [f"architecture.stages.{stage}.width={width}" for stage, width in enumerate((16, 32, 64))]
+#: the same of joins that grow, which decide the widths themselves: they end as wide as these
+GROWING = [f"architecture.stages.{stage}.width=null" for stage in range(3)]
 
 
 def step(name: str, *settings: str) -> dict[str, Any]:
@@ -76,6 +78,10 @@ def test_a_thousand_layers_train_within_8_gib(name: str, layers: int) -> None:
 @pytest.mark.parametrize("join", list(JOINS))
 def test_a_thousand_layers_of_every_join_train_within_8_gib(join: str) -> None:
     """A batch of 32: eleven steps of 128 pictures take five minutes of two cores."""
-    measured = step("preresnet1001", f"architecture.join={join}", "training.batch_size=32", *NARROW)
+    grows = "growth" in JOINS.options(join)
+    written = f"{{{join}: {{growth: 1}}}}" if grows else join
+    widths = GROWING if grows else NARROW
+    usual = "training.batch_size=32"
+    measured = step("preresnet1001", f"architecture.join={written}", usual, *widths)
     assert measured["layers"] == 1001
     assert 0 < measured["loss"] < 100

@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nas.export.source import module_source
-from nas.model.architecture import Architecture, Named, Stage
+from nas.model.architecture import Architecture, Named, Stage, grown
 from nas.model.cost import cost
 from nas.model.joins import JOINS
 from nas.model.layout import lay_out
@@ -21,6 +22,8 @@ from nas.space.yaml import Source
 from nas.training.evaluation import retake_statistics
 
 JOIN_NAMES = list(JOINS)
+#: joins whose blocks have the shapes of others; tests/test_model_concat.py has those that grow
+SAME_SHAPE = [name for name in JOIN_NAMES if "growth" not in JOINS.options(name)]
 RANDOM = ["drop_path", "dropout_shortcut"]
 GATES = ["shortcut_gate", "exclusive_gate"]
 #: join -> options with which it is add; what it learns is frozen there
@@ -41,14 +44,13 @@ NEUTRAL = {
 def joined(name: str, *, order: str = "post_activation", **options: float) -> Architecture:
     """A small network with one join in all blocks."""
     join = Named.of(name, **JOINS.defaults(name) | options)
+    first = grown(Stage(depth=2, width=4, transition="none", join=join), 4)
+    second = grown(Stage(depth=2, width=8, stride=2, join=join), first.width)
     return Architecture(
         image_shape=(1, 8, 8),
         num_classes=5,
         stem=Named.of("conv3x3", width=4),
-        stages=(
-            Stage(depth=2, width=4, transition="none", join=join),
-            Stage(depth=2, width=8, stride=2, join=join),
-        ),
+        stages=(first, replace(second, transition="none") if second.growth else second),
         activation_order=order,
     )
 
@@ -95,7 +97,7 @@ def test_a_neutral_setting_is_add_to_the_last_bit(name: str, order: str) -> None
 
 def test_an_open_exclusive_gate_is_half_the_sum() -> None:
     """Its weights add up to 1, so it is never `add`."""
-    assert {*NEUTRAL, "exclusive_gate"} == set(JOIN_NAMES)
+    assert {*NEUTRAL, "exclusive_gate"} == set(SAME_SHAPE)
     gated = frozen(Network(joined("exclusive_gate", bias=0.0), seed=3))
     for block in gated.blocks():
         torch.nn.init.zeros_(block.join.gate.weight)
@@ -215,8 +217,9 @@ def test_a_join_is_data(name: str) -> None:
     architecture = joined(name)
     assert Architecture.from_json(architecture.to_json()) == architecture
     assert len({joined(one).hash for one in JOIN_NAMES}) == len(JOIN_NAMES)
-    for option in JOINS.options(name):
-        assert joined(name, **{option: 0.75}).hash != architecture.hash
+    for option, value in JOINS.defaults(name).items():
+        other = value + 1 if type(value) is int else 0.75
+        assert joined(name, **{option: other}).hash != architecture.hash
         assert JOINS.option_description(name, option)
 
 
@@ -225,7 +228,7 @@ LEARNED = {"skip_init": lambda c: 1, "layer_scale": lambda c: c}
 LEARNED |= {name: lambda c: c**2 + c for name in GATES}
 
 
-@pytest.mark.parametrize("name", JOIN_NAMES)
+@pytest.mark.parametrize("name", SAME_SHAPE)
 def test_what_a_join_learns_is_counted(name: str) -> None:
     spent, usual = cost(joined(name)), cost(joined("add"))
     count = LEARNED.get(name, lambda c: 0)
@@ -235,7 +238,7 @@ def test_what_a_join_learns_is_counted(name: str) -> None:
     assert spent.multiply_adds - usual.multiply_adds == products
 
 
-@pytest.mark.parametrize("name", JOIN_NAMES)
+@pytest.mark.parametrize("name", SAME_SHAPE)
 def test_what_a_join_keeps_for_the_gradient_is_counted(name: str) -> None:
     """No less than what autograd saves beyond what it saves for an addition."""
 
@@ -290,7 +293,7 @@ def test_twins_of_all_joins_share_their_initial_weights() -> None:
     candidate = space.candidate(RandomTrial(random.Random(0), all_values))
     arms = twins(candidate, "join")
     assert list(arms) == JOIN_NAMES
-    states = [Network(twin.architecture, seed=3).state_dict() for twin in arms.values()]
+    states = [Network(arms[name].architecture, seed=3).state_dict() for name in SAME_SHAPE]
     for state in states:
         assert state.keys() >= states[0].keys()
         assert all(torch.equal(tensor, state[name]) for name, tensor in states[0].items())

@@ -48,6 +48,7 @@ KNOWN = {
     "pyramidnet110_84": Known(110, 3_904_446, "772.17M"),
     "wrn28_10_dropout": Known(26, 36_479_194, "5243.33M"),
     "resnet110_stochastic_depth": Known(110, 1_727_962, "252.89M"),
+    "densenet_bc_100_12": Known(100, 769_162, "287.93M"),
 }
 #: built as modules too; the others differ from these in depth and width alone
 BUILT = ["resnet20", "plain20", "preresnet110", "preresnet164", "wrn40_4", "resnet18", "resnet50"]

@@ -41,6 +41,7 @@ REFERENCES = {
     "pyramidnet110_84": Reference("pytorchcv", "pyramidnet110_a84_cifar10"),
     "wrn28_10_dropout": Reference("pytorchcv", "wrn28_10_cifar10"),
     "resnet110_stochastic_depth": Reference("pytorchcv", "resnet110_cifar10"),
+    "densenet_bc_100_12": Reference("pytorchcv", "densenet100_k12_bc_cifar10"),
 }
 #: the setting in which ours is compared, where the reference differs from the paper
 SETTINGS = {"resnet110_stochastic_depth": ["architecture.transition=projection"]}

@@ -236,11 +236,13 @@ class Writer:
         yield self.order_name, self.interleave()
         for name in dict.fromkeys(record.shortcut for record, _ in self.blocks):
             yield from self.shortcut_parts(name)
-        used = {self.block_function(block) for _, block in self.blocks}
+        used = {self.block_function(record, block) for record, block in self.blocks}
         for name in filter(used.__contains__, BLOCK_FUNCTIONS):
             part = network.Plain if "plain" in name else network.Residual
             yield part.__name__, self.block_class(part)
             yield name, self.function(name, part.__name__)
+        if used & {network.Residual.__name__}:
+            yield network.Residual.__name__, self.block_class(network.Residual)
         if GlobalPool() in self.layout.final:
             yield from self.copier.kind(block_layers.GlobalPool)
         yield "Network", self.network()
@@ -406,7 +408,7 @@ class Writer:
     def shortcut(self, record: BlockRecord, layout: Ops) -> str:
         """The expression of one shortcut."""
         if record.shortcut in self.shortcuts:
-            shape = numbers(record.in_channels, record.out_channels, record.stride)
+            shape = numbers(*record.shortcut_shape)
             return f"{self.functions[record.shortcut]}({shape})"
         items = [self.op(op) for op in layout]
         if len(layout) == 1 and isinstance(layout[0], Pool):
@@ -426,9 +428,15 @@ class Writer:
             return source
         return source.replace("after=None", "after").replace("after or nn.Identity()", "after")
 
-    def block_function(self, block: Block) -> str:
-        """The name of the function that makes a block."""
-        first = self.lead and block is self.layout.blocks[0]
+    def block_function(self, record: BlockRecord, block: Block) -> str:
+        """The name of the function that makes a block, or the class of one that is written out: its
+        input is made smaller, or what follows the join has other channels than the branch.
+        """
+        others = record.beside and any(isinstance(op, Norm) for op in block.after)
+        if others or any(isinstance(op, Conv) for op in block.before):
+            return network.Residual.__name__
+        is_bare = isinstance(self.layout.stem[-1], Conv)
+        first = self.lead and block is self.layout.blocks[0] and not is_bare
         place = "shared_" if block.before else "first_" if first else ""
         return place + ("plain_block" if block.shortcut is None else "block")
 
@@ -480,15 +488,28 @@ class Writer:
 
     def block_line(self, record: BlockRecord, block: Block) -> str:
         """The call that makes one block."""
+        function = self.block_function(record, block)
+        if function == network.Residual.__name__:
+            return fitted(f"{function}(", self.written_block(record, block), "),", 16)
         name, usual = record.type.name, self.options[record.type.name]
-        shape = numbers(record.in_channels, record.out_channels, record.stride)
+        shape = numbers(*record.branch_shape)
         chosen = [f"{k}={v}" for k, v in options(record.type).items() if v != usual[k]]
         items = [modified_call(f"{name}({', '.join([shape, *chosen])})", record)]
         if block.shortcut is not None:
             items.append(self.shortcut(record, block.shortcut))
         if self.joined and block.shortcut is not None:
             items.append(self.op(block.join))
-        return fitted(f"{self.block_function(block)}(", items, "),", 16)
+        return fitted(f"{function}(", items, "),", 16)
+
+    def written_block(self, record: BlockRecord, block: Block) -> list[str]:
+        """The arguments of a block with a shortcut that is written out."""
+        parts = {"before=": block.before, "after=": block.after}
+        return [
+            self.sequential("", block.branch, 20).strip(),
+            self.shortcut(record, block.shortcut or ()),
+            self.op(block.join),
+            *(self.sequential(name, ops, 20).strip() for name, ops in parts.items() if ops),
+        ]
 
     def sequential(self, opening: str, layout: Ops, indent: int) -> str:
         """A line with an nn.Sequential of operations."""
@@ -640,7 +661,7 @@ def generalised(record: BlockRecord, layout: Ops) -> Ops | None:
     """The operations of a block's shortcut in terms of its shape; None where they are not those
     that the shortcut gives for the names of the numbers, as where it computes with them.
     """
-    values = dict(zip(SHAPE, (record.in_channels, record.out_channels, record.stride), strict=True))
+    values = dict(zip(SHAPE, record.shortcut_shape, strict=True))
     try:
         symbolic = SHORTCUTS[record.shortcut](*SHAPE) or ()
         for general in (symbolic, without_norm(symbolic)):

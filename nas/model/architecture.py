@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import operator
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -74,7 +75,8 @@ ADD = Named("add")
 @dataclass(frozen=True, kw_only=True)
 class Stage:
     """Blocks of equal width, or of widths that rise in equal steps from `width_from`, which is that
-    before the first one, to `width`; the first one may stride.
+    before the first one, to `width`; the first one may stride. A join that grows decides both
+    widths (`grown`).
 
     shortcut and transition: the kind in blocks that keep the shape of their input, and in those
     that change it. shortcuts: the kind of each block, where these two do not say it all.
@@ -95,6 +97,14 @@ class Stage:
         """The channels of each block."""
         start, rise = self.width_from or self.width, self.width - (self.width_from or self.width)
         return [round(start + rise * number / self.depth) for number in range(1, self.depth + 1)]
+
+    @property
+    def growth(self) -> int:
+        """The channels that each block puts beside those of x: the option `growth` of the join, 0
+        where it has none and the branch has as many channels as the block.
+        """
+        growth = self.join.arguments.get("growth", 0)
+        return growth if type(growth) is int else 0
 
     @property
     def width_text(self) -> str:
@@ -125,7 +135,11 @@ class Stage:
 
 
 class BlockRecord(NamedTuple):
-    """One block: its type, its shape, the kind of its shortcut and how that joins the branch."""
+    """One block: its type, its shape, the kind of its shortcut and how that joins the branch.
+
+    beside: the channels of x that stand beside those of the branch in its output; 0 where both have
+    all channels of the block.
+    """
 
     stage: int
     type: Named
@@ -134,6 +148,27 @@ class BlockRecord(NamedTuple):
     stride: int
     shortcut: str
     join: Named = ADD
+    beside: int = 0
+
+    @property
+    def branch_shape(self) -> tuple[int, int, int]:
+        """Channels that the branch gets and gives, and its stride."""
+        if self.beside:
+            return self.beside, self.out_channels - self.beside, 1
+        return self.in_channels, self.out_channels, self.stride
+
+    @property
+    def shortcut_shape(self) -> tuple[int, int, int]:
+        """The same of the shortcut."""
+        if self.beside:
+            return self.beside, self.beside, 1
+        return self.in_channels, self.out_channels, self.stride
+
+    @property
+    def changes_shape(self) -> bool:
+        """Whether its shortcut has another shape behind it than before it."""
+        before, behind, stride = self.shortcut_shape
+        return stride != 1 or before != behind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,10 +192,11 @@ class Architecture:
             kinds = shortcut_kinds(stage, in_channels)
             for number, (kind, width) in enumerate(zip(kinds, stage.widths, strict=True)):
                 stride = stage.stride if number == 0 else 1
-                join = ADD if kind == "none" else stage.join
-                records.append(
-                    BlockRecord(index, stage.block, in_channels, width, stride, kind, join)
-                )
+                join, beside = stage.join, width - stage.growth if stage.growth else 0
+                if kind == "none":
+                    join, beside = ADD, 0
+                shape = in_channels, width, stride
+                records.append(BlockRecord(index, stage.block, *shape, kind, join, beside))
                 in_channels = width
         return records
 
@@ -221,6 +257,20 @@ class Architecture:
                     f"{name} must be a whole number from 1 to {most:,}, found {shown(size)}."
                 )
         check_blocks(sum(stage.depth for stage in self.stages))
+        self.check_growth()
+
+    def check_growth(self) -> None:
+        """ValueError where the widths of a stage are not those that its join makes."""
+        in_channels = self.stem.arguments["width"]
+        for index, stage in enumerate(self.stages):
+            made = grown(stage, in_channels)
+            if stage != made:
+                raise ValueError(
+                    f"stages.{index}: {stage.depth} blocks with the join {made.join} have widths "
+                    f"from {made.width_from} to {made.width} here, found from {stage.width_from} "
+                    f"to {stage.width} with the join {stage.join}."
+                )
+            in_channels = stage.width
 
     def check_shortcuts(self) -> None:
         """ValueError where the shortcuts of single blocks are not said in the one way they can be:
@@ -281,8 +331,30 @@ def changes_shape(stride: int, in_channels: int, width: int) -> bool:
     return stride != 1 or in_channels != width
 
 
+def grown(stage: Stage, in_channels: int) -> Stage:
+    """The stage with the widths that its join makes, if it grows: each block adds `growth`
+    channels to those that the stage starts with. These are the ones it gets, or where it strides
+    the share `compression` of them, rounded down; where it does not, the join has no such option,
+    so that equal networks are equal data.
+    """
+    if not stage.growth:
+        return stage
+    start, options = in_channels, stage.join.arguments
+    share = options.pop("compression", 1.0)
+    if stage.stride != 1:
+        start = max(1, math.floor(round(in_channels * share, 6)))
+        options = stage.join.arguments
+    width = start + stage.growth * stage.depth
+    join = Named.of(stage.join.name, **options)
+    return replace(stage, width_from=start, width=width, join=join)
+
+
 def changing(stage: Stage, in_channels: int) -> list[bool]:
-    """Whether each block of a stage changes the shape of its input."""
+    """Whether each block of a stage changes the shape of its input, so that its shortcut must; one
+    that puts channels beside those of x does not.
+    """
+    if stage.growth:
+        return [False] * stage.depth
     widths = stage.widths
     strides = [stage.stride, *[1] * (stage.depth - 1)]
     return [

@@ -304,6 +304,16 @@ def pyramid(in_channels: int, out_channels: int, stride: int) -> Layers:
     )
 
 
+@BLOCKS.register("dense")
+def dense(in_channels: int, out_channels: int, stride: int, *, ratio: float = 4.0) -> Layers:
+    """1x1 and 3x3 convolution, wider between them (DenseNet-B, Huang et al. 2017, section 3).
+
+    ratio: the width between them as a multiple of the outer one.
+    """
+    inner = round(out_channels * ratio)
+    return conv(in_channels, inner, 1), conv(inner, out_channels, 3, stride)
+
+
 @BLOCKS.register("patches")
 def patches(in_channels: int, out_channels: int, stride: int) -> Layers:
     """Norm and one convolution of patches as large as the stride, with nothing behind it (Liu et
@@ -437,16 +447,25 @@ def transitions() -> list[str]:
 # Stems: the layers before the first block.
 
 
-@STEMS.register("conv3x3", later=("stride", "activated"))
-def conv3x3(in_channels: int, *, width: int = 0, stride: int = 1, activated: bool = True) -> Ops:
+@STEMS.register("conv3x3", later=("stride", "activated", "normed"))
+def conv3x3(
+    in_channels: int,
+    *,
+    width: int = 0,
+    stride: int = 1,
+    activated: bool = True,
+    normed: bool = True,
+) -> Ops:
     """One 3x3 convolution, for small pictures (He et al. 2015, section 4.2).
 
     width: channels; left out, those of the first stage.
     stride: by how much it shrinks height and width.
     activated: whether an activation follows.
+    normed: whether a norm follows.
     """
+    norm = (Norm(width),) if normed else ()
     last = (Activation(),) if activated else ()
-    return Conv(in_channels, width, 3, stride), Norm(width), *last
+    return Conv(in_channels, width, 3, stride), *norm, *last
 
 
 @STEMS.register("conv7x7_pool")

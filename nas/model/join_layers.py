@@ -61,6 +61,13 @@ class ExclusiveGate(nn.Module):
         return (1 - gate) * shortcut + gate * branch
 
 
+class Concat(nn.Module):
+    """The channels of the shortcut and those of the branch behind them."""
+
+    def forward(self, shortcut, branch):
+        return torch.cat((shortcut, branch), 1)
+
+
 class Orthogonal(nn.Module):
     """The branch without its part along the shortcut, at each pixel over its channels."""
 

@@ -163,3 +163,25 @@ def orthogonal(place: Place, *, share: float = 1.0) -> Join:
     share: how much of that part is taken away; 0 is `add`.
     """
     return Join("Orthogonal", (share,), kept=4 * place.channels)
+
+
+# Channels side by side.
+
+
+@JOINS.register("concat")
+def concat(place: Place, *, growth: int = 12, compression: float = 0.5) -> Join:
+    """x and F(x) side by side, as the channels of the output (DenseNet, Huang et al. 2017, eq. 2).
+
+    growth: the channels of F(x), by which each block is wider than the one before.
+    compression: the share of its channels that x keeps in a block that strides, by a 1x1
+    convolution in the order of the branch and means over squares, before branch and shortcut
+    (section 3, DenseNet-C); 1 keeps as many.
+    """
+    if growth < 1:
+        raise ValueError(f"the growth of the join concat must be at least 1, found {growth}.")
+    if not 0 < compression <= 1:
+        raise ValueError(
+            "the compression of the join concat must be above 0 and at most 1, found "
+            f"{compression:g}."
+        )
+    return Join("Concat")

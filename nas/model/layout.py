@@ -43,7 +43,8 @@ MAX_DILATION = 64
 @dataclass(frozen=True)
 class Block:
     """after(join(shortcut(before(x)), branch(before(x)))); where the shortcut is None, it is
-    after(branch(x)).
+    after(branch(x)). Before both stands what makes x smaller, where a join grows, and what they
+    share of the branch.
     """
 
     before: Ops
@@ -71,8 +72,9 @@ def lay_out(architecture: Architecture) -> Layout:
     stem = STEMS[architecture.stem.name](architecture.image_shape[0], **architecture.stem.arguments)
     features = records[-1].out_channels
     final = final_operations(order, features, after=last_convolution(layers_of(records[-1])))
+    is_bare = isinstance(stem[-1], Conv)
     blocks = tuple(
-        block(record, order, Place(record.out_channels, number, len(records)))
+        block(record, order, Place(record.out_channels, number, len(records)), is_bare)
         for number, record in enumerate(records)
     )
     layout = Layout(stem, blocks, final, features)
@@ -130,24 +132,40 @@ def strip_norms(layout: Layout) -> Layout:
     return Layout(without_norm(layout.stem), blocks, without_norm(layout.final), layout.features)
 
 
-def block(record: BlockRecord, order: Order, place: Place) -> Block:
-    """One block. First-unit rule: the stem has already activated the first block's input.
+def block(record: BlockRecord, order: Order, place: Place, is_bare: bool) -> Block:
+    """One block. First-unit rule: the stem has already activated the first block's input, unless it
+    is a bare convolution.
 
     A projection reads the activated signal, identity and zero_pad the raw one, as in the
     released code of He et al. 2016.
     """
     branch, after = interleave(order, layers_of(record))
-    before: Ops = ()
+    before = entrance(record, order)
     num_lead = num_leading(order)
-    shortcut = SHORTCUTS[record.shortcut](record.in_channels, record.out_channels, record.stride)
-    if place.block == 0:
+    shortcut = SHORTCUTS[record.shortcut](*record.shortcut_shape)
+    is_activated = place.block == 0 and not is_bare
+    if is_activated and not before:
         branch = branch[num_lead:]
-    elif any(isinstance(op, Conv) for op in shortcut or ()):
-        before, branch = branch[:num_lead], branch[num_lead:]
+    else:
+        before = before[num_lead:] if is_activated else before
+        if any(isinstance(op, Conv) for op in shortcut or ()):
+            before, branch = before + branch[:num_lead], branch[num_lead:]
     if shortcut and not ends_normalised(branch):
         shortcut = without_norm(shortcut)
     join = JOINS[record.join.name](place, **record.join.arguments)
+    after = tuple(Norm(record.out_channels) if isinstance(op, Norm) else op for op in after)
     return Block(before, branch, shortcut, after, join)
+
+
+def entrance(record: BlockRecord, order: Order) -> Ops:
+    """What makes x smaller before branch and shortcut of a block that puts channels beside those of
+    x: a 1x1 convolution in the order of the branch, and means over squares as large as the stride.
+    """
+    if not record.beside or (record.in_channels, 1) == (record.beside, record.stride):
+        return ()
+    branch, after = interleave(order, (Conv(record.in_channels, record.beside, 1),))
+    pool = (AvgPool(record.stride),) if record.stride != 1 else ()
+    return *branch, *after, *pool
 
 
 def ends_normalised(branch: Ops) -> bool:
@@ -192,8 +210,7 @@ def layers_of(record: BlockRecord) -> Layers:
     """The convolutions of a block and what stands between them, without norms and activations.
     ValueError where they are not a branch of its shape.
     """
-    shape = record.in_channels, record.out_channels, record.stride
-    return branch_layers(record.type, *shape)
+    return branch_layers(record.type, *record.branch_shape)
 
 
 def branch_layers(type: Named, in_channels: int, out_channels: int, stride: int) -> Layers:
@@ -269,10 +286,11 @@ def iterate_operations(
     size = image_shape[1:]
     parts: list[tuple[str, Ops]] = [("stem", layout.stem)]
     for number, block in enumerate(layout.blocks):
+        parts.append((f"block {number}", block.before))
         if block.shortcut is not None:
             parts.append((f"shortcut {number}", block.shortcut))
         join = () if block.shortcut is None else (block.join,)
-        parts.append((f"block {number}", block.before + block.branch + join + block.after))
+        parts.append((f"block {number}", block.branch + join + block.after))
     parts.append(("final", layout.final))
     for part, ops in parts:
         here = size
@@ -298,6 +316,9 @@ def check_choices(architecture: Architecture) -> None:
     if not architecture.stages:
         raise ValueError("a network needs at least one stage, found none.")
     architecture.check_sizes()
+    for stage in architecture.stages:
+        if "growth" in JOINS.options(stage.join.name).keys() - stage.join.arguments.keys():
+            raise ValueError(f"the join {stage.join.name} must say its growth, found none.")
 
 
 def check(architecture: Architecture, layout: Layout) -> None:

@@ -227,10 +227,10 @@ def initialise(network: Network, seed: int) -> None:
     for index, block in enumerate(network.blocks()):
         for number, conv in enumerate(branch_convolutions(block)):
             initialise_layer(conv, seed, f"branch {index} {number}")
-        for number, conv in enumerate(convolutions(getattr(block, "shortcut", None))):
-            initialise_layer(conv, seed, f"shortcut {index} {number}")
-        for number, conv in enumerate(convolutions(getattr(block, "join", None))):
-            initialise_layer(conv, seed, f"join {index} {number}", keep_bias=True)
+        for part in ("before", "shortcut", "join"):
+            for number, conv in enumerate(convolutions(getattr(block, part, None))):
+                place = f"{part} {index} {number}"
+                initialise_layer(conv, seed, place, keep_bias=part == "join")
         for number, conv in enumerate(squeezing_convolutions(block)):
             initialise_layer(conv, seed, f"squeeze {index} {number}")
         for number, stream in enumerate(random_streams(block)):
@@ -265,8 +265,10 @@ def convolutions(module: nn.Module | None) -> list[nn.Conv2d]:
 
 
 def branch_convolutions(block: nn.Module) -> list[nn.Conv2d]:
-    """The convolutions of a block outside its shortcut, its join and squeeze-and-excitation."""
-    parts = [getattr(block, name, None) for name in ("shortcut", "join")]
+    """The convolutions of a block outside its shortcut, its join and squeeze-and-excitation, and
+    without what makes its input smaller.
+    """
+    parts = [getattr(block, name, None) for name in ("before", "shortcut", "join")]
     others = {id(conv) for part in parts for conv in convolutions(part)}
     others |= {id(conv) for conv in squeezing_convolutions(block)}
     return [conv for conv in convolutions(block) if id(conv) not in others]

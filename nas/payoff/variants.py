@@ -12,6 +12,7 @@ from nas.model.architecture import (
     Named,
     Stage,
     changing,
+    grown,
     masked,
     takes_transition,
     with_shortcuts,
@@ -39,9 +40,9 @@ ON_DEMAND: dict[str, tuple[str, ...]] = {
     "placement": ("first", "last", "random"),
     "join": (
         *("depth_scaled", "decayed", "layer_scale", "shortcut_gate", "exclusive_gate"),
-        *("dropout_shortcut", "orthogonal"),
+        *("dropout_shortcut", "orthogonal", "concat"),
     ),
-    "block": ("convnext", "pyramid", "patches"),
+    "block": ("convnext", "pyramid", "dense", "patches"),
 }
 #: stages up to which every combination of stages with and without shortcuts is trained
 MOST_STAGES = 4
@@ -254,12 +255,18 @@ def with_block(architecture: Architecture, name: str) -> Architecture:
 
 
 def with_join(architecture: Architecture, name: str) -> Architecture:
-    """The architecture with one join in all stages; where it is new, with its defaults."""
+    """The architecture with one join in all stages; where it is new, with its defaults. In place of
+    one that grows, widths stay, and zero_pad changes the shapes that it left as they were.
+    """
     join = Named.of(name, **JOINS.written(name, JOINS.defaults(name)))
-    return restaged(
-        architecture,
-        lambda stage: stage if stage.join.name == name else replace(stage, join=join),
-    )
+
+    def changed(stage: Stage) -> Stage:
+        if stage.join.name == name:
+            return stage
+        transition = "zero_pad" if stage.growth else stage.transition
+        return replace(stage, join=join, transition=transition)
+
+    return restaged(architecture, changed)
 
 
 def deepened(architecture: Architecture, depth: int) -> Architecture:
@@ -271,7 +278,7 @@ def restaged(architecture: Architecture, change: Callable[[Stage], Stage]) -> Ar
     """The architecture with every stage changed, in canonical form."""
     in_channels, stages = architecture.stem.arguments["width"], []
     for old in architecture.stages:
-        stage = change(old)
+        stage = grown(change(old), in_channels)
         if stage.shortcuts:
             stage = fitted(stage, in_channels)
         elif not takes_transition(stage, in_channels):
@@ -329,7 +336,10 @@ def scaled(architecture: Architecture, factor: int) -> Architecture:
 
 def wider(stage: Stage, factor: int) -> Stage:
     """The stage with all its widths multiplied."""
-    return replace(stage, width=stage.width * factor, width_from=stage.width_from * factor)
+    own = {"growth": stage.growth * factor} if stage.growth else {}
+    join = Named.of(stage.join.name, **stage.join.arguments | own)
+    width_from = stage.width_from * factor
+    return replace(stage, join=join, width=stage.width * factor, width_from=width_from)
 
 
 def masks(num_stages: int) -> list[tuple[int, ...]]:

@@ -111,9 +111,8 @@ def kinds_built(architecture: Architecture) -> dict[int | None, list[str]]:
     kept: dict[int | None, set[str]] = defaultdict(set)
     changed: dict[int | None, set[str]] = defaultdict(set)
     for block in architecture.blocks():
-        changes = block.stride != 1 or block.in_channels != block.out_channels
         for stage in (block.stage, None):
-            (changed if changes else kept)[stage].add(block.shortcut)
+            (changed if block.changes_shape else kept)[stage].add(block.shortcut)
     only = {
         stage: {kind if kind == "none" else f"{kind} only" for kind in kinds}
         for stage, kinds in changed.items()

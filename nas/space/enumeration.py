@@ -16,7 +16,7 @@ Branches = Callable[[str, "Values"], Sequence[tuple[Any, float]]]
 #: keys that decide which parts and options of parts exist, or coincide
 DECIDING = frozenset(
     ("shortcut", "transition", "stride", "width", "from", "to", "block", "stem", "norm", "join")
-    + ("optimizer", "schedule")
+    + ("optimizer", "schedule", "compression")
 )
 #: values that stand for a continuous range
 SPREAD = 33

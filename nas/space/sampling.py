@@ -7,11 +7,13 @@ from typing import Any, Protocol
 
 from nas.common.registry import Registry
 from nas.model.architecture import (
+    ADD,
     Architecture,
     Named,
     Scalar,
     Stage,
     changing,
+    grown,
     masked,
     with_shortcuts,
 )
@@ -125,13 +127,13 @@ def draw_architecture(
     activation = draw_text(trial, "activation", section.activation, ACTIVATIONS)
     shared, stages = SharedKeys(section), []
     masks = draw_masks(trial, shared, section.stages)
+    if not stem.arguments["width"]:
+        width = first_width(trial, shared, section.stages[0])
+        stem = Named.of(stem.name, **stem.arguments | {"width": width})
     in_channels = stem.arguments["width"]
     for index, stage in enumerate(section.stages):
         stages.append(draw_stage(trial, shared, stage, index, in_channels, masks[index]))
         in_channels = stages[-1].width
-    if not stem.arguments["width"]:
-        width = stages[0].width_from or stages[0].width
-        stem = Named.of(stem.name, **stem.arguments | {"width": width})
     return Architecture(
         image_shape=image_shape,
         num_classes=num_classes,
@@ -142,6 +144,15 @@ def draw_architecture(
         norm=norm,
         initialisation=draw_initialisation(trial, section, stages),
     )
+
+
+def first_width(trial: Trial, shared: SharedKeys, stage: StageSection) -> int:
+    """The channels of a stem that has no width of its own: those that the first stage starts with,
+    or twice its growth (Huang et al. 2017, section 4.2).
+    """
+    growth = draw_growth(trial, shared, stage, 0).growth
+    width_from, width = (0, 0) if growth else draw_width(trial, shared, stage, 0)
+    return 2 * growth or width_from or width
 
 
 #: the mask of a stage in which every block has its shortcut, of whatever depth
@@ -186,7 +197,7 @@ def draw_stage(
     in_channels: int,
     mask: Mask | None = ALL,
 ) -> Stage:
-    """One stage, in its one canonical form; in_channels is 0 where the stem follows its width."""
+    """One stage, in its one canonical form."""
 
     value = partial(draw, trial)
 
@@ -197,25 +208,47 @@ def draw_stage(
         chosen: Named = shared.draw(stage, index, key, one)
         return chosen
 
-    width_from, width = draw_width(trial, shared, stage, index)
-    stride = shared.draw(stage, index, "stride", value)
-    block = component("block", BLOCKS)
-    depth = shared.draw(stage, index, "depth", value)
-    drawn = Stage(
-        depth=depth,
-        width=width,
-        width_from=width_from if width_from != width else 0,
-        stride=stride,
-        block=block,
-        shortcut="none",
-        transition="none",
+    drawn = draw_growth(trial, shared, stage, index)
+    if not drawn.growth:
+        width_from, width = draw_width(trial, shared, stage, index)
+        drawn = replace(drawn, width=width, width_from=width_from if width_from != width else 0)
+    drawn = replace(
+        drawn,
+        stride=shared.draw(stage, index, "stride", value),
+        block=component("block", BLOCKS),
+        depth=shared.draw(stage, index, "depth", value),
     )
-    in_channels = in_channels or width_from or width
+    drawn = grown(drawn, in_channels)
     if mask is None:
         drawn = draw_each(trial, shared, stage, index, drawn, in_channels)
     elif any(mask) or mask == ALL:
         drawn = draw_kinds(trial, shared, stage, index, drawn, in_channels, mask)
-    return drawn if drawn.shortcut == "none" else replace(drawn, join=component("join", JOINS))
+    if drawn.shortcut == "none":
+        return replace(drawn, join=ADD)
+    return drawn if drawn.growth else replace(drawn, join=component("join", JOINS))
+
+
+def draw_growth(trial: Trial, shared: SharedKeys, stage: StageSection, index: int) -> Stage:
+    """A stage without shortcuts yet, with its join where that decides its widths."""
+    drawn = Stage(depth=1, width=1, shortcut="none", transition="none")
+    if not any(map(grows, parts_of(shared.given(stage, "join")))):
+        return drawn
+
+    def join(name: str, given: Any) -> Named:
+        return draw_component(trial, name, given, JOINS)
+
+    found = replace(drawn, join=shared.draw(stage, index, "join", join))
+    return found if found.growth else drawn
+
+
+def grows(join: Any) -> bool:
+    """Whether a join, as it is written, decides the widths of a stage."""
+    return "growth" in JOINS.options(component_name(join))
+
+
+def parts_of(given: Any) -> list[Any]:
+    """What a part can be: those of a choice, or the one."""
+    return given if isinstance(given, list) else [given]
 
 
 def draw_width(

@@ -32,6 +32,7 @@ from nas.model.architecture import (
 )
 from nas.model.blocks import BLOCKS, NORMS, STEMS
 from nas.model.cost import Cost, cost
+from nas.model.joins import JOINS, Place
 from nas.model.layout import lay_out
 from nas.model.placements import PLACEMENTS, mask_of
 from nas.space.enumeration import (
@@ -59,7 +60,10 @@ from nas.space.sampling import (
     draw_component,
     draw_training,
     given_component,
+    grows,
+    parts_of,
 )
+from nas.space.schema import StageSection
 from nas.space.yaml import DataSource, Source, bundled_spaces, find
 from nas.training.candidate import LATER_TRAINING_KEYS, OPTIMIZERS, Candidate, Training
 
@@ -69,6 +73,8 @@ __all__ = ["SearchSpace", "SpaceError", "bundled_spaces", "differences", "find"]
 MAX_ENUMERATED = 10_000
 #: stages drawn and laid out for a check of all stages; where there are more, some at random
 MAX_CHECKED = 4_000
+#: what is said of a width that no block would have
+GROWN = "width: the join gives each block its channels, by its growth: leave width out."
 #: stages of which `nas payoff` trains all combinations
 MAX_FACTORIAL_STAGES = 8
 #: key -> its registry, and the parts whose names are in the hash of every space that gives options
@@ -338,13 +344,34 @@ class SearchSpace:
 
     def _check_stages(self) -> None:
         shared = self.section.architecture
-        for index, stage in enumerate(shared.stages):
-            for key in ("depth", "width"):
+        grown = [self._check_growth(index, stage) for index, stage in enumerate(shared.stages)]
+        if all(grown) and shared.width is not None:
+            with placed(self.source, ("architecture", "width")):
+                raise ValueError(GROWN)
+        for index, (stage, is_grown) in enumerate(zip(shared.stages, grown, strict=True)):
+            for key in ("depth",) if is_grown else ("depth", "width"):
                 if getattr(stage, key) is None and getattr(shared, key) is None:
                     where = self.source.place(("architecture", "stages", index))
                     raise SpaceError(
                         f"{where}: the stage has no {key}: give it here or under architecture."
                     )
+
+    def _check_growth(self, index: int, stage: StageSection) -> bool:
+        """Whether the join decides the widths of a stage; refuse a width beside it, and numbers
+        that it cannot have.
+        """
+        own: tuple[str | int, ...] = () if stage.join is None else ("stages", index)
+        given = self.section.architecture.join if stage.join is None else stage.join
+        growing = [join for join in parts_of(given) if grows(join)]
+        run = partial(draw_component, name="", value=growing, registry=JOINS)
+        for _, join in sample_or_all(run, corner_values, MAX_CHECKED) if growing else ():
+            with placed(self.source, ("architecture", *own, "join")):
+                JOINS[join.name](Place(1, 0, 1), **join.arguments)
+        is_grown = len(growing) == len(parts_of(given))
+        if is_grown and stage.width is not None:
+            with placed(self.source, ("architecture", "stages", index, "width")):
+                raise ValueError(GROWN)
+        return is_grown
 
     def _check_size(self) -> None:
         """Refuse networks of more blocks, and factorials of more stages, than can be counted."""
