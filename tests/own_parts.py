@@ -125,8 +125,8 @@ def squared_relu(*, scale: float = 1.0) -> Layer:
     return Layer(SquaredReLU, (scale,))
 
 
-@OPTIMIZERS.register("rmsprop", state_bytes=4)
-def rmsprop(parameters, *, lr: float = 0.01):
+@OPTIMIZERS.register("plain_rmsprop", state_bytes=4)
+def plain_rmsprop(parameters, *, lr: float = 0.01):
     """RMSprop (Tieleman and Hinton 2012).
 
     lr: the learning rate.

@@ -38,7 +38,7 @@ architecture:
 training:
   epochs: 1
   batch_size: 32
-  optimizer: {rmsprop: {lr: 0.01}}
+  optimizer: {plain_rmsprop: {lr: 0.01}}
   schedule: {root: {power: 0.25}}
 search:
   objectives: [val_accuracy, gap]
@@ -52,7 +52,7 @@ payoff: {top: 0, seeds: 1, depths: [1, 2], lr_factors: [1.0], stages: false}
 """
 #: what a candidate of the space is made of
 OWN = {"conv5x5", "norm_last", "squared_relu", "pairs", "funnel", "blurred", "damped"}
-OWN |= {"rmsprop", "root", "stripes", "dimmed"}
+OWN |= {"plain_rmsprop", "root", "stripes", "dimmed"}
 
 
 class Here:

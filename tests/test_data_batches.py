@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from nas.data.augment import crop, cutout, flip
+from nas.data.augment import crop, cutout, flip, random_resized_crop
 from nas.data.batches import Batches, epoch_seed
 from nas.data.resident import channel_statistics
 from nas.data.resize import resize
@@ -85,7 +85,7 @@ def test_sizes_of_batches(training: bool, batch_size: int, sizes: list[int]) -> 
     assert len(batches) == len(sizes)
 
 
-ALL = ("crop", "flip", "cutout")
+ALL = ("crop", "flip", "random_resized_crop", "cutout")
 
 
 def test_twins_see_the_same_batches_whatever_torch_draws_meanwhile() -> None:
@@ -173,6 +173,32 @@ def test_cutout_covers_one_square_that_may_reach_over_the_edge() -> None:
     x, _ = _epoch(_batches(augment=("cutout",)))
     share = (x == 0).all(1).float().mean()
     assert 0.12 < share < 0.25  # the mean is zero once normalised
+
+
+def test_resized_crops_are_parts_of_the_areas_and_shapes_asked_for() -> None:
+    """A ramp of rows and one of columns tell where each part begins and ends."""
+    ramp = torch.arange(32.0)
+    pictures = torch.stack((ramp[:, None].expand(32, 32), ramp.expand(32, 32)))
+    crops = random_resized_crop(
+        pictures.expand(5000, -1, -1, -1), Generator().manual_seed(0), smallest_area=0.25
+    )
+    inner = crops[:, :, 8:24, 8:24]  # away from the edge, where a ramp goes on as it is
+    heights = 32 * (inner[:, 0, 15, 0] - inner[:, 0, 0, 0]) / 15
+    widths = 32 * (inner[:, 1, 0, 15] - inner[:, 1, 0, 0]) / 15
+    assert (inner[:, 0].diff(dim=2).abs() < 1e-4).all()
+    areas, ratios = heights * widths / 32**2, widths / heights
+    for found, low, high in (
+        (areas, 0.25, 1.0),
+        (ratios, 3 / 4, 4 / 3),
+        (1 / ratios, 3 / 4, 4 / 3),
+    ):
+        assert low - 1e-3 < found.min() < low + 0.02
+        assert high - 0.05 < found.max() < high + 1e-3
+    assert 0.01 < (areas > 0.9).float().mean() < 0.1 < (areas < 0.325).float().mean()
+    middles = (inner[:, :, 7, 7] + inner[:, :, 8, 8]) / 2
+    assert middles.mean((0,)).tolist() == pytest.approx([15.5, 15.5], abs=0.2)
+    whole = random_resized_crop(PIXELS.float(), Generator(), smallest_area=1.0, widest=1.0)
+    assert torch.allclose(whole, PIXELS.float(), atol=1e-3)
 
 
 def test_pictures_too_small_to_move_stay() -> None:

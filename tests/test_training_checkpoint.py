@@ -145,6 +145,7 @@ def test_interrupted_in_every_epoch(path: Path, whole: bytes) -> None:
         {"optimizer": Named.of("sgd", momentum=0.0)},
         {"schedule": Named("step"), "label_smoothing": 0.1},
         {"schedule": Named("linear"), "warmup": 4.0},
+        {"weight_average": 0.9, "mixup": 0.4, "weight_decay_of": "weights"},
     ],
     ids=str,
 )

@@ -74,6 +74,43 @@ def flip(pixels: Tensor, generator: Generator) -> Tensor:
     return torch.where(mirrored[..., None, None].to(pixels.device), pixels.flip(3), pixels)
 
 
+#: draws of a part of a picture, of which the first that fits is taken
+TRIES = 10
+
+
+@AUGMENTATIONS.register("random_resized_crop", normalised=True)
+def random_resized_crop(
+    pictures: Tensor,
+    generator: Generator,
+    *,
+    smallest_area: float = 0.08,
+    widest: float = 4 / 3,
+) -> Tensor:
+    """A part of each picture, of random area, shape and place, enlarged to the whole size (Szegedy
+    et al. 2015, arXiv:1409.4842, section 6).
+
+    Areas and shapes are drawn as by torchvision's RandomResizedCrop; where none of ten fits into
+    the picture, it is left whole. Places are not rounded to pixels, and between pixels it is
+    linear, without smoothing before a picture is made smaller.
+
+    smallest_area: the smallest part, as a share of the picture's area, up to 1.
+    widest: the largest ratio of width and height, and of height and width, from 1 on.
+    """
+    import torch
+    from torch.nn.functional import grid_sample
+
+    n, _, height, width = pictures.shape
+    heights, widths = _parts_that_fit(n, width / height, smallest_area, widest, generator)
+    free = torch.rand(n, 2, generator=generator)
+    rows = _sampled(heights, free[:, 0], height)
+    columns = _sampled(widths, free[:, 1], width)
+    grid = torch.stack(
+        (columns[:, None, :].expand(-1, height, -1), rows[:, :, None].expand(-1, -1, width)), dim=3
+    )
+    grid = grid.to(pictures.device)
+    return grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+
+
 @AUGMENTATIONS.register("cutout", normalised=True)
 def cutout(pictures: Tensor, generator: Generator) -> Tensor:
     """One square of half the sides in each picture covered with the mean (DeVries and Taylor 2017).
@@ -95,6 +132,37 @@ def _shifted(n: int, size: int, generator: Generator) -> Tensor:
     shift = torch.randint(-reach, reach + 1, (n, 1), generator=generator)
     index = (torch.arange(size) + shift).abs()
     return (size - 1) - ((size - 1) - index).abs()
+
+
+def _parts_that_fit(
+    n: int, aspect: float, smallest_area: float, widest: float, generator: Generator
+) -> tuple[Tensor, Tensor]:
+    """For each of n pictures height and width of a part, as shares of its sides, each (n,);
+    `aspect` is the width of the pictures over their height."""
+    import torch
+
+    drawn = torch.rand(n, TRIES, 2, generator=generator)
+    low = min(smallest_area, 1.0)
+    areas = low + (1 - low) * drawn[..., 0]
+    ratios = max(widest, 1.0) ** (2 * drawn[..., 1] - 1)
+    widths, heights = (areas * ratios / aspect).sqrt(), (areas / ratios * aspect).sqrt()
+    fits = (widths <= 1) & (heights <= 1)
+    first = fits.int().argmax(1, keepdim=True)
+    found = fits.any(1)
+    whole = torch.ones(n)
+    return (
+        torch.where(found, heights.gather(1, first)[:, 0], whole),
+        torch.where(found, widths.gather(1, first)[:, 0], whole),
+    )
+
+
+def _sampled(shares: Tensor, places: Tensor, size: int) -> Tensor:
+    """Where the rows (or columns) of each part lie, from -1 to 1 over the picture: (n, size)."""
+    import torch
+
+    centres = (torch.arange(size) + 0.5) / size
+    start = (1 - shares) * places
+    return 2 * (start[:, None] + shares[:, None] * centres) - 1
 
 
 def _around_centre(n: int, size: int, generator: Generator) -> Tensor:

@@ -222,6 +222,13 @@ def save(state: dict[str, Any], path: Path) -> None:
         raise ExportError(f"{path} cannot be written: {first_line(error)}.") from error
 
 
+def averaged(candidate: Candidate) -> list[str]:
+    """What is told of weights that are an average."""
+    decay = candidate.training.weight_average
+    told = f"The weights are a moving average over the steps of the training ({decay:g} kept)."
+    return [told] if decay else []
+
+
 def measured(runs: list[Retraining], name: str) -> list[str]:
     """An accuracy of the first run, whose weights are exported, and its mean over all runs."""
     values = [100 * getattr(run, name) for run in runs]
@@ -252,6 +259,7 @@ def write(
         title=f"Network found by study {study.study_name}, trial {trial.number}.",
         facts=[
             *facts,
+            *averaged(candidate),
             f"{spent.depth} layers, {spent.parameters:,} parameters, "
             f"{spent.multiply_adds:,} multiply-adds.",
             f"Made by nas {library_version('nas')}{f' (commit {commit})' if commit else ''}.",

@@ -24,7 +24,9 @@ from nas.model.layout import order_matters
 from nas.model.placements import PLACEMENTS, Mask, mask_of
 from nas.space.fields import Options, Range, Rise, component_name
 from nas.space.schema import ArchitectureSection, StageSection, TrainingSection
-from nas.training.candidate import OPTIMIZERS, SCHEDULES, Training
+from nas.training.candidate import Training
+from nas.training.optimizers import OPTIMIZERS
+from nas.training.schedules import SCHEDULES
 
 
 class Trial(Protocol):

@@ -40,9 +40,11 @@ from nas.space.fields import (
     rising_number,
 )
 from nas.space.methods import PRUNERS, SAMPLERS
-from nas.training.candidate import CLASS_WEIGHTS, OPTIMIZERS, SCHEDULES
+from nas.training.candidate import CLASS_WEIGHTS
 from nas.training.metrics import MEASURES, probe_names
+from nas.training.optimizers import OPTIMIZERS, WEIGHT_DECAY_OF
 from nas.training.result import OBJECTIVES
+from nas.training.schedules import SCHEDULES
 
 Size = Annotated[Any, rising_number(int, 1, MAX_CHANNELS)]
 Depth = Annotated[Any, number(int, 1, MAX_BLOCKS)]
@@ -155,6 +157,15 @@ class TrainingSection(StrictSection):
     """The largest norm of the gradient; 0 leaves it."""
     class_weights: Annotated[Any, name(CLASS_WEIGHTS)] = "none"
     """Whether rare classes weigh more in the loss."""
+    weight_decay_of: Annotated[Any, name(WEIGHT_DECAY_OF)] = "all"
+    """What decays: all parameters, or the weights of convolutions and linear layers alone, and not
+    those of norms, biases and joins."""
+    weight_average: Annotated[Any, number(float, 0, 0.999999)] = 0.0
+    """Share that a moving average of the weights keeps at each step, as 0.999; validation, errors
+    and the exported network are those of the average. 0: none is taken."""
+    mixup: Annotated[Any, number(float, 0, 1000)] = 0.0
+    """Pictures of a batch are mixed in pairs, and so is the loss, in shares drawn from
+    Beta(alpha, alpha): this is alpha. 0: they are not."""
 
 
 class Bound(StrictSection):

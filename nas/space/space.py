@@ -65,7 +65,9 @@ from nas.space.sampling import (
 )
 from nas.space.schema import StageSection
 from nas.space.yaml import DataSource, Source, bundled_spaces, find
-from nas.training.candidate import LATER_TRAINING_KEYS, OPTIMIZERS, Candidate, Training
+from nas.training.candidate import LATER_TRAINING_KEYS, Candidate, Training
+from nas.training.optimizers import OPTIMIZERS
+from nas.training.schedules import SCHEDULES
 
 __all__ = ["SearchSpace", "SpaceError", "bundled_spaces", "differences", "find"]
 
@@ -84,6 +86,7 @@ FIRST_PARTS: dict[str, tuple[Registry[Any], tuple[str, ...]]] = {
     "block": (BLOCKS, ("basic", "bottleneck")),
     "norm": (NORMS, ("batch", "group", "layer", "none")),
     "optimizer": (OPTIMIZERS, ("sgd", "adam", "adamw")),
+    "schedule": (SCHEDULES, ("cosine", "linear", "step", "constant")),
 }
 
 
@@ -434,8 +437,12 @@ class SearchSpace:
                         mask_of(placement, 2)
 
     def _check_training(self) -> None:
-        """Refuse warm-ups that do not end, and training sets that cannot be trained on."""
+        """Refuse warm-ups that do not end, means that do not move, and training sets that cannot
+        be trained on.
+        """
         for training in self.trainings():
+            with placed(self.source, ("training", "optimizer")):
+                training.check_betas()
             with placed(self.source, ("training", "warmup")):
                 check_warmup(training)
         train_size = known_train_size(self.dataset)

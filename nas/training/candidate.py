@@ -1,9 +1,8 @@
-"""How a candidate is trained, as data, and the optimisers and schedules it can name."""
+"""How a candidate is trained, as data."""
 
 import hashlib
 import json
-import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -11,114 +10,33 @@ from typing import Any
 
 from nas.common.errors import UserError
 from nas.common.later_keys import without_later
-from nas.common.registry import Entry, Registry, unknown
+from nas.common.registry import unknown
 from nas.data.catalog import Dataset
 from nas.model.architecture import Architecture, Named, checked
 from nas.model.cost import Cost, cost
 from nas.model.layout import lay_out
-
-
-@dataclass(frozen=True, kw_only=True)
-class Optimizer(Entry):
-    """A function from parameters and options to a torch optimiser, and the bytes that it keeps
-    for each parameter.
-    """
-
-    state_bytes: int
-
-
-OPTIMIZERS: Registry[Optimizer] = Registry("optimizer", Optimizer)
-SCHEDULES: Registry[Callable[..., float]] = Registry("schedule")
-
-
-@OPTIMIZERS.register("sgd", state_bytes=4)
-def sgd(
-    parameters: Iterable[Any],
-    *,
-    lr: float = 0.1,
-    momentum: float = 0.9,
-    weight_decay: float = 1e-4,
-    nesterov: bool = False,
-) -> Any:
-    """Stochastic gradient descent with momentum.
-
-    lr: the learning rate.
-    momentum: share of the last step that the next one keeps.
-    weight_decay: share of each weight that is added to its gradient.
-    nesterov: the gradient is taken after the momentum's step.
-    """
-    from torch.optim import SGD
-
-    return SGD(
-        parameters,
-        lr=lr,
-        momentum=momentum,
-        weight_decay=weight_decay,
-        nesterov=nesterov and momentum > 0,  # without momentum it is the same
-        fused=True,
-    )
-
-
-@OPTIMIZERS.register("adam", state_bytes=8)
-def adam(parameters: Iterable[Any], *, lr: float = 1e-3, weight_decay: float = 0.0) -> Any:
-    """Adam (Kingma and Ba 2015).
-
-    lr: the learning rate.
-    weight_decay: share of each weight that is added to its gradient.
-    """
-    from torch.optim import Adam
-
-    return Adam(parameters, lr=lr, weight_decay=weight_decay, fused=True)
-
-
-@OPTIMIZERS.register("adamw", state_bytes=8)
-def adamw(parameters: Iterable[Any], *, lr: float = 1e-3, weight_decay: float = 1e-2) -> Any:
-    """Adam with decoupled weight decay (Loshchilov and Hutter 2019).
-
-    lr: the learning rate.
-    weight_decay: share of each weight, times the learning rate, that a step takes from it.
-    """
-    from torch.optim import AdamW
-
-    return AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
-
-
-# Schedules: progress of the training, 0 to 1 -> factor of the learning rate.
-
-
-@SCHEDULES.register("cosine")
-def cosine(progress: float) -> float:
-    """Half a cosine from 1 to 0 (Loshchilov and Hutter 2017)."""
-    return 0.5 * (1 + math.cos(math.pi * progress))
-
-
-@SCHEDULES.register("linear")
-def linear(progress: float) -> float:
-    """Straight from 1 to 0."""
-    return 1 - progress
-
-
-@SCHEDULES.register("step")
-def step(progress: float) -> float:
-    """A tenth after a half, a hundredth after three quarters (He et al. 2015, section 4.2)."""
-    return 1.0 if progress < 0.5 else 0.1 if progress < 0.75 else 0.01
-
-
-@SCHEDULES.register("constant")
-def constant(progress: float) -> float:
-    """The whole learning rate throughout."""
-    return 1.0
-
+from nas.training.optimizers import OPTIMIZERS, WEIGHT_DECAY_OF
+from nas.training.schedules import SCHEDULES
 
 #: how the classes are weighted in the loss: all alike, or the rarer the more
 CLASS_WEIGHTS = ("none", "balanced")
 #: keys of a training that came later, with their defaults
-LATER_TRAINING_KEYS: dict[str, Any] = {"class_weights": "none"}
+LATER_TRAINING_KEYS: dict[str, Any] = {
+    "class_weights": "none",
+    "weight_decay_of": "all",
+    "weight_average": 0.0,
+    "mixup": 0.0,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Epochs, pictures in a batch, and how the weights move; warmup in epochs."""
+    """Epochs, pictures in a batch, and how the weights move.
+
+    warmup: in epochs. weight_average: the share that the moving average of the weights keeps at
+    each step; 0: none is taken. mixup: alpha of the Beta distribution of the shares in which two
+    pictures are mixed; 0: none are.
+    """
 
     epochs: int
     batch_size: int = 128
@@ -128,6 +46,9 @@ class Training:
     label_smoothing: float = 0.0
     gradient_clip: float = 0.0
     class_weights: str = "none"
+    weight_decay_of: str = "all"
+    weight_average: float = 0.0
+    mixup: float = 0.0
 
     def check(self) -> None:
         """ValueError where an optimiser, a schedule or an option of them is unknown."""
@@ -135,11 +56,23 @@ class Training:
         SCHEDULES.check(self.schedule.name, self.schedule.options)
         if self.class_weights not in CLASS_WEIGHTS:
             raise ValueError(unknown("class weights", self.class_weights, list(CLASS_WEIGHTS)))
+        if self.weight_decay_of not in WEIGHT_DECAY_OF:
+            known = list(WEIGHT_DECAY_OF)
+            raise ValueError(unknown("weights that decay", self.weight_decay_of, known))
+        self.check_betas()
+
+    def check_betas(self) -> None:
+        """ValueError where a running mean of an optimiser would never move."""
+        for key in ("beta1", "beta2"):
+            if self.optimizer.arguments.get(key, 0.0) >= 1:
+                raise ValueError(f"{key} of {self.optimizer.name} must be below 1.")
 
     def check_sizes(self) -> None:
         """ValueError where a number is no count."""
         if self.epochs < 1 or self.batch_size < 2 or self.warmup < 0:
             raise ValueError("epochs, batch_size or warmup are too small.")
+        if not 0 <= self.weight_average < 1 or not self.mixup >= 0:
+            raise ValueError("weight_average is no share below 1, or mixup below 0.")
 
     def written(self) -> dict[str, Any]:
         """As plain data."""
@@ -168,6 +101,7 @@ class Candidate:
         """What it costs to train."""
         training = self.training
         state_bytes = OPTIMIZERS[training.optimizer.name].state_bytes
+        state_bytes += 4 * (training.weight_average > 0)
         return cost(self.architecture, batch_size=training.batch_size, state_bytes=state_bytes)
 
     def to_json(self) -> str:

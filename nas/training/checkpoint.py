@@ -130,6 +130,8 @@ class Resuming(Callback):
             return
         module.network.load_state_dict(self.found["network"])
         module.losses = list(self.found["losses"].to(module.device))
+        if module.average:
+            module.average.restore(self.found["average"])
         trainer.optimizers[0].load_state_dict(self.found["optimizer"])
         torch.set_rng_state(self.found["random"])
         torch.cuda.set_rng_state_all(self.found["random_cuda"])
@@ -159,7 +161,8 @@ class Resuming(Callback):
 
     def state(self, trainer: Trainer, module: Any) -> dict[str, Any]:
         """All that the rest of the training depends on, and all that is told of it at the end."""
-        return {
+        average = {"average": module.average.kept} if module.average else {}
+        return average | {
             "curve": self.monitor.curve,
             "losses": torch.stack(module.losses),
             "readings": self.probes.readings if self.probes else {},

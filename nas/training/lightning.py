@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,7 +21,8 @@ from nas.common.machine import keep_memory, memory_share, return_memory
 from nas.data import open_data
 from nas.model.cost import Cost
 from nas.model.network import Network, channels_last
-from nas.training.candidate import OPTIMIZERS, Candidate, Training
+from nas.training.averaging import Average
+from nas.training.candidate import Candidate, Training
 from nas.training.checkpoint import Checkpoint, Resuming
 from nas.training.evaluation import (
     Probes,
@@ -32,6 +34,8 @@ from nas.training.evaluation import (
     thinned,
 )
 from nas.training.metrics import Run, measure_run
+from nas.training.mixup import Mix, draw_mix
+from nas.training.optimizers import OPTIMIZERS, decayed_groups
 from nas.training.result import Result
 
 for noisy in ("lightning.pytorch", "lightning.fabric"):
@@ -64,15 +68,25 @@ class Trained:
 
 
 class ClassifierModule(LightningModule):
-    """Cross-entropy training of a network; losses are kept as tensors until an epoch ends."""
+    """Cross-entropy training of a network; losses are kept as tensors until an epoch ends.
+
+    `seed` is that of the pictures that are mixed.
+    """
 
     def __init__(
-        self, network: nn.Module, training: Training, class_weights: Tensor | None = None
+        self,
+        network: nn.Module,
+        training: Training,
+        class_weights: Tensor | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False  # of Lightning's: half a millisecond for every step
         self.network = network
         self.settings = training
+        self.seed = seed
+        decay = training.weight_average
+        self.average = Average(network, decay) if decay else None
         self.class_weights: Tensor | None
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.norms = [one for one in network.modules() if isinstance(one, nn.BatchNorm2d)]
@@ -88,23 +102,39 @@ class ClassifierModule(LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The optimiser named by the settings."""
         optimizer = self.settings.optimizer
-        return OPTIMIZERS[optimizer.name](self.network.parameters(), **optimizer.arguments)
+        parameters: Any = self.network.parameters()
+        if self.settings.weight_decay_of == "weights":
+            parameters = decayed_groups(self.network)
+        return OPTIMIZERS[optimizer.name](parameters, **optimizer.arguments)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
-        """One step down the loss of a batch, with the settings' label smoothing and class
+        """One step down the loss of a batch, with the settings' mixup, label smoothing and class
         weights."""
         if self.step < MOMENTUM_WARMUP_STEPS:
             self.set_momentum(running_average_momentum(self.step + 1))
         pictures, labels = batch
-        logits = self.network(pictures.to(memory_format=torch.channels_last))
+        mix = self.mix(len(labels))
+        logits = self.network(mix.pictures(pictures.to(memory_format=torch.channels_last)))
         smoothing, weights = self.settings.label_smoothing, self.class_weights
-        loss = F.cross_entropy(logits, labels, weights, label_smoothing=smoothing)
+
+        def smoothed(targets: Tensor) -> Tensor:
+            return F.cross_entropy(logits, targets, weights, label_smoothing=smoothing)
+
+        loss = mix.mean(smoothed, labels)
         loss.backward()
         self.optimizer_update(self.trainer.optimizers[0])
+        if self.average:
+            self.average.update()
         self.losses.append(loss.detach())
         is_plain = weights is None and not smoothing
-        plain = loss if is_plain else F.cross_entropy(logits, labels)
-        self.update_metrics("train", plain.detach(), logits, labels)
+        plain = loss if is_plain else mix.mean(partial(F.cross_entropy, logits), labels)
+        hits = mix.mean(partial(num_hits, logits), labels)
+        self.update_metrics("train", plain.detach(), hits, len(labels))
+
+    def mix(self, num_pictures: int) -> Mix:
+        """How the pictures of this step are mixed, decided by its number and the seed."""
+        alpha = self.settings.mixup
+        return draw_mix(num_pictures, alpha, f"{self.seed}:{self.step}") if alpha else Mix()
 
     def set_momentum(self, momentum: float) -> None:
         """Set the share of the next batch's statistics in batch norm's running averages."""
@@ -130,12 +160,23 @@ class ClassifierModule(LightningModule):
         """Loss and hits of a batch."""
         pictures, labels = batch
         logits = self.network(pictures.to(memory_format=torch.channels_last))
-        self.update_metrics("val", F.cross_entropy(logits, labels), logits, labels)
+        loss, hits = F.cross_entropy(logits, labels), num_hits(logits, labels)
+        self.update_metrics("val", loss, hits, len(labels))
         self.val_hits.append(class_hits(logits, labels))
 
-    def update_metrics(self, split: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+    def on_validation_start(self) -> None:
+        """Measure the averaged weights, where there are any."""
+        if self.average:
+            self.average.swap()
+
+    def on_validation_end(self) -> None:
+        """Go on with the weights that are trained."""
+        if self.average:
+            self.average.swap()
+
+    def update_metrics(self, split: str, loss: Tensor, hits: Tensor, count: int) -> None:
         """Record the mean loss, the hits and the number of pictures of a batch."""
-        self.batch_metrics[split].append((loss, num_hits(logits, labels), len(labels)))
+        self.batch_metrics[split].append((loss, hits, count))
 
     def record(self, epoch: int) -> dict[str, float]:
         """The record of the epoch that ended: mean loss and accuracy over its pictures.
@@ -234,6 +275,9 @@ def train(
     with persistent workers, random numbers from elsewhere, or a look at `trainer.current_epoch`,
     which counts from the resumption. The caller removes the file once the result is kept.
 
+    Where the candidate asks for an average of the weights, the network returned has it, and all
+    errors are of it; probes read the weights that are trained.
+
     If `pause_after` is True, and the state could be saved, the training ends for now: its result
     counts as pruned and lacks the training error.
     """
@@ -250,7 +294,7 @@ def train(
     spent = candidate.cost()
     network = build_network(candidate, spent, seed, memory)
     weights = data.class_weights() if settings.class_weights == "balanced" else None
-    module = ClassifierModule(network, settings, weights)
+    module = ClassifierModule(network, settings, weights, seed)
     monitor = TrainingMonitor(on_epoch, pause_after, interrupted)
     initial = initial_hash(network, seed)
     probing = Probes(network, data, seed, probes, monitor.is_paused) if probes else None
@@ -260,6 +304,8 @@ def train(
     fit(
         module, [monitor, *([probing] if probing else []), resuming], data, seed, len(monitor.curve)
     )
+    if module.average and not monitor.paused:
+        module.average.swap()
     result = build_result(monitor, spent, seed, resuming.seconds())
     result.initial_hash = initial
     result.probes = probing.readings if probing else {}

@@ -151,6 +151,13 @@ def settings_of(training: Training) -> dict[str, str]:
             found[key.replace("_", " ")] = f"{getattr(training, key):g}"
     if training.class_weights != "none":
         found["class weights"] = training.class_weights
+    if training.weight_decay_of != "all":
+        found["weight decay"] = "of convolutions and linear layers alone"
+    if training.weight_average:
+        decay = f"{training.weight_average:g}"
+        found["moving average of the weights, which is what is measured and exported"] = decay
+    if training.mixup:
+        found["mixup, alpha"] = f"{training.mixup:g}"
     return found
 
 
