@@ -24,9 +24,10 @@ from nas.model.blocks import (
 from nas.model.join_layers import RandomStream
 from nas.model.joins import JOINS
 from nas.space.methods import PRUNERS, SAMPLERS
-from nas.training.candidate import OPTIMIZERS, SCHEDULES
 from nas.training.metrics import MEASURES
+from nas.training.optimizers import OPTIMIZERS
 from nas.training.result import OBJECTIVES
+from nas.training.schedules import SCHEDULES
 
 WIDEST = 64
 

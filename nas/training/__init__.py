@@ -1,3 +1,3 @@
 """Training one candidate: settings, the Lightning module, checkpoints, what is measured."""
 
-__all__ = ["candidate", "evaluation", "lightning", "metrics", "result"]
+__all__ = ["candidate", "evaluation", "lightning", "metrics", "optimizers", "result", "schedules"]
