@@ -2,13 +2,12 @@
 
 import json
 from dataclasses import replace
-from itertools import product
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import TINY, Script, outcomes, small
+from conftest import TINY, Script, outcomes, pairs, small
 from exported import assert_same_function
 
 from nas.common.errors import SpaceError
@@ -62,7 +61,7 @@ def test_the_usual_one_is_left_out() -> None:
     assert load().hash == load("architecture.initialisation=he").hash
 
 
-@pytest.mark.parametrize(("name", "norm", "order"), list(product(OTHERS, NORMS, LIVE)))
+@pytest.mark.parametrize(("name", "norm", "order"), pairs(OTHERS, NORMS, LIVE))
 def test_branches_start_as_zero_and_learn(name: str, norm: str, order: str) -> None:
     """In the published form of every order: the block gives what its shortcut gives, and what was
     set to zero moves with the first step.

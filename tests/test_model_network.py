@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import COMBINATIONS, small
+from conftest import COMBINATIONS, pairs, small
 from torch import nn
 
 from nas.common.registry import Registry
@@ -36,11 +36,12 @@ def labels(num: int = 6) -> torch.Tensor:
     return torch.arange(num) % 5
 
 
-@pytest.mark.parametrize("norm", list(NORMS))
-@pytest.mark.parametrize("combination", COMBINATIONS, ids="-".join)
-def test_every_combination_trains(combination: tuple[str, ...], norm: str) -> None:
+@pytest.mark.parametrize(
+    "parts", pairs(BLOCKS, ORDERS, same_shape(), transitions(), NORMS), ids="-".join
+)
+def test_every_pair_of_parts_trains(parts: tuple[str, ...]) -> None:
     """It builds, gives numbers, and the loss reaches every parameter."""
-    architecture = small(*combination, norm)
+    architecture = small(*parts)
     network = Network(architecture)
     logits = network(pictures(architecture))
     assert logits.shape == (6, 5)
@@ -64,7 +65,7 @@ def test_every_activation_trains(activation: str, order: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("block", "activation", "norm"), list(product(BLOCKS, ACTIVATIONS, NORMS)), ids=str
+    ("block", "activation", "norm"), pairs(BLOCKS, ACTIVATIONS, NORMS), ids=str
 )
 def test_a_plain_network_is_the_same_under_every_order(
     block: str, activation: str, norm: str
@@ -139,10 +140,14 @@ def test_an_identity_shortcut_has_no_parameters_and_passes_its_input_on(order: s
     assert torch.equal(block(x), expected)
 
 
-@pytest.mark.parametrize("combination", COMBINATIONS, ids="-".join)
-@pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
-def test_no_block_writes_into_its_input(combination: tuple[str, ...], activation: str) -> None:
+@pytest.mark.parametrize(
+    "parts",
+    pairs(BLOCKS, ORDERS, same_shape(), transitions(), ["relu", "leaky_relu"]),
+    ids="-".join,
+)
+def test_no_block_writes_into_its_input(parts: tuple[str, ...]) -> None:
     """ReLUs work in place; what a shortcut reads must be left alone."""
+    *combination, activation = parts
     network = Network(small(*combination, activation=activation))
     for block, record in zip(network.blocks(), network.architecture.blocks(), strict=True):
         x = torch.randn(2, record.in_channels, 6, 6)
@@ -268,7 +273,7 @@ def test_no_two_layers_start_alike() -> None:
     assert len({tuple(weight.flatten()[:4].tolist()) for weight in weights}) == 8
 
 
-@pytest.mark.parametrize(("block", "order", "norm"), list(product(BLOCKS, ORDERS, NORMS)), ids=str)
+@pytest.mark.parametrize(("block", "order", "norm"), pairs(BLOCKS, ORDERS, NORMS), ids=str)
 def test_recomputing_blocks_changes_no_bit(block: str, order: str, norm: str) -> None:
     """Gradients and running statistics, over two steps."""
     architecture = small(block, order, norm=norm)
