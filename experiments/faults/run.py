@@ -21,23 +21,19 @@ from experiments.faults.watched import Row
 RESULT = Path(__file__).with_name("result.json")
 Scenario = Callable[[Path], Row]
 
+#: what no other test covers
 SHORT: dict[str, Scenario] = {
-    "workers": partial(kills.workers_killed, times=6),
+    "workers": partial(kills.workers_killed, times=3),
     "coordinator": partial(kills.coordinator_killed, times=1),
     "power": partial(kills.power_lost, times=1),
     "candidates": partial(
         candidates.bad_candidates, faults=["hang", "memory", "raise", "kill", "nan"]
     ),
-    "in-a-row": candidates.three_in_a_row,
     "storage-full": partial(places.storage_full, seconds=15),
     "results-full": places.results_full,
     "read-only": places.read_only_results,
     "version": places.other_version,
-    "two-searches": crowds.two_searches,
     "clock": crowds.clock_jumps,
-    "changed-space": crowds.changed_space,
-    "report-full": partial(commands.writing_without_room, verb="report"),
-    "export-full": partial(commands.writing_without_room, verb="export"),
 }
 LONG: dict[str, Scenario] = SHORT | {
     "workers": partial(kills.workers_killed, times=50),
@@ -48,6 +44,7 @@ LONG: dict[str, Scenario] = SHORT | {
     "candidates": partial(
         candidates.bad_candidates, faults=["hang", "hang", "memory", "raise", "kill", "stop", "nan"]
     ),
+    "in-a-row": candidates.three_in_a_row,
     "orphans": candidates.orphaned,
     "storage-locked": partial(places.storage_locked, seconds=150),
     "storage-full": partial(places.storage_full, seconds=120),
@@ -57,6 +54,10 @@ LONG: dict[str, Scenario] = SHORT | {
     "report-ended": partial(commands.writing_ended, verb="report", times=4),
     "export-ended": partial(commands.writing_ended, verb="export", times=4),
     "twins-full": partial(commands.twins_without_room, seconds=60),
+    "report-full": partial(commands.writing_without_room, verb="report"),
+    "export-full": partial(commands.writing_without_room, verb="export"),
+    "two-searches": crowds.two_searches,
+    "changed-space": crowds.changed_space,
     "eight-workers": partial(crowds.eight_workers, trials=200),
     "joined": partial(crowds.joined_and_killed, times=5),
     "postgresql": partial(engines.server_restarted, trials=60, seconds=120),
