@@ -4,6 +4,8 @@ __all__ = [
     "analysis",
     "answers",
     "contrasts",
+    "equal_loss_words",
+    "hurdles",
     "preview",
     "primary",
     "records",
