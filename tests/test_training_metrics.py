@@ -346,8 +346,8 @@ def test_gradient_norms_are_those_of_the_loss():
 def test_ratio_and_slope(gradient, ratio, slope):
     readings = Readings(gradient, [1.0] * len(gradient), ([], []), [], [])
     subject = SimpleNamespace(readings=readings)
-    assert probes.finite(measures.gradient_ratio(subject)) == pytest.approx(ratio)
-    assert probes.finite(measures.gradient_slope(subject)) == pytest.approx(slope)
+    assert probes.without_infinity(measures.gradient_ratio(subject)) == pytest.approx(ratio)
+    assert probes.without_infinity(measures.gradient_slope(subject)) == pytest.approx(slope)
 
 
 @pytest.mark.parametrize("extreme", [-7.0, 7.0])

@@ -176,12 +176,12 @@ class Registry(Generic[T]):
 
     def description(self, name: str) -> str:
         """What a part is, on one line: its docstring without the lines about options."""
-        return described(self.function(name))[0]
+        return documentation(self.function(name))[0]
 
     def option_description(self, name: str, option: str) -> str:
         """What an option of a part is, on one line; empty where its docstring does not say."""
         own = option in self.own_options(name)
-        found = described(self.function(name) if own or self.shared is None else self.shared)
+        found = documentation(self.function(name) if own or self.shared is None else self.shared)
         return found[1].get(option, "")
 
 
@@ -251,7 +251,7 @@ def is_option(parameter: inspect.Parameter) -> bool:
 
 
 @cache
-def described(part: Any) -> tuple[str, dict[str, str]]:
+def documentation(part: Any) -> tuple[str, dict[str, str]]:
     """A docstring as the text about the part and the texts about its options, each on one line."""
     about, options = [], {}
     name = None

@@ -16,7 +16,7 @@ from nas.common.waiting import WaitingLock
 from nas.data.facts import RemoteFile
 from nas.data.pictures import DataError
 
-CHUNK = 1 << 18  # bytes
+PIECE = 1 << 18  # bytes
 TIMEOUT = 30  # seconds without a byte
 RANGE_NOT_SATISFIABLE = 416
 COLUMNS = (
@@ -91,7 +91,7 @@ def _copy(source: IO[bytes], out: IO[bytes], file: RemoteFile, *, start: int) ->
     """Copy until the end, or until more than the published size has come."""
     done = start
     with _progress(file, start) as advance:
-        while done <= file.size and (chunk := source.read(CHUNK)):
+        while done <= file.size and (chunk := source.read(PIECE)):
             out.write(chunk)
             done += len(chunk)
             advance(len(chunk))

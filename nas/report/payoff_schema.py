@@ -104,11 +104,11 @@ def reference_to(model: Any, defs: dict[str, Any]) -> dict[str, Any]:
     name = model.__name__
     if name not in defs:
         defs[name] = {}  # it may hold itself
-        defs[name] = described(model, defs)
+        defs[name] = object_schema(model, defs)
     return {"$ref": f"#/$defs/{name}"}
 
 
-def described(model: Any, defs: dict[str, Any]) -> dict[str, Any]:
+def object_schema(model: Any, defs: dict[str, Any]) -> dict[str, Any]:
     """A dataclass as an object."""
     hints = get_type_hints(model)
     names = [field.name for field in fields(model)]

@@ -85,7 +85,7 @@ class Row:
 
     def value(self, name: str) -> float | None:
         """A finite number among the attributes."""
-        return finite(self.trial.user_attrs.get(name))
+        return finite_number(self.trial.user_attrs.get(name))
 
     @property
     def val_error(self) -> float | None:
@@ -102,9 +102,9 @@ class Row:
     def objective(self, index: int) -> float | None:
         """A finite objective; of a pruned trial the first one as last reported."""
         if self.trial.values and index < len(self.trial.values):
-            return finite(self.trial.values[index])
+            return finite_number(self.trial.values[index])
         reported = self.trial.intermediate_values
-        return finite(reported[max(reported)]) if reported and index == 0 else None
+        return finite_number(reported[max(reported)]) if reported and index == 0 else None
 
     @cached_property
     def shortcut(self) -> str | None:
@@ -199,7 +199,7 @@ def mapping(text: Any) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def finite(value: Any) -> float | None:
+def finite_number(value: Any) -> float | None:
     """The value where it is a finite number."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and math.isfinite(value) else None

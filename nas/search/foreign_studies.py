@@ -28,11 +28,11 @@ def not_ours(study: Study, way: str | None = None) -> StudyError:
     way = way or others(storage_of(study))
     return StudyError(
         f"study {shown(study.study_name)} was not made by `nas search`, but by another program "
-        f"with Optuna: {described(study)}. `nas dashboard` shows it. {way}"
+        f"with Optuna: {what_it_does(study)}. `nas dashboard` shows it. {way}"
     )
 
 
-def described(study: Study) -> str:
+def what_it_does(study: Study) -> str:
     """What a study does with how many trials, over which parameters."""
     trials = trials_of(study, only=())
     finished = sum(trial.state == TrialState.COMPLETE for trial in trials)

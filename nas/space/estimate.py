@@ -83,8 +83,8 @@ def sizes(ends: Sequence[tuple[Architecture, Cost]]) -> list[str]:
     """The smallest and the largest candidate in a line each, or the only one."""
     (small, spent), (large, most) = ends
     if small == large:
-        return [f"network   {described(spent)}"]
-    return [f"smallest  {described(spent)}", f"largest   {described(most)}"]
+        return [f"network   {cost_in_words(spent)}"]
+    return [f"smallest  {cost_in_words(spent)}", f"largest   {cost_in_words(most)}"]
 
 
 def trials_line(space: SearchSpace, trained: float, total: float) -> str:
@@ -131,7 +131,7 @@ def why_not_timed(space: SearchSpace, largest: Architecture) -> str:
     return ""
 
 
-def described(spent: Cost) -> str:
+def cost_in_words(spent: Cost) -> str:
     """A cost in words."""
     return (
         f"{spent.depth} layers, {spent.parameters:,} parameters, "

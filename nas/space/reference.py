@@ -76,16 +76,16 @@ def value_and_search(value: dict[str, Any]) -> tuple[str, str]:
     """What a key can be, in words, and how it can be searched."""
     forms = [form for form in value.get("anyOf", [value]) if form.get("type") != "null"]
     if len(forms) > 1:  # a name, a name with options, and each name with options beside it
-        return described(value), ""
+        return form_in_words(value), ""
     if "oneOf" in forms[0]:
         one, *others = forms[0]["oneOf"]
         if one.get("type") == "boolean":  # nothing of it is searched
-            return ", ".join(map(described, forms[0]["oneOf"])), ""
-        return described(one), "choice or range" if len(others) > 1 else "choice"
-    return described(forms[0]), ""
+            return ", ".join(map(form_in_words, forms[0]["oneOf"])), ""
+        return form_in_words(one), "choice or range" if len(others) > 1 else "choice"
+    return form_in_words(forms[0]), ""
 
 
-def described(form: dict[str, Any]) -> str:
+def form_in_words(form: dict[str, Any]) -> str:
     """One form of a value in words."""
     if "$ref" in form:
         return "mapping"
@@ -94,7 +94,7 @@ def described(form: dict[str, Any]) -> str:
     if "const" in form or "enum" in form:
         return ", ".join(written(word) for word in form.get("enum", [form.get("const")]))
     if form["type"] == "array":
-        return f"list of {described(form['items'])}".replace("number", "numbers")
+        return f"list of {form_in_words(form['items'])}".replace("number", "numbers")
     words = {"integer": "whole number", "number": "number", "string": "text", "object": "mapping"}
     return words.get(form["type"], "`true`, `false`") + bounds(form)
 

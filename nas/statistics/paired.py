@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtr
 
 from nas.statistics.intervals import UNBOUNDED, Bounds, interval
-from nas.statistics.permutation import finite, permutation_p, sign_flip_p
+from nas.statistics.permutation import finite_array, permutation_p, sign_flip_p
 
 #: pairs from which on the sign-flip test can reach 5%
 SIGN_FLIP_FROM = 6
@@ -66,7 +66,7 @@ def paired_effect(
     A run that diverged counts with the error it had (that of chance), so every difference is a
     number.
     """
-    pairs = finite(differences)
+    pairs = finite_array(differences)
     ends = interval(
         pairs, method, confidence=confidence, resamples=resamples, seed=seed, bounds=bounds
     )
@@ -112,7 +112,7 @@ def decision_p(effect: Effect) -> tuple[float, str]:
 
 def student_p(differences: Iterable[float]) -> float:
     """Two-sided p of the paired t-test; 1 for one pair, and 0 if all pairs are equal and not 0."""
-    pairs = finite(differences)
+    pairs = finite_array(differences)
     if len(pairs) == 1:
         return 1.0
     error = pairs.std(ddof=1) / sqrt(len(pairs))

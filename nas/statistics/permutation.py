@@ -18,7 +18,7 @@ MOST_SPLITS = 200_000
 MOST_DRAWN = 2_000
 
 
-def finite(values: Iterable[float]) -> Array:
+def finite_array(values: Iterable[float]) -> Array:
     """The values as an array; ValueError if there are none or one of them is not a number."""
     array = np.asarray(list(values), dtype=float)
     if array.size == 0:
@@ -37,7 +37,7 @@ def sign_flip_p(differences: Iterable[float], *, resamples: int = 10_000, seed: 
     Exact up to 20 pairs; beyond, (1 + hits) / (1 + resamples) of random patterns (Phipson & Smyth,
     2010); beyond 2,000 by the normal limit of such sums (Hoeffding, 1951).
     """
-    pairs = finite(differences)
+    pairs = finite_array(differences)
     if len(pairs) > MOST_DRAWN:
         return normal_p(pairs.sum(), float((pairs**2).sum()))
     bar = abs(pairs.sum()) - 1e-9 * np.abs(pairs).sum()
@@ -67,7 +67,7 @@ def permutation_p(
 
     Exact up to 200,000 splits, which is 10 and 10; beyond, as in `sign_flip_p`.
     """
-    one, other = finite(first), finite(second)
+    one, other = finite_array(first), finite_array(second)
     together = np.concatenate([one, other])
     together = together - together.mean()  # then the means differ by a multiple of one sum
     if len(together) > MOST_DRAWN:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nas.statistics.paired import Effect, paired_effect, twin_effect
-from nas.statistics.permutation import finite
+from nas.statistics.permutation import finite_array
 from nas.statistics.resampling import Array
 
 Mask = tuple[int, ...]
@@ -104,7 +104,7 @@ def factorial_table(errors: ArrayLike) -> Array:
     table = np.asarray(errors, dtype=float)
     if table.ndim < 2 or set(table.shape[1:]) != {2}:
         raise ValueError(f"a factorial is (seeds, 2, ..., 2), but these errors are {table.shape}.")
-    finite(table.ravel())
+    finite_array(table.ravel())
     return table
 
 

@@ -219,7 +219,7 @@ def effects_csv(found: Analysis) -> str:
         [
             *([one.group] if by else []),
             *(one.arm, one.reference, one.num_pairs, one.effect.n),
-            *map(finite, (one.effect.mean, one.effect.low, one.effect.high)),
+            *map(six_digits, (one.effect.mean, one.effect.low, one.effect.high)),
             *(one.higher, one.answer.p_adjusted, WORDS[one.answer.answer], one.answer.more_pairs),
         ]
         for one in found.comparisons
@@ -228,7 +228,7 @@ def effects_csv(found: Analysis) -> str:
     return csv_text([*head, *own], rows)
 
 
-def finite(value: float) -> float | None:
+def six_digits(value: float) -> float | None:
     """A number to six digits; None for an end that an interval has not."""
     return float(f"{value:.6g}") if math.isfinite(value) else None
 

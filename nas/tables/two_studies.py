@@ -201,7 +201,7 @@ def paired(
     better = effect if second.higher_is_better else st.twin_effect(before, after)
     answer = st.answers({"it": better}, smallest_effect)["it"]
     return Difference(
-        **described(first, second),
+        **in_numbers(first, second),
         sizes=(len(keys), len(keys)),
         means=(float(before.mean()), float(after.mean())),
         mean=effect.mean,
@@ -223,7 +223,7 @@ def unpaired(first: Trials, second: Trials, smallest_effect: float) -> Differenc
     p_value = st.permutation_p(after, before)
     word = where(*ends, smallest_effect)
     return Difference(
-        **described(first, second),
+        **in_numbers(first, second),
         sizes=(len(before), len(after)),
         means=(float(before.mean()), float(after.mean())),
         mean=float(after.mean() - before.mean()),
@@ -247,7 +247,7 @@ def welch(first: Array, second: Array) -> tuple[float, float]:
     return size - half, size + half
 
 
-def described(first: Trials, second: Trials) -> dict[str, Any]:
+def in_numbers(first: Trials, second: Trials) -> dict[str, Any]:
     """The two studies in a few numbers."""
     sets = [first.all_values, second.all_values]
     best = max if second.higher_is_better else min

@@ -11,7 +11,7 @@ from nas.report.run_lines import Arms, run_lines
 from nas.report.style import (
     figure,
 )
-from nas.report.trial_rows import finite
+from nas.report.trial_rows import finite_number
 
 Curve = tuple[str, Callable[[Mapping[str, object]], float | None]]
 
@@ -50,12 +50,12 @@ def _curves_figure(arms: Arms, curve: Curve) -> go.Figure:
 
 def _val_error(record: Mapping[str, object]) -> float | None:
     """Validation error of an epoch, in points."""
-    accuracy = finite(record.get("val_accuracy"))
+    accuracy = finite_number(record.get("val_accuracy"))
     return None if accuracy is None else 100 * (1 - accuracy)
 
 
 #: what is drawn of an epoch's record: its axis title and how it is read
 CURVES: dict[str, Curve] = {
-    "train_loss": ("training loss (nats)", lambda record: finite(record.get("train_loss"))),
+    "train_loss": ("training loss (nats)", lambda record: finite_number(record.get("train_loss"))),
     "val_error": ("validation error (points)", _val_error),
 }

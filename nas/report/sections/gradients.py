@@ -14,7 +14,7 @@ from nas.report.style import (
     MINUS,
     figure,
 )
-from nas.report.trial_rows import Row, finite
+from nas.report.trial_rows import Row, finite_number
 from nas.training.metrics import MEASURES, PROBE_STEPS, Measure
 
 #: measures by block, the first that was taken is drawn
@@ -83,7 +83,7 @@ def _gradients_figure(arms: Arms, step: str, measure: str, label: str) -> go.Fig
 
 def _positive(value: object) -> float | None:
     """A finite number above zero, as a logarithmic axis needs."""
-    found = finite(value)
+    found = finite_number(value)
     return found if found is not None and found > 0 else None
 
 
@@ -152,7 +152,7 @@ def _steps_cell(values: Sequence[Any]) -> str:
 
 def _middle(measure: Measure, values: Sequence[Any]) -> str:
     """The median of the finite values, in the measure's own format."""
-    known = [number for number in map(finite, values) if number is not None]
+    known = [number for number in map(finite_number, values) if number is not None]
     if not known:
         return "–"
     value = median(known)

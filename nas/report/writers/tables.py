@@ -90,7 +90,7 @@ def record(row: Row, objectives: Sequence[str]) -> dict[str, Any]:
     }
     found["epochs"] = row.epochs or None
     found["diverged"] = plain(attrs.get("diverged"))
-    found |= described(row.text)
+    found |= architecture_columns(row.text)
     names = [name for name in run_measures() if name != "diverged"]
     found |= {name: plain(row.measures.get(name)) for name in names}
     found |= probed(row)
@@ -100,7 +100,7 @@ def record(row: Row, objectives: Sequence[str]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=65536)
-def described(text: str) -> dict[str, Any]:
+def architecture_columns(text: str) -> dict[str, Any]:
     """The architecture of a stored candidate in columns."""
     found = candidate(text)
     if found is None:

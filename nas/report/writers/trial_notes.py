@@ -7,7 +7,7 @@ from typing import Any
 
 from nas.model.architecture import Architecture, BlockRecord
 from nas.report.data import StudyData, pareto_front
-from nas.report.trial_rows import Row, finite
+from nas.report.trial_rows import Row, finite_number
 from nas.report.trial_text import shortcuts_text
 from nas.storage.handles import storage_of, trial_id_of
 from nas.storage.readable import DAMAGE
@@ -86,7 +86,7 @@ def _curve_table(curve: Sequence[Mapping[str, Any]]) -> str:
         "|---|---|---|---|---|",
     ]
     for record in [*curve[:-1:step], curve[-1]]:
-        numbers = [finite(record.get(key)) for key in keys]
+        numbers = [finite_number(record.get(key)) for key in keys]
         cells = " | ".join("–" if one is None else f"{one:.4f}" for one in numbers)
-        rows.append(f"| {finite(record.get('epoch')) or 0:.0f} | {cells} |")
+        rows.append(f"| {finite_number(record.get('epoch')) or 0:.0f} | {cells} |")
     return "\n".join(rows)

@@ -42,7 +42,7 @@ def probe(
         raise ValueError(f"a probe needs at least 2 pictures, found {len(batch)}.")
     with neutral(network, seed):
         subject = Subject(network, batch, labels, seed)
-        return {name: finite(known[name](subject)) for name in names}
+        return {name: without_infinity(known[name](subject)) for name in names}
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def neutral(network: Network, seed: int) -> Iterator[None]:
         yield
 
 
-def finite(value: float | list[float]) -> Value:
+def without_infinity(value: float | list[float]) -> Value:
     """The value, with None for what is infinite or not a number."""
     if isinstance(value, list):
         return [x if math.isfinite(x) else None for x in value]
