@@ -38,6 +38,8 @@ NEUTRAL = {
     "drop_path": {"rate": 0.0},
     "dropout_shortcut": {"rate": 0.0},
     "orthogonal": {"share": 0.0},
+    "hyper": {"streams": 4},
+    "mhc": {"streams": 3},
 }
 
 
@@ -223,18 +225,21 @@ def test_a_join_is_data(name: str) -> None:
         assert JOINS.option_description(name, option)
 
 
-#: join -> what a join of so many channels learns
+STREAMS = ["hyper", "mhc"]
+#: join -> what a join of so many channels learns; of n streams n (n + 2)
 LEARNED = {"skip_init": lambda c: 1, "layer_scale": lambda c: c}
-LEARNED |= {name: lambda c: c**2 + c for name in GATES}
+LEARNED |= {name: lambda c: c**2 + c for name in GATES} | {name: lambda c: 8 for name in STREAMS}
 
 
 @pytest.mark.parametrize("name", SAME_SHAPE)
 def test_what_a_join_learns_is_counted(name: str) -> None:
     spent, usual = cost(joined(name)), cost(joined("add"))
     count = LEARNED.get(name, lambda c: 0)
-    assert spent.parameters - usual.parameters == 2 * count(4) + 2 * count(8)
+    last = 1 if name in STREAMS else 2  # streams end where the shape changes
+    assert spent.parameters - usual.parameters == 2 * count(4) + last * count(8)
     assert spent.parameters == sum(one.numel() for one in Network(joined(name)).parameters())
     products = 2 * 64 * 4**2 + 2 * 16 * 8**2 if name in GATES else 0
+    products += (2 * 64 * 4 + 16 * 8) * 8 if name in STREAMS else 0
     assert spent.multiply_adds - usual.multiply_adds == products
 
 

@@ -133,7 +133,11 @@ BLOCK_FUNCTIONS = {
     "first_block": "The stem has activated x already: the branch starts with a convolution.",
     "first_plain_block": "The stem has activated x already: the block starts with a convolution.",
     "shared_block": "Branch and shortcut both read the activated x.",
+    "stream_block": "A branch of these convolutions between streams.",
+    "first_stream_block": "The same behind the stem, which has activated x already.",
 }
+#: those that fill another class than Residual
+PARTS: dict[str, type] = {"plain_block": network.Plain, "stream_block": network.Streamed}
 NETWORK = '''\
 class Network(nn.Module):
     """Input (N, {shape}) float, output (N, {classes}) logits."""
@@ -236,16 +240,23 @@ class Writer:
         yield self.order_name, self.interleave()
         for name in dict.fromkeys(record.shortcut for record, _ in self.blocks):
             yield from self.shortcut_parts(name)
-        used = {self.block_function(record, block) for record, block in self.blocks}
-        for name in filter(used.__contains__, BLOCK_FUNCTIONS):
-            part = network.Plain if "plain" in name else network.Residual
-            yield part.__name__, self.block_class(part)
-            yield name, self.function(name, part.__name__)
-        if used & {network.Residual.__name__}:
-            yield network.Residual.__name__, self.block_class(network.Residual)
+        yield from self.block_functions()
         if GlobalPool() in self.layout.final:
             yield from self.copier.kind(block_layers.GlobalPool)
         yield "Network", self.network()
+
+    def block_functions(self) -> Iterator[tuple[str, str]]:
+        """The functions that make blocks, each after the class that it fills."""
+        used = {self.block_function(record, block) for record, block in self.blocks}
+        for name in filter(used.__contains__, BLOCK_FUNCTIONS):
+            part = PARTS.get(name.removeprefix("first_"), network.Residual)
+            if part is network.Streamed:
+                yield from self.copier.kind(part)
+            else:
+                yield part.__name__, self.block_class(part)
+            yield name, self.function(name, part.__name__)
+        if used & {network.Residual.__name__}:
+            yield network.Residual.__name__, self.block_class(network.Residual)
 
     def norm_class(self) -> Iterator[tuple[str, str]]:
         """The class of norms that are not torch's."""
@@ -438,13 +449,19 @@ class Writer:
         is_bare = isinstance(self.layout.stem[-1], Conv)
         first = self.lead and block is self.layout.blocks[0] and not is_bare
         place = "shared_" if block.before else "first_" if first else ""
+        if block.join.streams:
+            return f"{place}stream_block"
         return place + ("plain_block" if block.shortcut is None else "block")
 
     def function(self, name: str, part: str) -> str:
         """The function of that name, which fills a block class."""
-        start = 0 if name in ("block", "plain_block") else self.lead
+        start = 0 if name in ("block", "plain_block", "stream_block") else self.lead
         cut = len(self.layout.blocks[0].after)
-        shortcut = ["shortcut", "join"][: 1 + self.joined] if part == "Residual" else []
+        shortcut = {
+            "Plain": [],
+            "Residual": ["shortcut", "join"][: 1 + self.joined],
+            "Streamed": ["shortcut", "join", "opens", "closes"],
+        }[part]
         arguments = [self.layers(start, -cut), *shortcut]
         if name == "shared_block":
             arguments.append(f"before={self.layers(0, start)}")
@@ -499,6 +516,8 @@ class Writer:
             items.append(self.shortcut(record, block.shortcut))
         if self.joined and block.shortcut is not None:
             items.append(self.op(block.join))
+        if block.join.streams:
+            items += [f"opens={block.opens}", f"closes={block.closes}"]
         return fitted(f"{function}(", items, "),", 16)
 
     def written_block(self, record: BlockRecord, block: Block) -> list[str]:

@@ -107,6 +107,12 @@ class Stage:
         return growth if type(growth) is int else 0
 
     @property
+    def streams(self) -> int:
+        """The streams that x becomes: the option `streams` of the join, 0 where it has none."""
+        streams = self.join.arguments.get("streams", 0)
+        return streams if type(streams) is int else 0
+
+    @property
     def width_text(self) -> str:
         """The channels, or the least and the most."""
         least, most = min(self.widths), max(self.widths)
@@ -195,6 +201,8 @@ class Architecture:
                 join, beside = stage.join, width - stage.growth if stage.growth else 0
                 if kind == "none":
                     join, beside = ADD, 0
+                if stage.streams and kind != "identity":
+                    join = ADD
                 shape = in_channels, width, stride
                 records.append(BlockRecord(index, stage.block, *shape, kind, join, beside))
                 in_channels = width
@@ -349,6 +357,15 @@ def grown(stage: Stage, in_channels: int) -> Stage:
     return replace(stage, width_from=start, width=width, join=join)
 
 
+def joining(stage: Stage, in_channels: int) -> Stage:
+    """The stage with `add` where no block of it takes its join: one that joins streams is taken by
+    identity shortcuts only.
+    """
+    kinds = shortcut_kinds(stage, in_channels)
+    taken = "identity" in kinds if stage.streams else stage.shortcut != "none"
+    return stage if taken else replace(stage, join=ADD)
+
+
 def changing(stage: Stage, in_channels: int) -> list[bool]:
     """Whether each block of a stage changes the shape of its input, so that its shortcut must; one
     that puts channels beside those of x does not.
@@ -393,13 +410,13 @@ def with_shortcuts(stage: Stage, kinds: Sequence[str], in_channels: int) -> Stag
     shortcut = first_kind(kept, "identity" if {*kinds} - {"none"} else "none")
     transition = first_kind(changed, "none")
     is_uniform = {*kept} <= {shortcut} and {*changed} <= {transition}
-    return replace(
+    placed = replace(
         stage,
         shortcut=shortcut,
         transition=transition,
-        join=ADD if shortcut == "none" else stage.join,
         shortcuts=() if is_uniform and len(kinds) == stage.depth else tuple(kinds),
     )
+    return joining(placed, in_channels)
 
 
 def first_kind(kinds: Sequence[str], otherwise: str) -> str:

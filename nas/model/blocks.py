@@ -88,7 +88,8 @@ class Join:
     The class is a name in nas/model/join_layers.py, or an nn.Module of one's own. parameters: the
     numbers it learns; those of convolutions start as in the branch, but for their bias, and all
     others from constants. multiply_adds and kept: of each pixel, and the numbers kept for the
-    gradient.
+    gradient. streams: how many of them run beside each other where it stands, 0 for x alone; its
+    module then gives their weights, see `HyperConnections`.
     """
 
     kind: str | type
@@ -96,6 +97,7 @@ class Join:
     parameters: int = 0
     multiply_adds: int = 0
     kept: int = 0
+    streams: int = 0
 
 
 @dataclass(frozen=True)

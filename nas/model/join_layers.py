@@ -134,3 +134,42 @@ class DropoutShortcut(nn.Module):
             return shortcut + branch
         kept = self.stream.uniform(*shortcut.shape).to(shortcut.device) >= self.rate
         return kept / (1 - self.rate) * shortcut + branch
+
+
+class HyperConnections(nn.Module):
+    """The matrices of a block between streams, called without anything: H_r (n, n), H_w (n) and
+    H_d (n). At the start each stream becomes itself plus the branch, which reads one of them.
+    """
+
+    is_stochastic = False
+
+    def __init__(self, streams, read):
+        super().__init__()
+        self.mix = nn.Parameter(torch.eye(streams))
+        self.write = nn.Parameter(torch.ones(streams))
+        self.read = nn.Parameter(torch.eye(streams)[read].clone())
+
+    def forward(self):
+        return self.mix, self.write, self.read
+
+
+class StochasticConnections(nn.Module):
+    """The same, where the rows of H_r and H_d are means: they add up to 1 by what they are made of.
+
+    Rows and columns of H_r are divided by their sums in turn (Sinkhorn and Knopp 1967). What weighs
+    little at the start is exp(-4), so that it has a gradient.
+    """
+
+    is_stochastic = True
+
+    def __init__(self, streams, read):
+        super().__init__()
+        self.mix = nn.Parameter(4 * torch.eye(streams))
+        self.write = nn.Parameter(torch.zeros(streams))
+        self.read = nn.Parameter(4 * torch.eye(streams)[read])
+
+    def forward(self):
+        logits = self.mix.log_softmax(1)
+        for _ in range(20):
+            logits = logits.log_softmax(0).log_softmax(1)
+        return logits.exp(), 2 * torch.sigmoid(self.write), self.read.softmax(0)

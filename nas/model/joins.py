@@ -185,3 +185,47 @@ def concat(place: Place, *, growth: int = 12, compression: float = 0.5) -> Join:
             f"{compression:g}."
         )
     return Join("Concat")
+
+
+# Several streams in place of x. They are opened as copies of x and closed to their mean; a block
+# whose shortcut is no identity reads that mean, and adds.
+
+#: streams of a network, at most
+MAX_STREAMS = 16
+
+
+@JOINS.register("hyper")
+def hyper(place: Place, *, streams: int = 2) -> Join:
+    """n streams X: H_r X + H_w F(H_d X) with learned matrices, at the start copies of what `add`
+    gives: H_r = 1, H_w of ones, H_d of stream l mod n (static hyper-connections, Zhu et al. 2024,
+    arXiv 2409.19606, eq. 14).
+
+    streams: n; frozen at the start, the matrices make it `add`.
+    """
+    return streaming("HyperConnections", place, streams)
+
+
+@JOINS.register("mhc")
+def mhc(place: Place, *, streams: int = 2) -> Join:
+    """The same, where the rows and the columns of H_r add up to 1, by 20 Sinkhorn steps, H_w lies
+    between 0 and 2, and H_d is a mean (after manifold-constrained hyper-connections, Xie et al.
+    2025, arXiv 2512.24880, without their dependence on X).
+
+    streams: n; frozen at the start, the matrices make it `add`.
+    """
+    return streaming("StochasticConnections", place, streams)
+
+
+def streaming(kind: str, place: Place, streams: int) -> Join:
+    """Matrices of so many streams."""
+    if not 1 <= streams <= MAX_STREAMS:
+        raise ValueError(f"a join has from 1 to {MAX_STREAMS} streams, found {streams}.")
+    size = streams * (streams + 2)
+    return Join(
+        kind,
+        (streams, place.block % streams),
+        parameters=size,
+        multiply_adds=size * place.channels,
+        kept=(3 * streams + 1) * place.channels,
+        streams=streams,
+    )

@@ -1,7 +1,7 @@
 """The layout of a network: the operations of every block, with all numbers in place."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
 
@@ -44,7 +44,8 @@ MAX_DILATION = 64
 class Block:
     """after(join(shortcut(before(x)), branch(before(x)))); where the shortcut is None, it is
     after(branch(x)). Before both stands what makes x smaller, where a join grows, and what they
-    share of the branch.
+    share of the branch. Where the join has streams: whether they are opened at its input and closed
+    at its output.
     """
 
     before: Ops
@@ -52,6 +53,8 @@ class Block:
     shortcut: Ops | None
     after: Ops
     join: Join
+    opens: bool = False
+    closes: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def lay_out(architecture: Architecture) -> Layout:
         block(record, order, Place(record.out_channels, number, len(records)), is_bare)
         for number, record in enumerate(records)
     )
-    layout = Layout(stem, blocks, final, features)
+    layout = Layout(stem, connected(blocks), final, features)
     if norm_groups(architecture) is None:
         layout = strip_norms(layout)
     check(architecture, layout)
@@ -120,12 +123,12 @@ def last_scaled(branch: Ops) -> int:
 def strip_norms(layout: Layout) -> Layout:
     """The same layout without norm operations."""
     blocks = tuple(
-        Block(
-            without_norm(block.before),
-            without_norm(block.branch),
-            None if block.shortcut is None else without_norm(block.shortcut),
-            without_norm(block.after),
-            block.join,
+        replace(
+            block,
+            before=without_norm(block.before),
+            branch=without_norm(block.branch),
+            shortcut=None if block.shortcut is None else without_norm(block.shortcut),
+            after=without_norm(block.after),
         )
         for block in layout.blocks
     )
@@ -155,6 +158,15 @@ def block(record: BlockRecord, order: Order, place: Place, is_bare: bool) -> Blo
     join = JOINS[record.join.name](place, **record.join.arguments)
     after = tuple(Norm(record.out_channels) if isinstance(op, Norm) else op for op in after)
     return Block(before, branch, shortcut, after, join)
+
+
+def connected(blocks: Sequence[Block]) -> tuple[Block, ...]:
+    """The blocks, streams opened and closed where the neighbour has not as many."""
+    counts = [0, *(block.join.streams for block in blocks), 0]
+    return tuple(
+        replace(block, opens=before != own, closes=own != behind) if own else block
+        for block, before, own, behind in zip(blocks, counts, counts[1:], counts[2:], strict=False)
+    )
 
 
 def entrance(record: BlockRecord, order: Order) -> Ops:
@@ -317,13 +329,15 @@ def check_choices(architecture: Architecture) -> None:
         raise ValueError("a network needs at least one stage, found none.")
     architecture.check_sizes()
     for stage in architecture.stages:
-        if "growth" in JOINS.options(stage.join.name).keys() - stage.join.arguments.keys():
-            raise ValueError(f"the join {stage.join.name} must say its growth, found none.")
+        unsaid = JOINS.options(stage.join.name).keys() - stage.join.arguments.keys()
+        for key in {"growth", "streams"} & unsaid:
+            raise ValueError(f"the join {stage.join.name} must say its {key}, found none.")
 
 
 def check(architecture: Architecture, layout: Layout) -> None:
     """Refuse channel counts, group counts and strides that cannot be, in one sentence."""
     check_start(architecture, layout)
+    check_streams(architecture, layout)
     groups = norm_groups(architecture)
     for part, op, _, _ in iterate_operations(layout, architecture.image_shape):
         if isinstance(op, Conv):
@@ -349,6 +363,17 @@ def check_start(architecture: Architecture, layout: Layout) -> None:
                 f"initialisation {architecture.initialisation} starts branches as zero, and block "
                 f"{number} has one that ends in an activation, behind which it would stay zero: "
                 "take another activation order, or initialisation he."
+            )
+
+
+def check_streams(architecture: Architecture, layout: Layout) -> None:
+    """Refuse norms behind the addition of several streams: each stream would need its own."""
+    for record, block in zip(architecture.blocks(), layout.blocks, strict=True):
+        if block.join.streams and any(isinstance(op, Norm) for op in block.after):
+            raise ValueError(
+                f"activation order {architecture.activation_order} has a norm behind the addition, "
+                f"and the join {record.join} {block.join.streams} streams to be normalised there: "
+                "take another activation order, or another join."
             )
 
 

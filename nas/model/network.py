@@ -45,6 +45,63 @@ class Residual(nn.Module):
         return self.after(self.join(self.shortcut(x), self.branch(x)))
 
 
+class Streamed(nn.Module):
+    """A block between streams: each is after(H_r X + H_w branch(H_d X)), where the join gives the
+    matrices. They are opened as copies of x and closed to their mean.
+
+    They are kept as the first one and what the others differ from it by, one behind the other in
+    the batch. Where they do not differ, as at the start, the first is rounded as a sum alone would
+    be, forwards and backwards, and the differences stay 0.
+    """
+
+    def __init__(self, branch, shortcut, join, opens, closes, after=None):
+        super().__init__()
+        self.branch = branch
+        self.shortcut = shortcut
+        self.join = join
+        self.opens = opens
+        self.closes = closes
+        self.after = after or nn.Identity()
+
+    def forward(self, x):
+        mix, write, read = self.join()
+        first, *others = (x,) if self.opens else x.chunk(len(write))
+        streams = [self.shortcut(first), *others]
+        branch = self.branch(weighed(self.of_differences(read[None])[0], streams))
+        rows = self.of_differences(mix)
+        first = weighed(rows[0], streams) + write[0] * branch
+        weights = zip(rows[1:] - rows[0], write[1:] - write[0], strict=True)
+        others = [weighed(row, streams) + factor * branch for row, factor in weights]
+        if not isinstance(self.after, nn.Identity):
+            first, others = self.after(first), [self.followed(first, one) for one in others]
+        joined = torch.cat([first, *others])
+        return self.mean(joined) if self.closes else joined
+
+    def of_differences(self, rows):
+        """Weights of streams, (k, n), as those of the first one and of the differences from it."""
+        sums = rows.sum(1, keepdim=True)
+        sums = torch.ones_like(sums) if self.join.is_stochastic else sums
+        return torch.cat((sums, rows[:, 1:]), 1)
+
+    def followed(self, first, difference):
+        """What a stream differs by from the first one behind what follows the addition. Through a
+        view, so that the two gradients of the first one meet here, and cancel where they are equal.
+        """
+        first = first.view_as(first)
+        return self.after(first + difference) - self.after(first)
+
+    def mean(self, streams):
+        """The mean of all streams."""
+        first, *others = streams.chunk(len(self.join.write))
+        return first + sum(others) / (1 + len(others)) if others else first
+
+
+def weighed(weights, streams):
+    """The sum of streams, each times its weight; those that are left out at the end are 0."""
+    first, *others = [weight * stream for weight, stream in zip(weights, streams, strict=False)]
+    return sum(others, first)
+
+
 class Plain(nn.Module):
     """A block without a shortcut: after(branch(x))."""
 
@@ -130,6 +187,8 @@ def build_block(architecture: Architecture, block: Block) -> nn.Module:
     before = make(block.before) if block.before else None
     shortcut = make(block.shortcut) if block.shortcut else nn.Identity()
     join = build_op(architecture, block.join, first=False)
+    if block.join.streams:
+        return Streamed(make(block.branch), shortcut, join, block.opens, block.closes, after)
     return Residual(make(block.branch), shortcut, join, before, after)
 
 

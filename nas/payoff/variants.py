@@ -7,12 +7,12 @@ from typing import Any
 
 from nas.common.registry import Registry, base_name
 from nas.model.architecture import (
-    ADD,
     Architecture,
     Named,
     Stage,
     changing,
     grown,
+    joining,
     masked,
     takes_transition,
     with_shortcuts,
@@ -40,7 +40,7 @@ ON_DEMAND: dict[str, tuple[str, ...]] = {
     "placement": ("first", "last", "random"),
     "join": (
         *("depth_scaled", "decayed", "layer_scale", "shortcut_gate", "exclusive_gate"),
-        *("dropout_shortcut", "orthogonal", "concat"),
+        *("dropout_shortcut", "orthogonal", "concat", "hyper", "mhc"),
     ),
     "block": ("convnext", "pyramid", "dense", "patches"),
 }
@@ -283,7 +283,7 @@ def restaged(architecture: Architecture, change: Callable[[Stage], Stage]) -> Ar
             stage = fitted(stage, in_channels)
         elif not takes_transition(stage, in_channels):
             stage = replace(stage, transition="none")
-        stages.append(replace(stage, join=ADD) if stage.shortcut == "none" else stage)
+        stages.append(joining(stage, in_channels))
         in_channels = stage.width
     changed = replace(architecture, stages=tuple(stages))
     return changed if has_shortcuts(changed) else replace(changed, initialisation="he")

@@ -16,7 +16,7 @@ Branches = Callable[[str, "Values"], Sequence[tuple[Any, float]]]
 #: keys that decide which parts and options of parts exist, or coincide
 DECIDING = frozenset(
     ("shortcut", "transition", "stride", "width", "from", "to", "block", "stem", "norm", "join")
-    + ("optimizer", "schedule", "compression")
+    + ("optimizer", "schedule", "compression", "streams")
 )
 #: values that stand for a continuous range
 SPREAD = 33
@@ -254,7 +254,7 @@ def parameter_values(name: str, values: Values) -> Sequence[tuple[Any, float]]:
 
 def start_values(name: str, values: Values) -> Sequence[tuple[Any, float]]:
     """All values of what decides whether weights can start as an initialisation says."""
-    deciding = ("initialisation", "activation_order", "block", "shortcut", "norm")
+    deciding = ("initialisation", "activation_order", "block", "shortcut", "norm", "join")
     if name.rpartition(".")[2] in deciding:
         return all_values(name, values)
     return [(values.items[0], 1)]

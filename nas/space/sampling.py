@@ -14,6 +14,7 @@ from nas.model.architecture import (
     Stage,
     changing,
     grown,
+    joining,
     masked,
     with_shortcuts,
 )
@@ -227,13 +228,15 @@ def draw_stage(
         drawn = draw_kinds(trial, shared, stage, index, drawn, in_channels, mask)
     if drawn.shortcut == "none":
         return replace(drawn, join=ADD)
-    return drawn if drawn.growth else replace(drawn, join=component("join", JOINS))
+    if not drawn.growth:
+        drawn = replace(drawn, join=component("join", JOINS))
+    return joining(drawn, in_channels)
 
 
 def draw_growth(trial: Trial, shared: SharedKeys, stage: StageSection, index: int) -> Stage:
     """A stage without shortcuts yet, with its join where that decides its widths."""
     drawn = Stage(depth=1, width=1, shortcut="none", transition="none")
-    if not any(map(grows, parts_of(shared.given(stage, "join")))):
+    if not any(has_option(one, "growth") for one in parts_of(shared.given(stage, "join"))):
         return drawn
 
     def join(name: str, given: Any) -> Named:
@@ -243,9 +246,9 @@ def draw_growth(trial: Trial, shared: SharedKeys, stage: StageSection, index: in
     return found if found.growth else drawn
 
 
-def grows(join: Any) -> bool:
-    """Whether a join, as it is written, decides the widths of a stage."""
-    return "growth" in JOINS.options(component_name(join))
+def has_option(join: Any, option: str) -> bool:
+    """Whether a join, as it is written, has an option of that name."""
+    return option in JOINS.options(component_name(join))
 
 
 def parts_of(given: Any) -> list[Any]:

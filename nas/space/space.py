@@ -60,7 +60,7 @@ from nas.space.sampling import (
     draw_component,
     draw_training,
     given_component,
-    grows,
+    has_option,
     parts_of,
 )
 from nas.space.schema import StageSection
@@ -105,7 +105,7 @@ class SearchSpace:
         self._check_stem()
         self._check_placements()
         self._check_shapes()
-        self._check_initialisation()
+        self._check_orders()
         self._check_training()
         self._check_class_weights()
         self._check_sampler()
@@ -365,7 +365,7 @@ class SearchSpace:
         """
         own: tuple[str | int, ...] = () if stage.join is None else ("stages", index)
         given = self.section.architecture.join if stage.join is None else stage.join
-        growing = [join for join in parts_of(given) if grows(join)]
+        growing = [join for join in parts_of(given) if has_option(join, "growth")]
         run = partial(draw_component, name="", value=growing, registry=JOINS)
         for _, join in sample_or_all(run, corner_values, MAX_CHECKED) if growing else ():
             with placed(self.source, ("architecture", *own, "join")):
@@ -401,15 +401,21 @@ class SearchSpace:
                 with placed(self.source, ("architecture", "stages", index)):
                     check_layout(shallow(architecture, index + 1), trial.values)
 
-    def _check_initialisation(self) -> None:
-        """Refuse weights that would start as zero for good, under any activation order."""
-        if self.section.architecture.initialisation == "he":
+    def _check_orders(self) -> None:
+        """Refuse weights that would start as zero for good, and streams that would be normalised,
+        under any activation order.
+        """
+        section = self.section.architecture
+        joins = [section.join, *(stage.join or [] for stage in section.stages)]
+        has_streams = any(has_option(one, "streams") for some in joins for one in parts_of(some))
+        if section.initialisation == "he" and not has_streams:
             return
+        key = "join" if section.initialisation == "he" else "initialisation"
         twins = (self.section.payoff and self.section.payoff.activation_orders) or []
         for trial, architecture in sample_or_all(self.sample, start_values, MAX_CHECKED // 10):
             small = shallow(architecture, len(architecture.stages))
             for order in (small.activation_order, *twins):
-                with placed(self.source, ("architecture", "initialisation")):
+                with placed(self.source, ("architecture", key)):
                     check_layout(replace(small, activation_order=order), trial.values)
 
     def _check_stem(self) -> None:

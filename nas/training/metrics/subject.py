@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas.model.network import Network, convolutions
+from nas.model.network import Network, Streamed, convolutions
 
 #: pictures of the pass in training mode, at most
 MAX_PICTURES = 128
@@ -116,6 +116,8 @@ def watched(
     readings: list[Any] = [math.nan] * len(modules)
 
     def note(place: int, module: nn.Module, inputs: Any, output: Tensor) -> None:
+        if isinstance(module, Streamed) and not module.closes:
+            output = module.mean(output)
         readings[place] = measured(output.detach())
 
     handles = [
