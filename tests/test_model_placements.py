@@ -22,7 +22,7 @@ from nas.model.network import Network, Plain, Residual
 from nas.model.placements import PLACEMENTS, mask_of
 from nas.payoff.plan import make_plan
 from nas.payoff.runs import first_runs
-from nas.payoff.variants import best_arms, deepened, ladder, twins, with_mask
+from nas.payoff.variants import AS_FOUND, best_arms, deepened, ladder, twins, with_mask
 from nas.report.sections.best import _key_facts
 from nas.report.trial_markers import trial_text
 from nas.report.trial_rows import MIXED, Row, _kind_of
@@ -276,6 +276,41 @@ def test_arms_of_placements() -> None:
     some = make_plan(asked.model_copy(update={"arms": ["all", "random"]}), [candidate()])
     assert some.arms == ["all", "random"]
     assert some.reference == "all"
+
+
+def test_arms_of_placements_with_options() -> None:
+    """Each is called by what is not at its default, and that one by its name."""
+    arms = "arms: [none, {every: 3}, every, {random: {share: 0.25, seed: 2}}, {first: {blocks: 1}}]"
+    payoff = f"payoff={{vary: placement, depths: [4], seeds: 2, {arms}}}"
+    asked = load("all", "", payoff).section.payoff
+    assert asked is not None
+    names = ["none", "every(step=3)", "every", "random(seed=2, share=0.25)", "first"]
+    assert asked.arms == names
+    assert PayoffSection.model_validate(asked.model_dump(mode="json")) == asked
+    plan = make_plan(asked, [candidate()])
+    assert sorted(plan.arms) == sorted(names)
+    twins = {arm: one for (_, _, arm), one in ladder(plan.base, plan.settings, [4]).items()}
+    letters = ["".join(b.shortcut[0] for b in twins[arm].architecture.blocks()) for arm in names]
+    assert letters[:3] == ["nnnnnnnn", "nninninn", "nininini"]
+    assert letters[3].count("n") == 6
+    assert letters[4] == "innnnnnn"
+    found = best_arms(plan.base, plan.settings)
+    assert {arm for _, _, arm in found} == {*names, AS_FOUND}
+
+
+@pytest.mark.parametrize(
+    ("arms", "said"),
+    [
+        ("{every: 0}", "step must be at least 1, found 0"),
+        ("{evry: 2}", "Did you mean 'every'"),
+        ("{every: {stepp: 2}}", "Did you mean 'step'"),
+        ("every(stepp=2)", "Did you mean 'step'"),
+        ("{per_block: {}}", "per_block"),
+    ],
+)
+def test_arms_that_are_no_placements_are_refused(arms: str, said: str) -> None:
+    with pytest.raises(SpaceError, match=said):
+        load("all", "", f"payoff={{vary: placement, arms: [all, {arms}]}}")
 
 
 def test_arms_are_those_of_what_varies() -> None:

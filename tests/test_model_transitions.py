@@ -11,12 +11,23 @@ from exported import export
 from nas.common.errors import SpaceError
 from nas.model.architecture import Architecture, Named, Stage
 from nas.model.block_layers import SpaceToDepth
-from nas.model.blocks import SHORTCUTS, STEMS, AvgPool, Conv, MaxPool, Norm, ZeroPad, transitions
+from nas.model.blocks import (
+    SHORTCUTS,
+    STEMS,
+    AvgPool,
+    Conv,
+    MaxPool,
+    Norm,
+    ZeroPad,
+    transitions,
+    unstrided,
+)
 from nas.model.cost import cost
 from nas.model.layout import lay_out
 from nas.model.network import Network, build_op
 from nas.payoff.plan import make_plan
 from nas.payoff.variants import ON_DEMAND, twins, wanted
+from nas.space.enumeration import all_draws, all_values
 from nas.space.schema import PayoffSection
 from nas.space.space import SearchSpace
 from nas.space.yaml import Source
@@ -105,6 +116,54 @@ def resnet50d() -> Architecture:
 def test_resnet_50_d_has_the_sizes_others_count() -> None:
     """timm 1.0.31, resnet50d: its parameters, and its convolutions and linear layers by hooks."""
     assert cost(resnet50d())[1:3] == (25_576_264, 4_328_824_832)
+
+
+# Where nothing strides
+
+UNSTRIDED = """
+name: turned
+dataset: {name: digits}
+architecture:
+  depth: 1
+  transition: [avg_pool_projection, projection, space_to_depth, zero_pad, avg_pool_zero_pad, none]
+  stages: [{width: 8}, {width: 16}]
+"""
+
+
+def unstrided_networks(*settings: str) -> SearchSpace:
+    return SearchSpace.parse(Source("t.yaml", UNSTRIDED), settings)
+
+
+def test_transitions_that_are_the_same_without_a_stride_are_one_network() -> None:
+    """As counted, as drawn, as twins, and block by block; with a stride they differ."""
+    assert unstrided_networks().num_architectures() == (3, True)
+    assert unstrided_networks("architecture.stages.1.stride=2").num_architectures() == (6, True)
+    found = [one for _, one in all_draws(unstrided_networks().candidate, all_values)]
+    kinds = [one.architecture.stages[1].transition for one in found]
+    assert kinds == [*["projection"] * 2, *["zero_pad"] * 3, "none"]
+    arms = twins(found[0], "transition")
+    assert len({twin.hash for twin in arms.values()}) == 3
+    each = ("architecture.placement=per_block", "architecture.shortcut=identity")
+    assert unstrided_networks(*each).num_architectures() == (2 * 3, True)
+    rising = (*each, "architecture.depth=3", "architecture.stages.1.width={from: 8, to: 14}")
+    count = (
+        2**3 * 3**3
+    )  # three free choices where widths stay, three of three kinds where they rise
+    assert unstrided_networks(*rising).num_architectures() == (count, True)
+    strided = (*rising, "architecture.stages.1.stride=2")
+    assert unstrided_networks(*strided).num_architectures() == (2**3 * 6 * 3**2, True)
+
+
+def test_equal_names_compute_the_same_without_a_stride() -> None:
+    x = pictures()
+    for kind in transitions():
+        for out in (4, 9):
+            ops = [SHORTCUTS[one](6, out, 1) for one in (kind, unstrided(kind))]
+            if kind == "space_to_depth":
+                made = [build_op(small(), op, first=True)(x) for ((op,),) in zip(ops, strict=True)]
+                assert torch.equal(*made)
+            else:
+                assert ops[0] == ops[1]
 
 
 # As arms

@@ -174,6 +174,13 @@ class Registry(Generic[T]):
             if (key in own and key not in later) or value != known[key].default
         }
 
+    def text(self, name: str, options: dict[str, Any]) -> str:
+        """A part as `name(option=value, …)`, without options at their defaults."""
+        usual = self.defaults(name)
+        given = sorted((key, value) for key, value in options.items() if value != usual[key])
+        text = ", ".join(f"{key}={value}" for key, value in given)
+        return f"{name}({text})" if text else name
+
     def description(self, name: str) -> str:
         """What a part is, on one line: its docstring without the lines about options."""
         return documentation(self.function(name))[0]

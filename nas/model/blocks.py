@@ -376,11 +376,13 @@ def pre_activation() -> Order:
 @dataclass(frozen=True, kw_only=True)
 class Shortcut(Entry):
     """A shortcut's operations, and whether it may stand in blocks that keep the shape of their
-    input (`shortcut` in a space) and in those that change it (`transition`).
+    input (`shortcut` in a space) and in those that change it (`transition`). unstrided: the kind
+    that it is where nothing is strided; itself where that is left out.
     """
 
     keeps_shape: bool
     changes_shape: bool
+    unstrided: str = ""
 
 
 SHORTCUTS: Registry[Shortcut] = Registry("shortcut", Shortcut)
@@ -404,7 +406,9 @@ def zero_pad(in_channels: int, out_channels: int, stride: int) -> Ops | None:
     return (ZeroPad(in_channels, out_channels, stride),)
 
 
-@SHORTCUTS.register("avg_pool_projection", keeps_shape=False, changes_shape=True)
+@SHORTCUTS.register(
+    "avg_pool_projection", keeps_shape=False, changes_shape=True, unstrided="projection"
+)
 def avg_pool_projection(in_channels: int, out_channels: int, stride: int) -> Ops | None:
     """Means over squares as large as the stride, then a 1x1 convolution, normalised where the
     branch is (ResNet-D, He T. et al. 2019, section 4.1).
@@ -413,7 +417,9 @@ def avg_pool_projection(in_channels: int, out_channels: int, stride: int) -> Ops
     return *pool, Conv(in_channels, out_channels, 1), Norm(out_channels)
 
 
-@SHORTCUTS.register("avg_pool_zero_pad", keeps_shape=False, changes_shape=True)
+@SHORTCUTS.register(
+    "avg_pool_zero_pad", keeps_shape=False, changes_shape=True, unstrided="zero_pad"
+)
 def avg_pool_zero_pad(in_channels: int, out_channels: int, stride: int) -> Ops | None:
     """The same means, zero channels appended or surplus ones dropped (Han et al. 2017, section
     2.2).
@@ -422,7 +428,7 @@ def avg_pool_zero_pad(in_channels: int, out_channels: int, stride: int) -> Ops |
     return *pool, ZeroPad(in_channels, out_channels, 1)
 
 
-@SHORTCUTS.register("space_to_depth", keeps_shape=False, changes_shape=True)
+@SHORTCUTS.register("space_to_depth", keeps_shape=False, changes_shape=True, unstrided="zero_pad")
 def space_to_depth(in_channels: int, out_channels: int, stride: int) -> Ops | None:
     """x with the pixels of squares, as large as the stride, in its channels, first all channels of
     the first pixel; zero channels appended or surplus ones dropped (Shi et al. 2016, reversed).
@@ -434,6 +440,11 @@ def space_to_depth(in_channels: int, out_channels: int, stride: int) -> Ops | No
 def none(in_channels: int, out_channels: int, stride: int) -> Ops | None:
     """Nothing: the plain network."""
     return None
+
+
+def unstrided(kind: str) -> str:
+    """The kind that computes the same as this one where nothing is strided, the first of those."""
+    return SHORTCUTS[kind].unstrided or kind
 
 
 def same_shape() -> list[str]:

@@ -5,7 +5,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
 
-from nas.model.architecture import MAX_CHANNELS, Architecture, BlockRecord, Named, Stage
+from nas.model.architecture import (
+    MAX_CHANNELS,
+    Architecture,
+    BlockRecord,
+    Named,
+    Stage,
+    changing,
+    shortcut_kinds,
+    with_shortcuts,
+)
 from nas.model.blocks import (
     ACTIVATIONS,
     BLOCKS,
@@ -32,6 +41,7 @@ from nas.model.blocks import (
     ZeroPad,
     last_convolution,
     modified,
+    unstrided,
 )
 from nas.model.initialisations import INITIALISATIONS, Start
 from nas.model.joins import JOINS, Place
@@ -247,6 +257,23 @@ def order_matters(stages: Sequence[Stage]) -> bool:
     kinds = {(conv.linear, conv.bare) for conv in last}
     others = any(not isinstance(layers[-1], Conv) for layers in ends)
     return len(kinds) > 1 or others or last[-1].bare
+
+
+def settled(stage: Stage, in_channels: int) -> Stage:
+    """The stage with one name for transitions that compute the same where nothing is strided: that
+    of the block that strides, or else the first one. Equal networks are equal data.
+    """
+    kinds = shortcut_kinds(stage, in_channels)
+    first = kinds[0] if stage.stride != 1 else ""
+
+    def name(kind: str) -> str:
+        known = unstrided(kind)
+        return first if first and unstrided(first) == known else known
+
+    changes = changing(stage, in_channels)
+    moved = [change and (number > 0 or not first) for number, change in enumerate(changes)]
+    same = tuple(name(kind) if one else kind for kind, one in zip(kinds, moved, strict=True))
+    return stage if same == kinds else with_shortcuts(stage, same, in_channels)
 
 
 def interleave(order: Order, layers: Layers) -> tuple[Ops, Ops]:

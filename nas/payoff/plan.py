@@ -115,7 +115,7 @@ class Plan:
     @cached_property
     def arms(self) -> list[str]:
         """The arms of the ladder."""
-        known = twins(self.base, self.settings.vary)
+        known = twins(self.base, self.settings.vary, named=named_arms(self.settings) or ())
         return [arm for arm in known if wanted(self.settings, arm)]
 
     @property

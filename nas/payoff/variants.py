@@ -1,6 +1,6 @@
 """Twins: candidates that differ in one choice alone."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -21,9 +21,9 @@ from nas.model.blocks import BLOCKS, ORDERS, SHORTCUTS, same_shape, transitions
 from nas.model.cost import cost
 from nas.model.initialisations import INITIALISATIONS
 from nas.model.joins import JOINS
-from nas.model.layout import lay_out, norm_groups, order_matters
-from nas.model.placements import PLACEMENTS, Mask, mask_of
-from nas.space.schema import PayoffSection
+from nas.model.layout import lay_out, norm_groups, order_matters, settled
+from nas.model.placements import Mask, mask_of
+from nas.space.schema import PayoffSection, fixed_placements
 from nas.training.candidate import Candidate
 
 #: the arm that has as many parameters as the projection arm but no shortcut
@@ -57,7 +57,9 @@ def best_arms(candidate: Candidate, settings: PayoffSection, *, as_found: bool =
     """
     arms = {
         arm: twin
-        for arm, twin in twins(candidate, settings.vary, own_shortcuts=as_found).items()
+        for arm, twin in twins(
+            candidate, settings.vary, own_shortcuts=as_found, named=named_arms(settings) or ()
+        ).items()
         if wanted(settings, arm) or (as_found and arm == "none")
     }
     if as_found:
@@ -91,7 +93,8 @@ def ladder(base: Candidate, settings: PayoffSection, depths: list[int]) -> Arms:
     for order, depth in product(orders, depths):
         architecture = with_order(deepened(base.architecture, depth), order)
         based = replace(base, architecture=architecture)
-        for arm, twin in twins(based, settings.vary, "zero_pad").items():
+        named = named_arms(settings) or ()
+        for arm, twin in twins(based, settings.vary, "zero_pad", named=named).items():
             if wanted(settings, arm):
                 arms[order, depth, arm] = twin
     return arms
@@ -120,12 +123,14 @@ def twins(
     transition: str | None = None,
     *,
     own_shortcuts: bool = False,
+    named: Sequence[str] = (),
 ) -> dict[str, Candidate]:
     """Arm -> the candidate with that choice made everywhere.
 
     With `transition` the identity arm matches shapes that way; zero_pad adds no parameters, so
     that identity and none have equally many. Transitions are those of identity shortcuts, or with
-    `own_shortcuts` of those that the candidate has.
+    `own_shortcuts` of those that the candidate has. named: arms that are asked for, placements with
+    options among them.
     """
     architecture = candidate.architecture
     if vary == "shortcut":
@@ -140,7 +145,8 @@ def twins(
     elif vary == "placement":
         matched = transition or transition_of(architecture)
         every = with_shortcut(architecture, "identity", matched)
-        arms = {name: with_placement(every, name) for name in fixed_placements()}
+        names = dict.fromkeys((*fixed_placements(), *named))
+        arms = {name: with_placement(every, name) for name in names}
     elif vary == "activation_order":
         ordered = {order: with_order(architecture, order) for order in ORDERS}
         arms = {order: one for order, one in ordered.items() if can_be_built(one)}
@@ -210,13 +216,8 @@ def with_kinds(stage: Stage, shortcut: str | None, transition: str) -> Stage:
     return replace(stage, shortcut=shortcut or stage.shortcut, transition=transition, shortcuts=own)
 
 
-def fixed_placements() -> list[str]:
-    """The placements that say for every block whether it has its shortcut."""
-    return [name for name in PLACEMENTS if mask_of(Named(name), 1) is not None]
-
-
 def with_placement(architecture: Architecture, name: str) -> Architecture:
-    """The architecture with the shortcuts that a placement leaves, by its defaults, in the blocks
+    """The architecture with the shortcuts that a placement leaves in the blocks
     of the whole network.
     """
     return with_mask(architecture, mask_of(Named(name), len(architecture.blocks())) or ())
@@ -230,7 +231,7 @@ def with_mask(architecture: Architecture, mask: Mask) -> Architecture:
         return plain(architecture)
     in_channels, stages, left = architecture.stem.arguments["width"], [], mask
     for stage in architecture.stages:
-        stages.append(masked(stage, left[: stage.depth], in_channels))
+        stages.append(settled(masked(stage, left[: stage.depth], in_channels), in_channels))
         in_channels, left = stage.width, left[stage.depth :]
     return replace(architecture, stages=tuple(stages))
 
@@ -283,7 +284,7 @@ def restaged(architecture: Architecture, change: Callable[[Stage], Stage]) -> Ar
             stage = fitted(stage, in_channels)
         elif not takes_transition(stage, in_channels):
             stage = replace(stage, transition="none")
-        stages.append(joining(stage, in_channels))
+        stages.append(settled(joining(stage, in_channels), in_channels))
         in_channels = stage.width
     changed = replace(architecture, stages=tuple(stages))
     return changed if has_shortcuts(changed) else replace(changed, initialisation="he")

@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import no_info_plain_validator_function
 
-from nas.common.registry import MAX_OPTION, Registry, unknown
+from nas.common.registry import MAX_OPTION, Registry, base_name, unknown
 
 N = TypeVar("N", int, float)
 
@@ -223,6 +223,20 @@ def named(names: Names, only: Callable[[], Iterable[str]] | None = None) -> Call
     return lambda value: isinstance(value, str) and value in (only() if only else names)
 
 
+def named_part(
+    registry: Registry[Any], only: Callable[[], Iterable[str]], names: Callable[[], Iterable[str]]
+) -> Deferred:
+    """One of some names, or a part of a registry with options, nothing of which is searched: as its
+    name, followed by those that are not at their defaults.
+    """
+    return Deferred(
+        lambda: named_part_type(registry, tuple(only()), tuple(names())),
+        (),
+        names,
+        named((), names),
+    )
+
+
 @cache
 def number_type(kind: Any, low: float, high: float) -> Any:
     """The type of a number."""
@@ -327,6 +341,37 @@ def component_type(registry: Registry[Any], names: tuple[str, ...], short: bool 
         | Annotated[choice(one), AfterValidator(distinct_parts), Tag("choice")],
         Discriminator(form_of_all),
     ]
+
+
+def named_part_type(registry: Registry[Any], only: tuple[str, ...], names: tuple[str, ...]) -> Any:
+    """The type of a name, or of a part with options as text."""
+    part = one_component_type(registry, only, searched=False, short=True)
+
+    def form(value: Any) -> str:
+        if isinstance(value, dict):
+            return "options"
+        return "text" if isinstance(value, str) and base_name(value) != value else "name"
+
+    def text_of(one: Options) -> str:
+        return registry.text(component_name(one), dict(getattr(one, component_name(one))))
+
+    def checked(text: str) -> str:
+        return registry.text(base_name(text), registry.written_options(text))
+
+    return Annotated[
+        Annotated[Literal[names], Tag("name")]
+        | Annotated[str, AfterValidator(checked), Tag("text")]
+        | Annotated[part, AfterValidator(text_of), Tag("options")],
+        Discriminator(form),
+        InAnyForm(),
+    ]
+
+
+class InAnyForm:
+    """Tells the JSON Schema that a value may have several of the forms of a union at once."""
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        return {"anyOf": handler(core)["oneOf"]}
 
 
 @cache

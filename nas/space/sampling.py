@@ -18,10 +18,10 @@ from nas.model.architecture import (
     masked,
     with_shortcuts,
 )
-from nas.model.blocks import ACTIVATIONS, BLOCKS, NORMS, ORDERS, SHORTCUTS, STEMS
+from nas.model.blocks import ACTIVATIONS, BLOCKS, NORMS, ORDERS, SHORTCUTS, STEMS, unstrided
 from nas.model.initialisations import INITIALISATIONS
 from nas.model.joins import JOINS
-from nas.model.layout import order_matters
+from nas.model.layout import order_matters, settled
 from nas.model.placements import PLACEMENTS, Mask, mask_of
 from nas.space.fields import Options, Range, Rise, component_name
 from nas.space.schema import ArchitectureSection, StageSection, TrainingSection
@@ -230,7 +230,7 @@ def draw_stage(
         return replace(drawn, join=ADD)
     if not drawn.growth:
         drawn = replace(drawn, join=component("join", JOINS))
-    return joining(drawn, in_channels)
+    return settled(joining(drawn, in_channels), in_channels)
 
 
 def draw_growth(trial: Trial, shared: SharedKeys, stage: StageSection, index: int) -> Stage:
@@ -324,23 +324,32 @@ def draw_each(
         parts = given if isinstance(given, list) else [given, "none"]
         named = {component_name(part): part for part in parts}
         names = {f"stages.{index}.blocks.{number}.{key}": list(named) for number in numbers}
-        drawn = suggest_each(trial, names)
+        found = suggest_each(trial, names, is_strided=numbers == strided)
         where = key if getattr(stage, key) is None else f"stages.{index}.{key}"
         texts = {
-            name: draw_text(trial, where, named[name], SHORTCUTS) for name in dict.fromkeys(drawn)
+            name: draw_text(trial, where, named[name], SHORTCUTS) for name in dict.fromkeys(found)
         }
-        return [texts[name] for name in drawn]
+        return [texts[name] for name in found]
 
+    strided = [0] if drawn.stride != 1 else []
     changes = changing(drawn, in_channels)
-    changed = iter(kinds("transition", [n for n, change in enumerate(changes) if change]))
+    moved = [n for n, change in enumerate(changes) if change]
+    changed = iter(
+        kinds("transition", [n for n in moved if n in strided])
+        + kinds("transition", [n for n in moved if n not in strided])
+    )
     kept = iter(kinds("shortcut", [n for n, change in enumerate(changes) if not change]))
     return with_shortcuts(drawn, [next(changed if one else kept) for one in changes], in_channels)
 
 
-def suggest_each(trial: Trial, choices: dict[str, list[str]]) -> list[str]:
-    """A value for each name, one after the other where the trial does not know a shorter way."""
+def suggest_each(trial: Trial, choices: dict[str, list[str]], *, is_strided: bool) -> list[str]:
+    """A value for each name, one after the other where the trial does not know a shorter way. That
+    counts networks: kinds that are the same where nothing strides are one.
+    """
     together = getattr(trial, "suggest_each", None)
     if together and choices:
+        for name, kinds in () if is_strided else choices.items():
+            choices[name] = list({unstrided(kind): kind for kind in reversed(kinds)}.values())
         return list(together(choices))
     return [draw(trial, name, choice) for name, choice in choices.items()]
 

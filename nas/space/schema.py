@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, Field, model_validator
 
 from nas.common.plugins import MODULE
-from nas.common.registry import MAX_OPTION, Registry, unknown
+from nas.common.registry import MAX_OPTION, Registry, base_name, unknown
 from nas.common.text import PATTERN, seconds_of
 from nas.data.augment import AUGMENTATIONS
 from nas.data.catalog import CLASS_PATH, COLOUR, dataset_names
 from nas.data.facts import DATASETS
-from nas.model.architecture import MAX_BLOCKS, MAX_CHANNELS, MAX_CLASSES
+from nas.model.architecture import MAX_BLOCKS, MAX_CHANNELS, MAX_CLASSES, Named
 from nas.model.blocks import (
     ACTIVATIONS,
     BLOCKS,
@@ -24,7 +24,7 @@ from nas.model.blocks import (
 )
 from nas.model.initialisations import INITIALISATIONS
 from nas.model.joins import JOINS
-from nas.model.placements import PLACEMENTS
+from nas.model.placements import PLACEMENTS, mask_of
 from nas.space.fields import (
     StrictSection,
     ascending,
@@ -35,6 +35,7 @@ from nas.space.fields import (
     flag_or_names,
     forget_types,
     name,
+    named_part,
     number,
     one_of,
     rising_number,
@@ -249,6 +250,11 @@ class SearchSection(StrictSection):
     """Whether the largest eigenvalue of the Hessian is measured as well, which takes long."""
 
 
+def fixed_placements() -> list[str]:
+    """The placements that say for every block whether it has its shortcut."""
+    return [name for name in PLACEMENTS if mask_of(Named(name), 1) is not None]
+
+
 def every_arm() -> list[str]:
     """What the arms of a comparison can be called."""
     names = dict.fromkeys((*same_shape(), *transitions(), *PLACEMENTS, *JOINS, *BLOCKS))
@@ -281,13 +287,17 @@ class PayoffSection(StrictSection):
     ] = "shortcut"
     """The one choice in which twins differ."""
     arms: (
-        Annotated[list[Annotated[str, one_of((), every_arm)]], AfterValidator(distinct)] | None
+        Annotated[
+            list[Annotated[Any, named_part(PLACEMENTS, fixed_placements, every_arm)]],
+            AfterValidator(distinct),
+        ]
+        | None
     ) = None
     """Kinds of shortcuts, or with `vary: transition`, `placement`, `join` or `block` of those, that
-    are compared; left out, all but those seldom asked for: of transitions projection, zero_pad
-    and none, of placements all, every, first_half, last_half and none, of joins add, scaled,
-    skip_init and drop_path, of blocks basic, bottleneck, separable and inverted, one's own parts,
-    and what the candidate has."""
+    are compared, placements also with options, as `{every: 3}`; left out, all but those seldom
+    asked for: of transitions projection, zero_pad and none, of placements all, every, first_half,
+    last_half and none, of joins add, scaled, skip_init and drop_path, of blocks basic, bottleneck,
+    separable and inverted, one's own parts, and what the candidate has."""
     depths: Annotated[list[Blocks], AfterValidator(distinct)] | None = None
     """The ladder: blocks in every stage; left out, up to twice those of the best candidate."""
     activation_orders: (
@@ -331,13 +341,15 @@ class PayoffSection(StrictSection):
             "transition": [*dict.fromkeys((*transitions(), *same_shape()))],
             "block": [*BLOCKS, *same_shape()],
             "join": list(JOINS),
-            "placement": [name for name in PLACEMENTS if name != "per_block"],
+            "placement": fixed_placements(),
         }
         kind = self.vary if self.vary in known else "shortcut"
         names = known.get(kind, same_shape())
         for arm in self.arms or []:
-            if arm not in names:
+            if base_name(arm) not in names:
                 raise ValueError(f"arms: {unknown(kind, arm, names)}")
+            if kind == "placement":
+                mask_of(Named(arm), 2)
         return self
 
 
