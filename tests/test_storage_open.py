@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -97,7 +98,9 @@ def test_urls_as_they_should_be_are_left_alone() -> None:
         ('FATAL: database "s3cret" does not exist', "there is no such database", True),
         ("connection to s3cret failed: Connection refused", "connection refused", False),
         ("FATAL: the database system is starting up s3cret", "the server is starting up", False),
-        ('invalid connection option "s3cret"', "Exception of the database's driver", False),
+        ('invalid connection option "s3cret"', "an option of the URL is none of", True),
+        ('connection is bad: invalid sslmode value: "s3cret"', "an option of the URL", True),
+        ('what nobody foresaw: "s3cret"', "Exception of the database's driver", False),
         ('relation "s3cret" does not exist', "there are no tables of Optuna", True),
     ],
 )
@@ -106,6 +109,20 @@ def test_messages_of_drivers_are_told_in_our_words(message: str, told: str, is_f
     assert told in reason(error)
     assert SECRET not in reason(error)
     assert is_refusal(error) == is_final
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("mysql://me:s3cret@host/db", "its driver is not installed here (import of MySQLdb"),
+        ("redis://:s3cret@host/0", "this kind of database is not known here"),
+    ],
+)
+def test_a_driver_that_is_not_there(url: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "MySQLdb", None)
+    with pytest.raises(StudyError, match=re.escape(told)) as refusal:
+        open_storage(url)
+    assert SECRET not in str(refusal.value)
 
 
 def test_a_server_that_is_not_there_shows_no_password(capfd: pytest.CaptureFixture[str]) -> None:

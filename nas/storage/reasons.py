@@ -8,7 +8,13 @@ import re
 import sqlite3
 
 from optuna.exceptions import StorageInternalError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    PendingRollbackError,
+)
 
 from nas.common.errors import first_line
 
@@ -25,6 +31,9 @@ REFUSED = {
         UNKNOWN_HOST
     ),
     r"not support ssl|certificate": "no encrypted connection comes about",
+    r"invalid (connection option|uri query|\w+ value)": (
+        "an option of the URL is none of the driver's"
+    ),
     r"unable to open database file": "unable to open database file",
 }
 READ_ONLY = r"read-?\s?only"
@@ -94,8 +103,12 @@ def is_refusal(error: BaseException) -> bool:
 def reason(error: BaseException) -> str:
     """What an error says, less what a driver quotes."""
     cause = database_error(error)
+    if isinstance(error, ImportError):
+        return f"its driver is not installed here ({first_line(error)})"
+    if isinstance(error, NoSuchModuleError):
+        return "this kind of database is not known here"
     if cause is None:
-        is_ours = isinstance(error, (OSError, ImportError, RuntimeError, StorageInternalError))
+        is_ours = isinstance(error, (OSError, RuntimeError, StorageInternalError))
         return first_line(error) if is_ours else type(error).__name__
     text = str(cause.orig)
     if re.search(TABLES, text, re.IGNORECASE):
