@@ -3,9 +3,11 @@
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing alone would take most of the time that this module does
 if TYPE_CHECKING:
+    from typing import Any
+
     from nas.api.outcome import Outcome as Outcome
     from nas.api.runs import payoff as payoff
     from nas.api.runs import search as search
@@ -41,12 +43,12 @@ __all__ = ["__version__", *HOMES]
 class _Package(ModuleType):
     """`nas.search` is the function, also after the package of that name was imported."""
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: "Any") -> None:
         if name not in HOMES:
             super().__setattr__(name, value)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in HOMES:
         raise AttributeError(f"module 'nas' has no attribute {name!r}")
     return getattr(import_module(HOMES[name]), name)

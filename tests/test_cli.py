@@ -67,6 +67,14 @@ def test_ctrl_c_while_libraries_are_imported(started: str, tmp_path: Path) -> No
     assert (process.returncode, errors) == (130, "Interrupted.\n")
 
 
+def test_ctrl_c_in_a_command(nas: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nas.report.status.status_lines", interrupted)
+    assert nas("status") == (130, "", "Interrupted.\n")
+
+
 def test_the_verbs_of_the_readme_are_there(nas: Run) -> None:
     expected = {"init", "check", "search", "status", "report", "dashboard", "schema", "export"}
     assert expected <= set(VERBS)

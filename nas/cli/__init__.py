@@ -80,7 +80,9 @@ def main() -> None:
     open_closed_streams()
     try:
         app()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:
+        if not is_interruption(end):
+            raise
         typer.echo("Interrupted.", err=True)
         raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:
@@ -94,3 +96,10 @@ def main() -> None:
         what = error.filename or LIMITS[error.errno or 0]
         typer.echo(printable(f"nas: {what}: {error.strerror}."), err=True)
         raise SystemExit(MENDABLE) from None
+
+
+def is_interruption(end: BaseException | None) -> bool:
+    """Whether a command ended as Ctrl-C came, of which typer tells nothing."""
+    while end and not isinstance(end, KeyboardInterrupt):
+        end = end.__cause__ or end.__context__
+    return end is not None
