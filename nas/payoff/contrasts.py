@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from nas import statistics as st
+from nas.payoff.after_training import AfterTraining, after_training
 from nas.payoff.records import OUTCOMES, Twin, largest
 from nas.payoff.variants import AS_FOUND, CONTROL
 
@@ -26,7 +27,8 @@ Pairs = dict[int, list[tuple[Twin, Twin]]]
 class Contrast:
     """One arm against a better-connected one, by depth: gains are reference less arm, so positive
     where the arm is better; `hurdle` splits those in training error, `equal_loss` those in
-    validation error. Depths are layers; `blocks` are those in every stage.
+    validation error. `after_training`: what the finished networks stand, where that was measured.
+    Depths are layers; `blocks` are those in every stage.
     """
 
     order: str
@@ -45,6 +47,7 @@ class Contrast:
     same_start: bool
     blocks: dict[int, int]
     equal_loss: dict[int, st.EqualLoss] = field(default_factory=dict)
+    after_training: dict[int, AfterTraining] = field(default_factory=dict)
 
 
 def contrasts(
@@ -142,6 +145,11 @@ def contrast(
         ),
         blocks={d: pairs[d][0][1].depth for d in depths},
         equal_loss={d: found for d in depths if (found := equal_loss(pairs[d]))},
+        after_training={
+            d: measured
+            for d in depths
+            if (measured := after_training([(a.finished, b.finished) for a, b in pairs[d]]))
+        },
     )
 
 

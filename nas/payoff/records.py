@@ -4,7 +4,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
@@ -35,7 +35,8 @@ def largest(outcome: str) -> float:
 @dataclass(frozen=True, kw_only=True)
 class Twin(RunKey):
     """A finished run at one place; errors in points (per cent). curve: training loss and validation
-    error by epoch; empty where they are not known.
+    error by epoch; empty where they are not known. finished: what was measured of the finished
+    network, on request.
     """
 
     trial: int
@@ -49,6 +50,7 @@ class Twin(RunKey):
     initial_hash: str
     seconds: float
     curve: Sequence[Sequence[float]] = ()
+    finished: Mapping[str, Any] = field(default_factory=dict)
 
 
 def shortened(text: Any) -> Any:
@@ -97,6 +99,7 @@ def twin(trial: FrozenTrial, cell: RunKey) -> Twin:
         initial_hash=result["initial_hash"],
         seconds=result["seconds"],
         curve=curve_of(result["curve"]),
+        finished=finished if isinstance(finished := result.get("finished"), dict) else {},
     )
 
 

@@ -27,6 +27,7 @@ from nas.search.progress import TWINS_PHASE, Progress, lasting_console
 from nas.search.queue import TrialQueue
 from nas.search.session import Session
 from nas.search.study import space_of
+from nas.search.trial_attributes import AFTER_TRAINING
 from nas.search.worker import WorkerSpec
 from nas.space.estimate import num_workers
 from nas.space.schema import PayoffSection, current
@@ -94,7 +95,18 @@ def phases(twins: Study, plan: Plan, beyond: Plan) -> Iterator[list[dict[str, An
     planned = planned_keys(plan)
     for one in (plan, beyond) if beyond != plan else (plan,):
         for phase in phases_of(twins, one):
-            yield fresh_runs(twins, phase, first_seed, planned)
+            yield measured_after(fresh_runs(twins, phase, first_seed, planned), plan)
+
+
+def measured_after(runs: list[dict[str, Any]], plan: Plan) -> list[dict[str, Any]]:
+    """The runs, with what is measured of each finished network; nothing of those that tune."""
+    names = plan.settings.after_training
+    return [
+        run | {AFTER_TRAINING: names}
+        if names and any(cell["role"] != "tune" for cell in run["cells"])
+        else run
+        for run in runs
+    ]
 
 
 def phases_of(twins: Study, plan: Plan) -> Iterator[Iterable[TwinRun]]:

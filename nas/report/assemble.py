@@ -9,6 +9,7 @@ from nas.report.document import Section
 from nas.report.observational import observe
 from nas.report.scales import scale
 from nas.report.sections.accuracy import accuracy_section
+from nas.report.sections.after_training import after_training_section
 from nas.report.sections.best import best_section, objective_cell
 from nas.report.sections.blocks import block_section
 from nas.report.sections.checks import check_section
@@ -38,6 +39,7 @@ OF_TWINS = (
     map_section,
     stage_section,
     block_section,
+    after_training_section,
     curve_section,
     gradient_section,
 )

@@ -19,12 +19,12 @@ ADDED_LATER = {
     "PayoffFile": {"schema_version", "answer"},
     "Payoff": {"missing", "added", "with_added", "tuned", "blocks"},
     "Comparison": {"equal_loss"},
-    "Contrast": {"hurdle", "equal_loss"},
+    "Contrast": {"hurdle", "equal_loss", "after_training"},
     "CrossoverDepth": {"last", "censored_shallow", "saturated"},
     "Effect": {"unpaired_p", "saturated"},
     "SpeedUp": {"at_most"},
     "OnsetDepth": {"is_deepest", "confidence"},
-    "Twin": {"added", "curve"},
+    "Twin": {"added", "curve", "finished"},
 }
 SCALARS: dict[Any, dict[str, Any]] = {
     bool: {"type": "boolean"},

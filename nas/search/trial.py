@@ -25,7 +25,7 @@ from nas.search.lease import is_held_by, requeue
 from nas.search.pruners.base import Pruner
 from nas.search.pruners.registry import learned_objective, pruner_of
 from nas.search.study import for_trial
-from nas.search.trial_attributes import REJECTED, RUNG, is_reused
+from nas.search.trial_attributes import AFTER_TRAINING, REJECTED, RUNG, is_reused
 from nas.search.trial_results import end_trial, write_result
 from nas.search.weights import keep_weights
 from nas.space.space import SearchSpace
@@ -176,6 +176,7 @@ def _attempt_twin(
         on_epoch=report,
         interrupted=environment.interrupted,
         probes=_probe_names(space),
+        finished=trial.user_attrs.get(AFTER_TRAINING, ()),
         memory=environment.memory,
         checkpoint=checkpoint,
     )

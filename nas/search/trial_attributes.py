@@ -30,6 +30,8 @@ CAUSE, ERROR = "cause", "error"
 REJECTED = "rejected"
 #: the number of the trial whose result was copied
 REUSED_FROM = "reused_from"
+#: of a twin: what is measured of its finished network
+AFTER_TRAINING = "after_training"
 #: system attribute: a counter that the worker of a running trial increments
 HEARTBEAT = "nas:beat"
 #: system attribute: crashes of its workers since it last got further, and the epoch it had reached

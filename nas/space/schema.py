@@ -42,7 +42,7 @@ from nas.space.fields import (
 )
 from nas.space.methods import PRUNERS, SAMPLERS
 from nas.training.candidate import CLASS_WEIGHTS
-from nas.training.metrics import MEASURES, probe_names
+from nas.training.metrics import MEASURES, finished_names, probe_names
 from nas.training.optimizers import OPTIMIZERS, WEIGHT_DECAY_OF
 from nas.training.result import OBJECTIVES
 from nas.training.schedules import SCHEDULES
@@ -332,6 +332,11 @@ class PayoffSection(StrictSection):
     block_orders: Annotated[int, Field(ge=0, le=1000)] = 0
     """Random orders in which the shortcuts of that network are added one by one, each step trained
     as a twin: sampled Shapley values of the blocks."""
+    after_training: Annotated[
+        list[Annotated[str, one_of(MEASURES, finished_names)]], AfterValidator(distinct)
+    ] = []
+    """What is measured of each finished twin on validation pictures, in seconds: what it stands,
+    and what it rests on."""
     smallest_effect: Annotated[float, Field(ge=0, le=100)] = 2.0
     """The smallest gain of interest, in points of training error."""
 

@@ -2,6 +2,7 @@
 out.
 """
 
+from nas.statistics.agreement import Agreement, agreement
 from nas.statistics.answers import Answer, Word, answers, more_pairs, p_words, where
 from nas.statistics.blocks import BlockEffects, Estimate, block_effects, enough_masks
 from nas.statistics.budgets import (
@@ -55,6 +56,7 @@ __all__ = [
     "EVERY_LOOK",
     "FEWEST_EPOCHS",
     "SMALLEST_R2",
+    "Agreement",
     "Answer",
     "Array",
     "BlockEffects",
@@ -76,6 +78,7 @@ __all__ = [
     "StageEffects",
     "Surface",
     "Word",
+    "agreement",
     "answers",
     "block_effects",
     "budget_verdict",

@@ -31,9 +31,11 @@ from nas.training.evaluation import (
     clean_error,
     initial_hash,
     num_hits,
+    retake_statistics,
     thinned,
 )
 from nas.training.metrics import Run, measure_run
+from nas.training.metrics.finished import measure_finished
 from nas.training.mixup import Mix, draw_mix
 from nas.training.optimizers import OPTIMIZERS, decayed_groups
 from nas.training.result import Result
@@ -258,6 +260,7 @@ def train(
     train_on_validation: bool = False,
     measure_latency: bool = False,
     probes: Sequence[str] = (),
+    finished: Sequence[str] = (),
     memory: int | None = None,
     checkpoint: Path | None = None,
     given: LightningDataModule | None = None,
@@ -266,8 +269,9 @@ def train(
 
     Blocks are recomputed in the backward pass where they would take more than `memory` bytes
     (default: the share of one worker). `given` is the module of a data set handed over by a Python
-    program. Probes, named as in nas.training.metrics.MEASURES, change
-    nothing of the training. The same seed gives the same bits on the same kind of machine.
+    program. Probes, and measures of the finished network, named as in
+    nas.training.metrics.MEASURES, change nothing of the training. The same seed gives the same bits
+    on the same kind of machine.
 
     The state is saved at `checkpoint` after an epoch, every CHECKPOINT_SECONDS, and a file of this
     very training is resumed from: to the same bits, without `on_epoch` for epochs that are done. A
@@ -311,6 +315,14 @@ def train(
     result.probes = probing.readings if probing else {}
     train_error = math.nan if monitor.paused else clean_error(network, data)
     add_measures(result, module, network, train_error)
+    if not monitor.paused:
+        result.finished = measure_finished(
+            network,
+            data.val_dataloader(),
+            lambda twin: retake_statistics(twin, data.train_evaluation_dataloader()),
+            seed=seed,
+            names=finished,
+        )
     result.latency = latency(network) if measure_latency else None
     return Trained(network, result, data, monitor.paused)
 

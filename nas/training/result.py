@@ -14,10 +14,11 @@ class Result:
     curve: one record for each epoch with epoch, train_loss, train_accuracy, val_loss, val_accuracy
     and val_balanced_accuracy, which is the mean of the classes' accuracies. losses: [step, training
     loss], thinned. measures: train_error (clean, in eval mode) and those of nas.training.metrics
-    from the run. probes: step -> measure -> value. initial_hash: of the weights as drawn,
-    shortcuts left out: equal for twins. steps: made in the training, those before a resumption too;
-    None in results of older versions. diverged: the accuracy stands as measured. seconds: wall-
-    clock time of the training. latency: seconds of a forward pass of one picture.
+    from the run. probes: step -> measure -> value. finished: measures of the finished network,
+    taken on request. initial_hash: of the weights as drawn, shortcuts left out: equal for twins.
+    steps: made in the training, those before a resumption too; None in results of older versions.
+    diverged: the accuracy stands as measured. seconds: wall-clock time of the training. latency:
+    seconds of a forward pass of one picture.
     """
 
     curve: list[dict[str, float]]
@@ -35,6 +36,7 @@ class Result:
     losses: list[list[float]] = field(default_factory=list)
     measures: dict[str, Any] = field(default_factory=dict)
     probes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    finished: dict[str, Any] = field(default_factory=dict)
 
     @property
     def final(self) -> dict[str, float]:

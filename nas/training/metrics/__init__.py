@@ -1,8 +1,8 @@
 """What is measured of signal and gradient: one function for each measure, which tells formula and
 source, with how it is printed and read.
 
-Those of a run read the losses it recorded, those of a probe a few pictures. Loads neither torch nor
-numpy.
+Those of a run read the losses it recorded, those of a probe a few training pictures, those of a
+finished network validation pictures. Loads neither torch nor numpy.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ PROBE_STEPS = (0, 1, 10, 50)
 
 @dataclass(frozen=True, kw_only=True)
 class Measure(Entry):
-    """A function of a `Run` or, of probes, of a `nas.training.metrics.subject.Subject`; how the
-    measure is named, printed and read.
+    """A function of a `Run`, of probes of a `nas.training.metrics.subject.Subject`, of finished
+    networks of a `nas.training.metrics.finished.Finished`; how the measure is named, printed and
+    read.
 
     A direction of None means that neither more nor less of it is good. With by_block the value is
     a list, from input to output. A measure that is not default is taken on request only.
     """
 
     label: str
-    source: Literal["run", "probe"]
+    source: Literal["run", "probe", "finished"]
     unit: str = ""
     format: str = ".3g"
     direction: Literal["minimize", "maximize"] | None = None
@@ -75,3 +76,13 @@ def default_probes() -> tuple[str, ...]:
 def probe_names() -> list[str]:
     """All probes that there are."""
     return list(probe_measures())
+
+
+def finished_measures() -> dict[str, Measure]:
+    """Name -> measure of a finished network."""
+    return {name: one for name, one in MEASURES.parts().items() if one.source == "finished"}
+
+
+def finished_names() -> list[str]:
+    """All measures of a finished network that there are."""
+    return list(finished_measures())

@@ -8,6 +8,7 @@ from statistics import linear_regression, median
 from typing import TYPE_CHECKING
 
 from nas.training.metrics import MEASURES, Run, run
+from nas.training.metrics import after_training as after_training  # registers its own
 
 if TYPE_CHECKING:
     from nas.training.metrics.subject import Subject
