@@ -10,9 +10,10 @@ from report_studies import candidate, make_study, twin_trial
 from nas.common.errors import StudyError
 from nas.payoff.analysis import analyse
 from nas.payoff.answers import finding
+from nas.payoff.forecast import trainings_left
 from nas.payoff.plan import Plan, keep_plan, make_plan
 from nas.payoff.records import run_keys_of
-from nas.payoff.run import phases
+from nas.payoff.run import ALL_TRAINED, phases, plan_lines
 from nas.payoff.verdict import verdict
 from nas.search.beside import TWINS
 from nas.space.schema import PayoffSection
@@ -81,6 +82,8 @@ def test_it_stops_when_all_is_decided_and_looks_for_the_onset(study: Study) -> N
     between = {cell.depth for cell in cells} - {1, 9}
     assert 0 < len(between) < 3
     assert {cell.seed for cell in cells if cell.depth in between} == set(range(5))
+    assert trainings_left(plan, twins) == []
+    assert plan_lines(study, section(smallest_effect=5.0, seeds=5), 1) == [ALL_TRAINED]
     told = verdict(analyse(twins))
     assert told[0].startswith("Shortcuts pay off in deep networks: from ")
     assert not any("still to come" in sentence for sentence in told)
@@ -112,6 +115,20 @@ def test_what_cannot_be_decided_ends_at_the_most_pairs(study: Study) -> None:
     assert (row.answer, row.effect.n) == ("undecided", 6)
     assert found.missing == 0
     assert {cell.depth for cell in places(twins)} == {1, 9}  # no onset of what is not sure
+
+
+def test_a_plan_counts_no_pairs_of_what_is_decided(study: Study) -> None:
+    twins, plan = opened(study, section(smallest_effect=5.0, seeds=5, stages=True))
+    train(twins, plan, most=3)
+    soon, before = len(trainings_left(plan, twins)), len(places(twins))
+    for runs in phases(twins, plan, plan):
+        if any(cell["comparison"] == "stages" for run in runs for cell in run["cells"]):
+            break
+        twins.add_trials([twin_trial(attrs, is_done=True) for attrs in runs])
+    assert len(trainings_left(plan, twins)) == len(runs) > 0
+    assert len(places(twins)) - before + len(runs) <= soon
+    (line,) = plan_lines(study, section(), 1)
+    assert line.startswith("Twins: every primary comparison is decided, at most ")
 
 
 def test_own_rates_are_tuned_before_their_pairs(study: Study) -> None:

@@ -3,11 +3,11 @@ little loaded, as `nas check --cost` is to answer soon.
 """
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from nas.common.text import counted, duration
 from nas.payoff.plan import TARGET, Plan
-from nas.payoff.runs import UniqueKey, every_run
+from nas.payoff.runs import TwinRun, UniqueKey, every_run
 from nas.statistics import fewest_pairs, resolvable_effect, stopping_pairs
 from nas.training.candidate import Candidate
 
@@ -16,14 +16,18 @@ Seconds = Callable[[Candidate], float]
 
 
 def trainings(
-    plan: Plan, taken: Collection[UniqueKey] = (), known: Collection[tuple[str, int]] = ()
+    plan: Plan,
+    taken: Collection[UniqueKey] = (),
+    known: Collection[tuple[str, int]] = (),
+    runs: Iterable[TwinRun] | None = None,
 ) -> list[Candidate]:
     """The candidates of the runs that are not there yet, at most: an own best rate that turns out
     to be the shared one needs no further run. taken, known: the places, and the candidate hashes
-    and seeds, of the runs that are there.
+    and seeds, of the runs that are there. runs: those that may be wanted; left out, all of the
+    plan.
     """
     found: dict[tuple[str, int, bool], Candidate] = {}
-    for run in every_run(plan, 1.0):
+    for run in every_run(plan, 1.0) if runs is None else runs:
         is_own = run.cell.role == "own"
         key = (run.candidate.hash, plan.first_seed + run.cell.seed)
         if run.cell.key not in taken and (is_own or key not in known):
@@ -32,10 +36,19 @@ def trainings(
 
 
 def cost_line(
-    what: str, plan: Plan, left: Sequence[Candidate], seconds: Seconds | None, workers: int
+    what: str,
+    plan: Plan,
+    left: Sequence[Candidate],
+    seconds: Seconds | None,
+    workers: int,
+    *,
+    is_decided: bool = False,
 ) -> str:
-    """How many trainings there are, and how long they take."""
+    """How many trainings there are, and how long they take. is_decided: no primary comparison is
+    open to which pairs would be added.
+    """
     pairs = f"up to {plan.most_pairs} pairs" if plan.is_sequential else counted(plan.seeds, "pair")
+    pairs = "every primary comparison is decided" if is_decided else pairs
     text = f"{what}: {pairs}, at most {counted(len(left), 'training')}"
     if seconds is None:
         return f"{text}; how long they take is told when a trial has finished."

@@ -10,6 +10,7 @@ from scipy.optimize import nnls
 
 from nas.payoff.analysis import analyse
 from nas.payoff.costs import Seconds, cost_line, power_line, trainings
+from nas.payoff.looks import runs_left, undecided
 from nas.payoff.plan import Plan
 from nas.payoff.queue import run_key, taken_places, valid_trials
 from nas.search.trial_attributes import is_complete
@@ -25,8 +26,10 @@ def forecast(plan: Plan, beyond: Plan, twins: Study, search: Study, workers: int
     left = trainings_left(beyond, twins)
     if not left:
         return []
-    lines = [cost_line("Twins", plan, left, seconds_of(search, twins), workers)]
-    lines.append(power_line(plan, known_spread(plan, twins)))
+    is_decided = plan.is_sequential and not undecided(analyse(twins), plan)
+    seconds = seconds_of(search, twins)
+    lines = [cost_line("Twins", plan, left, seconds, workers, is_decided=is_decided)]
+    lines += [] if is_decided else [power_line(plan, known_spread(plan, twins))]
     if beyond != plan:
         lines.append(
             "More was asked for than was planned before the first twin: the runs added are shown "
@@ -38,7 +41,8 @@ def forecast(plan: Plan, beyond: Plan, twins: Study, search: Study, workers: int
 def trainings_left(plan: Plan, twins: Study) -> list[Candidate]:
     """The candidates of the runs that are still to be trained, at most."""
     known = {run_key(trial) for trial in valid_trials(twins)}
-    return trainings(plan, taken_places(twins), known)
+    runs = runs_left(twins, plan) if plan.is_sequential else None
+    return trainings(plan, taken_places(twins), known, runs)
 
 
 def seconds_of(*studies: Study) -> Seconds | None:

@@ -11,7 +11,16 @@ from nas.payoff.analysis import Payoff, analyse
 from nas.payoff.own_rates import best_factors
 from nas.payoff.plan import Plan, PrimaryKey
 from nas.payoff.primary import primary_comparisons
-from nas.payoff.runs import TwinRun, ladder_pairs, ladder_tuning
+from nas.payoff.runs import (
+    TwinRun,
+    compared,
+    first_runs,
+    further_runs,
+    ladder_pairs,
+    ladder_tuning,
+    own_runs,
+    placed,
+)
 
 
 def looks(twins: Study, plan: Plan) -> Iterator[Iterable[TwinRun]]:
@@ -66,6 +75,29 @@ def sure_depths(payoff: Payoff) -> set[int]:
         return set()
     gains = pays.gains["train_error"].items()
     return {pays.blocks[layers] for layers, one in gains if one.low > payoff.smallest_effect}
+
+
+def runs_left(twins: Study, plan: Plan) -> Iterator[TwinRun]:
+    """All runs that a plan may still come to, and those that are there: pairs of open comparisons
+    alone, and depths between as long as their halving has not ended.
+    """
+    still_open = undecided(analyse(twins), plan)
+    depths = plan.depths if still_open else plan.ends
+    best = {place: 1.0 for place, _ in placed(compared(plan), 1)}
+    yield from ladder_tuning(plan, depths)
+    yield from ladder_pairs(plan, plan.ends, range(plan.most_pairs), best, still_open)
+    if still_open:
+        yield from ladder_pairs(plan, depths, range(plan.seeds), best, plan.comparisons)
+    else:
+        for runs in between(twins, plan):
+            yield from runs
+    others = without_ladder(plan)
+    yield from first_runs(others)
+    yield from own_runs(others, best)
+    yield from further_runs(plan)
+    for budget in plan.other_budgets if plan.tunes_every_budget else ():
+        places = {place: 1.0 for place, _ in placed(compared(plan, budget), budget)}
+        yield from own_runs(plan, places, [budget])
 
 
 def without_ladder(plan: Plan) -> Plan:
