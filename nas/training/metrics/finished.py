@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from nas.common.registry import unknown
 from nas.model.network import Network
 from nas.training.metrics import finished_measures
-from nas.training.metrics.probes import Value, finite, neutral
+from nas.training.metrics.probes import Value, neutral, without_infinity
 
 #: validation pictures, at most, and how many of them pass through a network at once
 MOST_PICTURES, AT_ONCE = 1024, 256
@@ -176,7 +176,7 @@ def measure_finished(
             RIGHT: packed(subject.right.tolist()),
             PICTURES: len(subject.labels),
         }
-        return found | {name: finite(known[name](subject)) for name in names}
+        return found | {name: without_infinity(known[name](subject)) for name in names}
 
 
 def packed(bits: Sequence[bool]) -> str:
