@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import MultiStepLR, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_avg_fn
 
 from nas.data import Dataset, open_data
-from nas.export.retrain import averaged
+from nas.export.writing import averaged
 from nas.model.architecture import Architecture, Named, Stage
 from nas.model.network import Network
 from nas.report.sections.method import settings_of

@@ -1,6 +1,6 @@
 """The functions on a study that is there: load_study, report, export."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ def export(
     trial: int | None = None,
     seeds: int = 3,
     train: bool = True,
+    settings: Sequence[str] = (),
+    formats: Sequence[str] = (),
     output: str | Path = "best.py",
     storage: str = STORAGE,
     data_dir: str | Path = DATA_DIR,
@@ -60,12 +62,14 @@ def export(
     say: Callable[[str], None] = print,
 ) -> Path:
     """Write the network of a trial (default: the best) as a Python module that needs nothing but
-    torch, with its weights beside it; return the module's path.
+    torch, with its weights and a model card beside it; return the module's path.
 
     study: an outcome, an Optuna study, or a name; default: the newest one. It is trained on
     training and validation split over `seeds` seeds, and each is tested once; the weights are those
-    of the first seed. Without `train` they are those of the search. trust: run the code that a
-    study of somebody else names. data: as in `nas.search`. ExportError says what is missing.
+    of the first seed. Without `train` they are those of the search. settings: of the training, as
+    `"training.epochs=100"`. formats: `"onnx"` and `"torch_export"` are written too. trust: run the
+    code that a study of somebody else names. data: as in `nas.search`. ExportError says what is
+    missing.
     """
     from nas.export.retrain import export as write_module
 
@@ -77,6 +81,8 @@ def export(
         trial=trial,
         seeds=seeds,
         train=train,
+        settings=settings,
+        formats=formats,
         output=output,
         data_dir=data_dir,
         out=out or (study.out if isinstance(study, Outcome) else OUT),

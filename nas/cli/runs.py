@@ -218,6 +218,16 @@ def export(
     no_train: Annotated[
         bool, typer.Option("--no-train", help="Take the weights the search found.")
     ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Train in another way, as in training.epochs=100."
+        ),
+    ] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", metavar="FORMAT", help="Write it as onnx or torch_export too."),
+    ] = None,
     output: Annotated[
         Path, typer.Option(metavar="FILE", help="The Python module to write.")
     ] = Path("best.py"),
@@ -230,7 +240,7 @@ def export(
     """Train the best architecture on training and validation split, and write it as a module.
 
     Each seed is trained from new weights and tested once. The module needs nothing but torch; its
-    weights, those of the first seed, are written beside it as .pt.
+    weights, those of the first seed, are written beside it as .pt, and a model card as .md.
     """
     from nas.export.retrain import export as run
     from nas.search.study import load_own_study
@@ -243,6 +253,8 @@ def export(
         trial=trial,
         seeds=seeds,
         train=not no_train,
+        settings=settings or [],
+        formats=formats or [],
         output=output,
         data_dir=data_dir,
         out=out,

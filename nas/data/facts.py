@@ -42,6 +42,7 @@ class KnownDataset(Entry):
     num_train: int
     num_test: int
     home_page: str = ""
+    licence: str = ""  # where its publishers state one
     folder: str | None = None
     files: tuple[RemoteFile, ...] = ()
 
@@ -150,6 +151,7 @@ def cifar100(data_dir: Path, split: str) -> Pictures:
     num_train=60_000,
     num_test=10_000,
     home_page=_FASHION_PAGE,
+    licence="MIT",
     files=(
         RemoteFile(
             url=f"{_FASHION_FILES}/train-images-idx3-ubyte.gz",

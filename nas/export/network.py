@@ -6,7 +6,8 @@ from optuna.study import Study
 
 from nas.common.errors import ExportError, StudyError
 from nas.common.paths import study_folder
-from nas.export.retrain import choose, load
+from nas.export.retrain import choose
+from nas.export.writing import load
 from nas.model.network import Network
 from nas.search.beside import folder_name
 from nas.training.candidate import Candidate

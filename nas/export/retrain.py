@@ -1,30 +1,28 @@
 """The best architecture, trained again on training and validation split, as a Python module."""
 
 import json
-import runpy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from pickle import UnpicklingError
 from statistics import mean, stdev
 from typing import Any
 
-import torch
 from lightning.pytorch import LightningDataModule
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from nas.common.errors import ExportError, first_line
-from nas.common.files import replacing, write_text
-from nas.common.machine import git_commit, library_version, memory_share, num_cores
+from nas.common.errors import ExportError
+from nas.common.files import write_text
+from nas.common.machine import memory_share, num_cores
 from nas.common.main_guard import leave_if_importing_main
 from nas.common.paths import DATA_DIR, OUT, study_folder
 from nas.data.given import given_module
+from nas.export.changes import changed, differences
+from nas.export.formats import check_formats
 from nas.export.prediction import Inputs, inputs_of, inputs_of_search
 from nas.export.processes import in_processes
-from nas.export.source import module_source
-from nas.model.network import Network
+from nas.export.writing import Trained, load, save, write
 from nas.search.allow_code import allow_plugins, code_in_storage, refuse_other_code
 from nas.search.beside import folder_name
 from nas.search.best_trials import best_trials
@@ -33,9 +31,6 @@ from nas.search.study import objectives_of
 from nas.training.candidate import Candidate
 from nas.training.evaluation import accuracies
 from nas.training.lightning import train as train_candidate
-
-#: what torch raises for files that are no weights, or those of another network
-DAMAGED = (OSError, RuntimeError, ValueError, EOFError, UnpicklingError, AttributeError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -56,6 +51,8 @@ def export(
     trial: int | None = None,
     seeds: int = 3,
     train: bool = True,
+    settings: Sequence[str] = (),
+    formats: Sequence[str] = (),
     output: str | Path = "best.py",
     data_dir: str | Path = DATA_DIR,
     out: str | Path = OUT,
@@ -63,43 +60,65 @@ def export(
     data: Any = None,
     say: Callable[[str], None] = print,
 ) -> Path:
-    """Write the module of a trial (default: the best) with its weights beside it.
+    """Write the module of a trial (default: the best) with its weights and a model card beside it.
 
     The network is trained on training and validation split over several seeds, and each is tested
-    once; the weights are those of the first seed. Runs done before are not repeated. Without
-    `train` they are those of the search, and the pictures are read for the names of the classes.
+    once; the weights are those of the first seed. Runs done before are not repeated. `settings`
+    change the training, as "training.epochs=100". Without `train` the weights are those of the
+    search, and the pictures are read for the names of the classes. `formats`: "onnx" and
+    "torch_export" are written too.
     """
     leave_if_importing_main()
-    output, folder = Path(output), study_folder(out, folder_name(study))
+    output = Path(output)
     if output.suffix != ".py":
         raise ExportError(f"{output} is no name of a Python file: write it as best.py.")
+    check_formats(formats)
+    if settings and not train:
+        raise ExportError("--set changes the training, and --no-train trains nothing: leave one.")
     if not is_ours(study.user_attrs):
         raise not_ours(study)
     chosen = choose(study, trial)
     allow_plugins(study, trust, say)
     place = f"trial {chosen.number} of study {study.study_name!r}"
-    candidate = Candidate.from_json(chosen.user_attrs["candidate"], place)
+    searched = Candidate.from_json(chosen.user_attrs["candidate"], place)
+    folder, data_dir = study_folder(out, folder_name(study)), Path(data_dir)
     if train:
+        candidate = changed(searched, settings)
         allowed = code_in_storage(study, trust, say)
         refuse_other_code(candidate.dataset, allowed, study.study_name)
-        runs = []
         given = given_module(candidate.dataset, data)
-        for run in retrained(candidate, first_seed(chosen), seeds, folder, Path(data_dir), given):
+        runs = []
+        for run in retrained(candidate, first_seed(chosen), seeds, folder, data_dir, given):
             runs.append(run)
             say(f"seed {run.seed}: test accuracy {run.test_accuracy:.4f}")
-        weights, inputs = runs[0].weights, runs[0].inputs
-        facts = [inputs.trained_on(), *measured(runs, "test_accuracy")]
-        if "val_balanced_accuracy" in objectives_of(study):
-            facts += measured(runs, "balanced_test_accuracy")
-        accuracies = [run.test_accuracy for run in runs]
-        study.set_user_attr("exported", {"trial": chosen.number, "test_accuracy": accuracies})
+        found = trained(candidate, runs, differences(searched, candidate), objectives_of(study))
+        if candidate == searched:  # what the report tells as the test accuracy of the trial
+            accuracies = list(found.accuracies.values())
+            study.set_user_attr("exported", {"trial": chosen.number, "test_accuracy": accuracies})
     else:
-        weights, facts = found_weights(chosen, folder)
-        inputs = inputs_of_search(candidate.dataset, Path(data_dir))
-        facts.append(inputs.trained_on())
-    write(candidate, study, chosen, facts, inputs, weights, output)
-    say(f"Wrote {output} and {output.with_suffix('.pt')}. Try it: python {output}")
+        found = as_found(searched, chosen, folder, data_dir)
+    files = write(found, study.study_name, chosen.number, output, formats)
+    say(f"Wrote {', '.join(map(str, files))}. Try it: python {output}")
     return output
+
+
+def trained(
+    candidate: Candidate, runs: list[Retraining], changes: list[str], objectives: list[str]
+) -> Trained:
+    """What is told of trainings, with the weights of the first."""
+    inputs = runs[0].inputs
+    facts = [inputs.trained_on(), *changes, *measured(runs, "test_accuracy")]
+    if "val_balanced_accuracy" in objectives:
+        facts += measured(runs, "balanced_test_accuracy")
+    accuracies = {run.seed: run.test_accuracy for run in runs}
+    return Trained(candidate, runs[0].weights, inputs, facts, accuracies)
+
+
+def as_found(candidate: Candidate, trial: FrozenTrial, folder: Path, data_dir: Path) -> Trained:
+    """A trial with the weights of the search."""
+    weights, facts = found_weights(trial, folder)
+    inputs = inputs_of_search(candidate.dataset, data_dir)
+    return Trained(candidate, weights, inputs, [*facts, inputs.trained_on()])
 
 
 def choose(study: Study, number: int | None) -> FrozenTrial:
@@ -168,7 +187,7 @@ def retrain(
     weights = kept.with_suffix(".pt")
     if run := done_before(candidate, kept, weights):
         return run
-    trained = train_candidate(
+    done = train_candidate(
         candidate,
         seed=seed,
         data_dir=data_dir,
@@ -176,16 +195,16 @@ def retrain(
         memory=memory,
         given=given,
     )
-    plain, balanced = accuracies(trained.network, trained.data.test_dataloader())
+    plain, balanced = accuracies(done.network, done.data.test_dataloader())
     run = Retraining(
         seed=seed,
         test_accuracy=plain,
         balanced_test_accuracy=balanced,
         weights=weights,
-        inputs=inputs_of(trained.data),
+        inputs=inputs_of(done.data),
     )
     kept.parent.mkdir(parents=True, exist_ok=True)
-    save(trained.network.state_dict(), weights)
+    save(done.network.state_dict(), weights)
     write_text(kept, json.dumps(asdict(run) | {"weights": weights.name}))
     return run
 
@@ -200,35 +219,6 @@ def done_before(candidate: Candidate, kept: Path, weights: Path) -> Retraining |
         return None
 
 
-def load(candidate: Candidate, weights: Path) -> dict[str, Any]:
-    """The weights in a file; ExportError where it is damaged or of another network."""
-    try:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
-        Network(candidate.architecture).load_state_dict(state)
-    except DAMAGED as error:
-        raise ExportError(
-            f"the weights {weights} are damaged or of another network ({first_line(error)}): leave "
-            "out --no-train to train them again."
-        ) from error
-    return state
-
-
-def save(state: dict[str, Any], path: Path) -> None:
-    """Write weights as a whole; ExportError on a full disk, which torch tells in its own way."""
-    try:
-        with replacing(path) as file:
-            torch.save(state, file)
-    except (OSError, RuntimeError) as error:
-        raise ExportError(f"{path} cannot be written: {first_line(error)}.") from error
-
-
-def averaged(candidate: Candidate) -> list[str]:
-    """What is told of weights that are an average."""
-    decay = candidate.training.weight_average
-    told = f"The weights are a moving average over the steps of the training ({decay:g} kept)."
-    return [told] if decay else []
-
-
 def measured(runs: list[Retraining], name: str) -> list[str]:
     """An accuracy of the first run, whose weights are exported, and its mean over all runs."""
     values = [100 * getattr(run, name) for run in runs]
@@ -241,48 +231,3 @@ def measured(runs: list[Retraining], name: str) -> list[str]:
             "trained and tested once)."
         )
     return facts
-
-
-def write(
-    candidate: Candidate,
-    study: Study,
-    trial: FrozenTrial,
-    facts: list[str],
-    inputs: Inputs,
-    weights: Path,
-    output: Path,
-) -> None:
-    """Write module and weights, load both, and compare with the trained network to the last bit."""
-    spent, commit = candidate.cost(), git_commit(Path(__file__).parent)
-    source = module_source(
-        candidate.architecture,
-        title=f"Network found by study {study.study_name}, trial {trial.number}.",
-        facts=[
-            *facts,
-            *averaged(candidate),
-            f"{spent.depth} layers, {spent.parameters:,} parameters, "
-            f"{spent.multiply_adds:,} multiply-adds.",
-            f"Made by nas {library_version('nas')}{f' (commit {commit})' if commit else ''}.",
-        ],
-        inputs=inputs,
-    )
-    state = load(candidate, weights)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_text(output, source)
-    save(state, output.with_suffix(".pt"))
-    compare(candidate, output, state)
-
-
-def compare(candidate: Candidate, module: Path, state: dict[str, Any]) -> None:
-    """RuntimeError where the written module computes something else than the trained network."""
-    ours, theirs = Network(candidate.architecture), runpy.run_path(str(module))["Network"]()
-    pictures = torch.randn(
-        2, *candidate.architecture.image_shape, generator=torch.Generator().manual_seed(0)
-    )
-    for network in (ours, theirs):
-        network.load_state_dict(state)
-        network.eval()
-    with torch.inference_mode():
-        outputs = ours(pictures), theirs(pictures)
-    if not torch.allclose(*outputs, rtol=0, atol=0, equal_nan=True):
-        raise RuntimeError(f"{module} computes something else than the network: do not use it.")

@@ -1,0 +1,116 @@
+"""A model card beside an exported module: what the network is, how good, and made from what.
+
+Names of studies, classes and files are foreign text: they stand as code, which nothing in them can
+end.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nas.common.machine import provenance
+from nas.data.facts import DATASETS
+from nas.export.formatting import visible
+from nas.export.prediction import Inputs
+from nas.training.candidate import Candidate
+
+USE = """\
+```python
+import torch
+from {stem} import Network, predict
+
+network = Network()
+network.load_state_dict(torch.load({weights}, weights_only=True))
+print(predict(network, pictures))  # ({shape}){kind}
+```"""
+MEASURED = (
+    "Each accuracy is of one training, on the test split of the same data, which is read after the "
+    "choice and once for each training. What the network does with other pictures was not measured."
+)
+UNMEASURED = (
+    "The test split was not read: these are the weights of the search, chosen by their validation "
+    "accuracy, which is therefore too high."
+)
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a card tells of an exported module.
+
+    facts: sentences. accuracies: seed -> test accuracy from 0 to 1, none with the weights of the
+    search. files: those written, the module first.
+    """
+
+    study: str
+    trial: int
+    candidate: Candidate
+    inputs: Inputs
+    facts: Sequence[str]
+    accuracies: Mapping[int, float]
+    files: Sequence[Path]
+
+    def text(self) -> str:
+        """The card in Markdown."""
+        module = self.files[0]
+        sections = {
+            f"# {code(module.name)}": f"Trial {self.trial} of the study {code(self.study)}.",
+            "## Use": use(module, self.candidate, self.inputs),
+            "## Files": bullets(code(path.name) for path in self.files),
+            "## What is known of it": bullets(map(escaped, self.facts)),
+            "## Accuracy": accuracy(self.accuracies),
+            "## Data": bullets(data(self.candidate, self.inputs)),
+            "## Candidate": candidate(self.candidate),
+            "## Made with": bullets(f"{key}: {code(text)}" for key, text in provenance().items()),
+        }
+        return "\n\n".join(f"{head}\n\n{text}" for head, text in sections.items()) + "\n"
+
+
+def use(module: Path, candidate: Candidate, inputs: Inputs) -> str:
+    """A few lines that load the network."""
+    shape = ", ".join(map(str, ("N", *candidate.architecture.image_shape)))
+    weights = json.dumps(module.with_suffix(".pt").name)
+    kind = ", uint8 from 0 to 255" if inputs.mean else ", as the data module gives them"
+    return USE.format(stem=module.stem, weights=weights, shape=shape, kind=kind)
+
+
+def accuracy(accuracies: Mapping[int, float]) -> str:
+    """A table of the trainings."""
+    if not accuracies:
+        return UNMEASURED
+    rows = [f"| {seed} | {100 * value:.2f} % |" for seed, value in accuracies.items()]
+    head = ["| seed | test accuracy |", "|---|---|"]
+    return "\n".join([*head, *rows, "", MEASURED])
+
+
+def data(candidate: Candidate, inputs: Inputs) -> list[str]:
+    """Where the pictures come from, as far as that is known."""
+    dataset = candidate.dataset
+    lines = [f"data set: {code(dataset.name)}"]
+    if dataset.name in DATASETS and (page := DATASETS[dataset.name].home_page):
+        lines += [f"home page: <{page}>"]
+    licence = DATASETS[dataset.name].licence if dataset.name in DATASETS else ""
+    lines += [f"licence of the data: {licence or 'not known to nas: ask those who published them'}"]
+    lines += [f"classes: {', '.join(map(code, inputs.classes))}"]
+    return lines
+
+
+def candidate(one: Candidate) -> str:
+    """The JSON of the candidate, from which nas can build and train it again."""
+    written = json.dumps(json.loads(one.to_json()), indent=2)
+    return f"`{one.hash}`\n\n```json\n{written}\n```"
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """A list."""
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def code(text: str) -> str:
+    """Foreign text as code."""
+    return f"`{visible(text).replace('`', chr(39))}`"
+
+
+def escaped(text: str) -> str:
+    """A sentence in which nothing is Markdown or HTML."""
+    return "".join(f"\\{c}" if c in "\\`*_[]<>&|#" else c for c in visible(text))
