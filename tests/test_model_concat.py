@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 from exported import assert_same_function, export
+from torch import Tensor, nn
 
 from nas.common.errors import SpaceError
 from nas.model.architecture import Architecture, Named, Stage, grown, masked
-from nas.model.blocks import ORDERS
+from nas.model.blocks import ORDERS, Join
 from nas.model.cost import cost
+from nas.model.joins import JOINS, Place
 from nas.model.layout import lay_out
 from nas.model.network import Network
 from nas.payoff.variants import deepened, plain, scaled, twins
@@ -143,6 +145,34 @@ def test_the_exported_module_is_the_network(order: str) -> None:
     for one in (projected, replace(usual, stages=(usual.stages[0], some))):
         assert_same_function(one)
     assert "before=nn.Sequential(" in export(usual)
+
+
+# A join of one's own
+
+
+class Halved(nn.Module):
+    """Channels side by side, those of the branch times a half."""
+
+    def forward(self, shortcut: Tensor, branch: Tensor) -> Tensor:
+        return torch.cat((shortcut, 0.5 * branch), 1)
+
+
+def halved(place: Place, *, growth: int = 4) -> Join:
+    """Channels side by side.
+
+    growth: those of the branch.
+    """
+    return Join(Halved)
+
+
+def test_a_join_of_ones_own_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the option `compression` x keeps its channels where a block strides."""
+    monkeypatch.setattr(JOINS, "_parts", JOINS.parts())
+    JOINS.register("halved")(halved)
+    text = SPACE.replace("{concat: {growth: [4, 6], compression: 0.5}}", "{halved: {growth: 4}}")
+    found = max(candidates(space(text)), key=lambda one: one.cost().depth).architecture
+    assert [stage.widths for stage in found.stages] == [[12, 16, 20], [24, 28, 32]]
+    assert_same_function(found)
 
 
 # In a space

@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 from exported import assert_same_function, export
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas.common.errors import SpaceError
 from nas.model.architecture import Architecture, Named, Stage, masked
+from nas.model.blocks import Join
 from nas.model.cost import cost
+from nas.model.joins import JOINS, Place
 from nas.model.layout import lay_out
 from nas.model.network import Network, Streamed
 from nas.payoff.variants import twins
@@ -191,6 +193,46 @@ def test_norms_behind_the_addition_are_refused() -> None:
 def test_impossible_numbers_of_streams_are_refused(streams: int) -> None:
     with pytest.raises(SpaceError, match=f"from 1 to 16 streams, found {streams}"):
         space(SPACE.replace("[2, 4]", str(streams)))
+
+
+# A join of one's own
+
+
+class Shared(nn.Module):
+    """Streams that mix by one learned number."""
+
+    is_stochastic = False
+
+    def __init__(self, streams: int) -> None:
+        super().__init__()
+        self.register_buffer("eye", torch.eye(streams))
+        self.write = nn.Parameter(torch.ones(streams))
+        self.share = nn.Parameter(torch.tensor(0.25))
+
+    def forward(self) -> tuple[Tensor, Tensor, Tensor]:
+        mix = self.eye * (1 - self.share) + self.share / len(self.eye)
+        return mix, self.write, self.write / self.write.sum()
+
+
+def shared(place: Place, *, streams: int = 2) -> Join:
+    """Streams that mix by one number.
+
+    streams: how many.
+    """
+    return Join(Shared, (streams,), parameters=streams + 1, streams=streams)
+
+
+def test_a_join_of_ones_own_has_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(JOINS, "_parts", JOINS.parts())
+    JOINS.register("shared")(shared)
+    own = streamed("shared")
+    assert ends(own) == ["-o", "-", "-c", "", "-oc"]
+    network = scrambled(own)
+    expected = by_the_formula(network, pictures())
+    assert torch.allclose(network(pictures()), expected, rtol=1e-9)
+    assert_same_function(own)
+    learned = sum(one.numel() for one in network.parameters())
+    assert cost(own).parameters == learned
 
 
 # In a space, and as twins

@@ -361,8 +361,9 @@ def joining(stage: Stage, in_channels: int) -> Stage:
     """The stage with `add` where no block of it takes its join: one that joins streams is taken by
     identity shortcuts only.
     """
-    kinds = shortcut_kinds(stage, in_channels)
-    taken = "identity" in kinds if stage.streams else stage.shortcut != "none"
+    taken = stage.shortcut != "none"
+    if stage.streams:
+        taken = "identity" in shortcut_kinds(stage, in_channels)
     return stage if taken else replace(stage, join=ADD)
 
 

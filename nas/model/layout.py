@@ -263,6 +263,8 @@ def settled(stage: Stage, in_channels: int) -> Stage:
     """The stage with one name for transitions that compute the same where nothing is strided: that
     of the block that strides, or else the first one. Equal networks are equal data.
     """
+    if all(unstrided(kind) == kind for kind in (stage.transition, *stage.shortcuts)):
+        return stage
     kinds = shortcut_kinds(stage, in_channels)
     first = kinds[0] if stage.stride != 1 else ""
 

@@ -151,11 +151,13 @@ def draw_architecture(
 
 def first_width(trial: Trial, shared: SharedKeys, stage: StageSection) -> int:
     """The channels of a stem that has no width of its own: those that the first stage starts with,
-    or twice its growth (Huang et al. 2017, section 4.2).
+    or twice its growth (Huang et al. 2017, section 3).
     """
-    growth = draw_growth(trial, shared, stage, 0).growth
-    width_from, width = (0, 0) if growth else draw_width(trial, shared, stage, 0)
-    return 2 * growth or width_from or width
+    growing = draw_growth(trial, shared, stage, 0)
+    if growing:
+        return 2 * int(growing.arguments["growth"])
+    width_from, width = draw_width(trial, shared, stage, 0)
+    return width_from or width
 
 
 #: the mask of a stage in which every block has its shortcut, of whatever depth
@@ -211,39 +213,44 @@ def draw_stage(
         chosen: Named = shared.draw(stage, index, key, one)
         return chosen
 
-    drawn = draw_growth(trial, shared, stage, index)
-    if not drawn.growth:
-        width_from, width = draw_width(trial, shared, stage, index)
-        drawn = replace(drawn, width=width, width_from=width_from if width_from != width else 0)
-    drawn = replace(
-        drawn,
-        stride=shared.draw(stage, index, "stride", value),
-        block=component("block", BLOCKS),
-        depth=shared.draw(stage, index, "depth", value),
+    growing = draw_growth(trial, shared, stage, index)
+    width_from, width = (0, 1) if growing else draw_width(trial, shared, stage, index)
+    stride = shared.draw(stage, index, "stride", value)
+    block = component("block", BLOCKS)
+    depth = shared.draw(stage, index, "depth", value)
+    drawn = Stage(
+        depth=depth,
+        width=width,
+        width_from=width_from if width_from != width else 0,
+        stride=stride,
+        block=block,
+        shortcut="none",
+        transition="none",
+        join=growing or ADD,
     )
-    drawn = grown(drawn, in_channels)
+    if growing:
+        drawn = grown(drawn, in_channels)
     if mask is None:
         drawn = draw_each(trial, shared, stage, index, drawn, in_channels)
     elif any(mask) or mask == ALL:
         drawn = draw_kinds(trial, shared, stage, index, drawn, in_channels, mask)
     if drawn.shortcut == "none":
-        return replace(drawn, join=ADD)
-    if not drawn.growth:
-        drawn = replace(drawn, join=component("join", JOINS))
-    return settled(joining(drawn, in_channels), in_channels)
+        return replace(drawn, join=ADD) if growing else drawn
+    if not growing:
+        drawn = joining(replace(drawn, join=component("join", JOINS)), in_channels)
+    return settled(drawn, in_channels)
 
 
-def draw_growth(trial: Trial, shared: SharedKeys, stage: StageSection, index: int) -> Stage:
-    """A stage without shortcuts yet, with its join where that decides its widths."""
-    drawn = Stage(depth=1, width=1, shortcut="none", transition="none")
+def draw_growth(trial: Trial, shared: SharedKeys, stage: StageSection, index: int) -> Named | None:
+    """The join of a stage, where that decides its widths; None where it does not."""
     if not any(has_option(one, "growth") for one in parts_of(shared.given(stage, "join"))):
-        return drawn
+        return None
 
     def join(name: str, given: Any) -> Named:
         return draw_component(trial, name, given, JOINS)
 
-    found = replace(drawn, join=shared.draw(stage, index, "join", join))
-    return found if found.growth else drawn
+    found: Named = shared.draw(stage, index, "join", join)
+    return found if "growth" in found.arguments else None
 
 
 def has_option(join: Any, option: str) -> bool:
