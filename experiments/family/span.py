@@ -5,8 +5,8 @@
 8x8 digits; three stages of twelve 3x3 convolutions of widths 8, 16 and 32, equal in number, shape
 and parameters in every arm, with an identity shortcut (zero-padded) around each, every two or every
 three of them. Each arm at its own best of four learning rates, by its training error over two
-tuning seeds; then six pairs on seeds of their own. Results are kept in results/span.jsonl; what is
-in it is not trained again. Prints the tables of the README.
+tuning seeds, and again by its mean training loss; six pairs on seeds of their own. Results are kept
+in results/span.jsonl; what is in it is not trained again. Prints the tables of the README.
 """
 
 import json
@@ -22,7 +22,7 @@ from nas.data import Dataset
 from nas.model.architecture import Architecture, Named, Stage
 from nas.statistics.answers import answers
 from nas.statistics.hurdle import hurdle
-from nas.statistics.paired import Effect, twin_effect
+from nas.statistics.paired import Effect, decision_p, twin_effect
 from nas.training.candidate import Candidate, Training
 from nas.training.lightning import train
 from nas.training.metrics.run import trains
@@ -34,6 +34,8 @@ RATES = (0.01, 0.03, 0.1, 0.3)
 TUNING_SEEDS, SEEDS = (100, 101), range(6)
 SMALLEST_EFFECT = 2.0  # points of training error
 BOUNDS = (-100.0, 100.0)
+
+Runs = list[dict[str, Any]]
 
 
 def candidate(span: int, lr: float) -> Candidate:
@@ -84,22 +86,19 @@ def kept() -> Iterator[dict[str, Any]]:
         yield json.loads(line)
 
 
-def best_rate(span: int) -> float:
-    """The rate with the least training error over the tuning seeds; of equals the least loss."""
+def best_rate(span: int, outcome: str) -> float:
+    """The rate with the least of an outcome over the tuning seeds; of equals the least loss."""
 
-    def outcome(lr: float) -> tuple[float, float]:
+    def found(lr: float) -> tuple[float, float]:
         runs = [measured(span, lr, seed) for seed in TUNING_SEEDS]
-        return mean(one["train_error"] for one in runs), mean(one["mean_loss"] for one in runs)
+        return mean(column(runs, outcome)), mean(column(runs, "mean_loss"))
 
-    return min(RATES, key=outcome)
+    return min(RATES, key=found)
 
 
 def told(effect: Effect, digits: int) -> str:
     """Mean and interval."""
     return f"{effect.mean:+.{digits}f} ({effect.low:+.{digits}f} to {effect.high:+.{digits}f})"
-
-
-Runs = list[dict[str, Any]]
 
 
 def column(runs: Runs, key: str) -> list[Any]:
@@ -110,45 +109,45 @@ def column(runs: Runs, key: str) -> list[Any]:
 def row(span: int, runs: Runs) -> str:
     """A line of the table of means."""
     means = [mean(column(runs, key)) for key in ("train_error", "val_error", "mean_loss")]
-    first = runs[0]
-    sizes = f"{first['layers']} | {first['parameters']:,} | {first['lr']:g}"
-    return f"| {span} | {sizes} | {means[0]:.1f} | {means[1]:.1f} | {means[2]:.3f} |"
+    return f"| {span} | {runs[0]['lr']:g} | {means[0]:.2f} | {means[1]:.1f} | {means[2]:.3f} |"
 
 
-def compared(span: int, reference: Runs, arm: Runs) -> tuple[str, Effect]:
-    """A sentence of numbers, and the effect on the training error."""
+def of_errors(reference: Runs, arm: Runs) -> Effect:
+    """What an arm gains in training error, with the two parts of a gain printed."""
     errors = column(reference, "train_error"), column(arm, "train_error")
     train = column(reference, "trains"), column(arm, "trains")
     effect = twin_effect(*errors, bounds=BOUNDS)
     parts = hurdle(*errors, *train, bounds=BOUNDS)
-    loss = twin_effect(column(reference, "mean_loss"), column(arm, "mean_loss"))
-    sentence = (
-        f"{span} against {SPANS[0]}: gain in training error {told(effect, 1)} points, among pairs "
-        f"that both train {told(parts.gain, 1) if parts.gain else 'unknown'}; "
-        f"{sum(train[1])} and {sum(train[0])} of {len(arm)} train; gain in mean training loss "
-        f"{told(loss, 3)} nats."
+    among = told(parts.gain, 2) if parts.gain else "unknown"
+    print(
+        f"{arm[0]['span']}: gain in training error {told(effect, 2)} points, among pairs that both "
+        f"train {among}; {sum(train[1])} and {sum(train[0])} of {len(arm)} train."
     )
-    return sentence, effect
+    return effect
+
+
+def of_losses(reference: Runs, arm: Runs) -> Effect:
+    """What an arm gains in mean training loss."""
+    effect = twin_effect(column(reference, "mean_loss"), column(arm, "mean_loss"))
+    p_value = decision_p(effect)[0]
+    print(f"{arm[0]['span']}: gain in mean training loss {told(effect, 3)} nats, p {p_value:.3f}.")
+    return effect
 
 
 def main() -> None:
-    """Train what is missing, and print the tables."""
+    """Train what is missing, and print tables and gains against the first span."""
     torch.set_num_threads(1)
-    rates = {span: best_rate(span) for span in SPANS}
-    runs = {span: [measured(span, rates[span], seed) for seed in SEEDS] for span in SPANS}
-    print("| span | layers | parameters | own rate | train error | validation error | mean loss |")
-    print(
-        "|---|---|---|---|---|---|---|",
-        *(row(span, runs[span]) for span in sorted(SPANS)),
-        sep="\n",
-    )
-    effects = {}
-    for span in SPANS[1:]:
-        sentence, effects[f"{span}"] = compared(span, runs[SPANS[0]], runs[span])
-        print(sentence)
-    for name, one in answers(effects, SMALLEST_EFFECT).items():
-        more = f", {one.more_pairs} more pairs might decide it" if one.more_pairs else ""
-        print(f"{name}: {one.answer}, corrected p {one.p_adjusted:.3f}{more}.")
+    for outcome, compared in (("train_error", of_errors), ("mean_loss", of_losses)):
+        rates = {span: best_rate(span, outcome) for span in SPANS}
+        runs = {span: [measured(span, rates[span], seed) for seed in SEEDS] for span in SPANS}
+        print(f"\nRates chosen by {outcome}:\n")
+        print("| span | own rate | training error % | validation error % | mean training loss |")
+        print("|---|---|---|---|---|")
+        print(*(row(span, runs[span]) for span in sorted(SPANS)), sep="\n")
+        effects = {f"{span}": compared(runs[SPANS[0]], runs[span]) for span in SPANS[1:]}
+        if outcome == "train_error":
+            for name, one in answers(effects, SMALLEST_EFFECT).items():
+                print(f"{name}: {one.answer}, corrected p {one.p_adjusted:.3f}.")
 
 
 if __name__ == "__main__":
