@@ -20,6 +20,7 @@ from nas.payoff.additions import (
 from nas.payoff.block_masks import MASKS, ORDERS, numbers
 from nas.payoff.contrasts import BESIDES, Contrast, contrasts, gain_change, order_contrasts
 from nas.payoff.failures import failed_keys, lost_runs
+from nas.payoff.gain_maps import gain_maps
 from nas.payoff.records import OUTCOMES, Twin, finished_twins, largest, shortened
 from nas.payoff.runs import UniqueKey
 from nas.payoff.tuning import Tuned, tuned_rates
@@ -43,8 +44,9 @@ class Variant:
 class Payoff:
     """All that the twins of a study say: `orders` are activation orders against each other,
     `variants` the ladder with other blocks and widths, `rankings` whether the order of the arms
-    holds at other budgets. Every number is of the planned twins alone; `with_added` are the
-    contrasts that have more runs than planned, by comparison.
+    holds at other budgets, `maps` the gain over depth, width and budget. Every number is of the
+    planned twins alone; `with_added` are the contrasts that have more runs than planned, by
+    comparison.
 
     missing: planned runs of the primary comparisons that have not ended: until then none of these
     is decided. failures: runs that ended with an error and were not run again.
@@ -72,6 +74,7 @@ class Payoff:
     with_added: dict[str, list[Contrast]] = field(default_factory=dict)
     tuned: list[Tuned] = field(default_factory=list)
     blocks: dict[str, st.BlockEffects] = field(default_factory=dict)
+    maps: dict[str, st.GainModel] = field(default_factory=dict)
 
     @property
     def is_sequential(self) -> bool:
@@ -139,6 +142,7 @@ def compare(
         added=added,
         with_added=with_added(every, reference, smallest),
         blocks=block_tables(twins, fixed.get("blocks")) or block_tables(added, None),
+        maps=gain_maps(twins, ladder),
         tuned=tuned_of(every, primary.get("tuned_by", "val_error")),
     )
 

@@ -21,6 +21,7 @@ from nas.statistics.depth import (
 )
 from nas.statistics.equal_loss import FEWEST_EPOCHS, EqualLoss, Pair, equal_loss, meeting
 from nas.statistics.family import Claim, family, holm
+from nas.statistics.gain_model import SMALLEST_MAP_R2, GainModel, gain_model
 from nas.statistics.hurdle import Hurdle, hurdle
 from nas.statistics.observed import (
     Distribution,
@@ -55,6 +56,7 @@ from nas.statistics.surface import SMALLEST_R2, Surface, depth_surface
 __all__ = [
     "EVERY_LOOK",
     "FEWEST_EPOCHS",
+    "SMALLEST_MAP_R2",
     "SMALLEST_R2",
     "Agreement",
     "Answer",
@@ -67,6 +69,7 @@ __all__ = [
     "Effect",
     "EqualLoss",
     "Estimate",
+    "GainModel",
     "Hurdle",
     "MarginalEffect",
     "OnsetDepth",
@@ -92,6 +95,7 @@ __all__ = [
     "equal_loss",
     "family",
     "fewest_pairs",
+    "gain_model",
     "has_levelled_off",
     "holm",
     "hurdle",

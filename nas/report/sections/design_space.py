@@ -8,6 +8,7 @@ from nas.report.depth_sweep import ROLES, Twins, main_contrasts, slug
 from nas.report.document import Drawing, Kind, Part, Section, Table
 from nas.report.effects import MANY_ROWS, PAIRS, effect_cell, pairs_cell, rate_cell
 from nas.report.heatmaps import effect_heatmap
+from nas.report.sections.gain_maps import gain_map_parts
 from nas.report.style import (
     plain,
 )
@@ -34,7 +35,7 @@ def map_section(twins: Twins) -> Section:
         title = "Gain in training error by depth, block type and width"
         drawn = _variant_map(twins.payoff)
         parts += [Drawing("map-variants", title, drawn, CELL_KEY), _variant_table(twins.payoff)]
-    return Section("map", "Where in the design space?", parts)
+    return Section("map", "Where in the design space?", [*parts, *gain_map_parts(twins)])
 
 
 def _gain_map(payoff: Payoff, outcome: str) -> go.Figure:
