@@ -146,6 +146,7 @@ def test_interrupted_in_every_epoch(path: Path, whole: bytes) -> None:
         {"schedule": Named("step"), "label_smoothing": 0.1},
         {"schedule": Named("linear"), "warmup": 4.0},
         {"weight_average": 0.9, "mixup": 0.4, "weight_decay_of": "weights"},
+        {"precision": "fp16", "gradient_clip": 1.0},
     ],
     ids=str,
 )

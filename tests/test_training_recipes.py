@@ -221,6 +221,57 @@ def test_trainings_with_all_of_it_are_those_one_would_write_by_hand() -> None:
     assert torch.allclose(trained.network.head.weight, averaged, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_mixed_precision_is_that_of_torch(precision: str) -> None:
+    """Steps by hand, with torch's autocast and its scaler."""
+    options = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}
+    optimizer_named = Named.of("sgd", **options)
+    ours = candidate(optimizer=optimizer_named, precision=precision, gradient_clip=0.5)
+    trained = run(ours)
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    scaler = torch.amp.GradScaler("cpu", enabled=precision == "fp16")
+    data = open_data(ours.dataset, data_dir=Path(), batch_size=32, seed=3)
+    network = Network(ours.architecture, seed=3).to(memory_format=torch.channels_last)
+    for norm in (one for one in network.modules() if isinstance(one, torch.nn.BatchNorm2d)):
+        norm.momentum = 1.0  # the training follows its own rule; it matters in use alone
+    optimizer = torch.optim.SGD(network.parameters(), **options, fused=True)
+    batches, losses = data.train_dataloader(), []
+    for _ in range(2):
+        for pictures, labels in batches:
+            for group in optimizer.param_groups:
+                group["lr"] = 0.1 * 0.5 * (1 + math.cos(math.pi * len(losses) / 6))
+            with torch.autocast("cpu", dtype):
+                logits = network(pictures.to(memory_format=torch.channels_last))
+            loss = F.cross_entropy(logits.float(), labels)
+            optimizer.zero_grad()
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 0.5)
+            scaler.step(optimizer)
+            scaler.update()
+            losses.append(loss.item())
+    assert [loss for _, loss in trained.result.losses] == pytest.approx(losses, abs=1e-4)
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(trained.network.parameters(), network.parameters(), strict=True)
+    )
+    full = run(replace(ours, training=replace(ours.training, precision="fp32")))
+    assert full.result.losses != trained.result.losses
+    assert {weight.dtype for weight in trained.network.parameters()} == {torch.float32}
+    assert settings_of(ours.training)["products of a training step in"] == precision
+
+
+def test_recomputed_blocks_have_the_same_bits_in_mixed_precision() -> None:
+    gradients = []
+    for checkpointing in (False, True):
+        network = Network(small(), seed=1, checkpointing=checkpointing)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(torch.randn(6, 3, 9, 7, generator=torch.Generator().manual_seed(1)))
+        F.cross_entropy(logits.float(), torch.arange(6) % 5).backward()
+        gradients.append([weight.grad for weight in network.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+
+
 def test_what_is_measured_is_the_average_and_training_is_the_same_without() -> None:
     plain, averaged = run(candidate()), run(candidate(weight_average=0.95))
     assert plain.result.losses == averaged.result.losses
@@ -261,7 +312,7 @@ def test_new_options_at_their_defaults_change_no_hash() -> None:
     for short, long in (
         ("optimizer: {adam: {lr: 0.1}}", "optimizer: {adam: {lr: 0.1, beta1: 0.9, beta2: 0.999}}"),
         ("schedule: step", "schedule: {step: {first: 0.5, gamma: 0.1}}"),
-        ("epochs: 10", "weight_average: 0.0, mixup: 0.0, weight_decay_of: all"),
+        ("epochs: 10", "weight_average: 0.0, mixup: 0.0, weight_decay_of: all, precision: fp32"),
     ):
         assert hashes(short)[1] == hashes(long)[1]
     before = {  # as found before these options came

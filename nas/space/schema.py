@@ -41,7 +41,7 @@ from nas.space.fields import (
     rising_number,
 )
 from nas.space.methods import PRUNERS, SAMPLERS
-from nas.training.candidate import CLASS_WEIGHTS
+from nas.training.candidate import CLASS_WEIGHTS, PRECISIONS
 from nas.training.metrics import MEASURES, finished_names, probe_names
 from nas.training.optimizers import OPTIMIZERS, WEIGHT_DECAY_OF
 from nas.training.result import OBJECTIVES
@@ -167,6 +167,10 @@ class TrainingSection(StrictSection):
     mixup: Annotated[Any, number(float, 0, 1000)] = 0.0
     """Pictures of a batch are mixed in pairs, and so is the loss, in shares drawn from
     Beta(alpha, alpha): this is alpha. 0: they are not."""
+    precision: Annotated[Any, name(PRECISIONS)] = "fp32"
+    """Numbers in which the products of a training step are computed; weights, norms and loss stay
+    in 32 bits, and all errors are measured in 32. bf16 and fp16 pay on GPUs and on processors that
+    have such products."""
 
 
 class Bound(StrictSection):

@@ -20,12 +20,15 @@ from nas.training.schedules import SCHEDULES
 
 #: how the classes are weighted in the loss: all alike, or the rarer the more
 CLASS_WEIGHTS = ("none", "balanced")
+#: numbers in which the products of a training step are computed
+PRECISIONS = ("fp32", "bf16", "fp16")
 #: keys of a training that came later, with their defaults
 LATER_TRAINING_KEYS: dict[str, Any] = {
     "class_weights": "none",
     "weight_decay_of": "all",
     "weight_average": 0.0,
     "mixup": 0.0,
+    "precision": "fp32",
 }
 
 
@@ -35,7 +38,7 @@ class Training:
 
     warmup: in epochs. weight_average: the share that the moving average of the weights keeps at
     each step; 0: none is taken. mixup: alpha of the Beta distribution of the shares in which two
-    pictures are mixed; 0: none are.
+    pictures are mixed; 0: none are. precision: of the products of a training step.
     """
 
     epochs: int
@@ -49,6 +52,7 @@ class Training:
     weight_decay_of: str = "all"
     weight_average: float = 0.0
     mixup: float = 0.0
+    precision: str = "fp32"
 
     def check(self) -> None:
         """ValueError where an optimiser, a schedule or an option of them is unknown."""
@@ -59,6 +63,8 @@ class Training:
         if self.weight_decay_of not in WEIGHT_DECAY_OF:
             known = list(WEIGHT_DECAY_OF)
             raise ValueError(unknown("weights that decay", self.weight_decay_of, known))
+        if self.precision not in PRECISIONS:
+            raise ValueError(unknown("precision", self.precision, list(PRECISIONS)))
         self.check_betas()
 
     def check_betas(self) -> None:

@@ -133,6 +133,8 @@ class Resuming(Callback):
         if module.average:
             module.average.restore(self.found["average"])
         trainer.optimizers[0].load_state_dict(self.found["optimizer"])
+        if module.precision.scaler:
+            module.precision.scaler.load_state_dict(self.found["scaler"])
         torch.set_rng_state(self.found["random"])
         torch.cuda.set_rng_state_all(self.found["random_cuda"])
         self.found = None
@@ -161,8 +163,10 @@ class Resuming(Callback):
 
     def state(self, trainer: Trainer, module: Any) -> dict[str, Any]:
         """All that the rest of the training depends on, and all that is told of it at the end."""
-        average = {"average": module.average.kept} if module.average else {}
-        return average | {
+        own = {"average": module.average.kept} if module.average else {}
+        if module.precision.scaler:
+            own["scaler"] = module.precision.scaler.state_dict()
+        return own | {
             "curve": self.monitor.curve,
             "losses": torch.stack(module.losses),
             "readings": self.probes.readings if self.probes else {},

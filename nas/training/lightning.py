@@ -38,6 +38,7 @@ from nas.training.metrics import Run, measure_run
 from nas.training.metrics.finished import measure_finished
 from nas.training.mixup import Mix, draw_mix
 from nas.training.optimizers import OPTIMIZERS, decayed_groups
+from nas.training.precision import Precision
 from nas.training.result import Result
 
 for noisy in ("lightning.pytorch", "lightning.fabric"):
@@ -89,12 +90,17 @@ class ClassifierModule(LightningModule):
         self.seed = seed
         decay = training.weight_average
         self.average = Average(network, decay) if decay else None
+        self.precision = Precision(training.precision, "cpu")
         self.class_weights: Tensor | None
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.norms = [one for one in network.modules() if isinstance(one, nn.BatchNorm2d)]
         self.losses: list[Tensor] = []
         self.batch_metrics: dict[str, list[tuple[Tensor, Tensor, int]]] = {"train": [], "val": []}
         self.val_hits: list[Tensor] = []
+
+    def on_fit_start(self) -> None:
+        """The network is where it is trained."""
+        self.precision = Precision(self.settings.precision, self.device.type)
 
     @property
     def step(self) -> int:
@@ -116,14 +122,16 @@ class ClassifierModule(LightningModule):
             self.set_momentum(running_average_momentum(self.step + 1))
         pictures, labels = batch
         mix = self.mix(len(labels))
-        logits = self.network(mix.pictures(pictures.to(memory_format=torch.channels_last)))
+        with self.precision.forward():
+            logits = self.network(mix.pictures(pictures.to(memory_format=torch.channels_last)))
+        logits = logits.float()
         smoothing, weights = self.settings.label_smoothing, self.class_weights
 
         def smoothed(targets: Tensor) -> Tensor:
             return F.cross_entropy(logits, targets, weights, label_smoothing=smoothing)
 
         loss = mix.mean(smoothed, labels)
-        loss.backward()
+        self.precision.backward(loss)
         self.optimizer_update(self.trainer.optimizers[0])
         if self.average:
             self.average.update()
@@ -153,9 +161,10 @@ class ClassifierModule(LightningModule):
         factor = self.settings.factor(self.step, num_steps)
         for group in optimizer.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+        self.precision.unscale(optimizer)
         if self.settings.gradient_clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
-        optimizer.step()
+        self.precision.step(optimizer)
         optimizer.zero_grad()
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:

@@ -158,6 +158,8 @@ def settings_of(training: Training) -> dict[str, str]:
         found["moving average of the weights, which is what is measured and exported"] = decay
     if training.mixup:
         found["mixup, alpha"] = f"{training.mixup:g}"
+    if training.precision != "fp32":
+        found["products of a training step in"] = training.precision
     return found
 
 
