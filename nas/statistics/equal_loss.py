@@ -3,14 +3,15 @@ left where both twins have the same training loss.
 
 The mean training loss of an epoch is that of its middle, its validation error that of its end. Put
 together as they are, they favour the arm that learns faster: of made-up curves with 2 points at
-equal loss, 12 epochs and three times the speed they give 6.6. So both are taken in the middle of an
-epoch, the validation error as the mean of those before and after it, which gives 2.1. Of fewer than
-8 epochs the rest of that error can be a point.
+equal loss, 12 epochs and three times the speed they give 6.6. So both are taken at the same times,
+in the middle of epochs and at their ends: the error in the middle is the mean of those before and
+after it, the loss at the end the geometric mean of those of the epochs around it, as losses fall in
+proportion. That gives 2.2. Of fewer than 8 epochs the rest of that error can be a point.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import nan
+from math import nan, sqrt
 from statistics import fmean
 from typing import NamedTuple
 
@@ -119,7 +120,7 @@ def meeting(reference: Curve, arm: Curve) -> Meeting | None:
     """Where both twins have the lowest training loss that both reached, each at the first time;
     None if one was below it from its first point on.
     """
-    first, second = mid_epochs(reference), mid_epochs(arm)
+    first, second = matched(reference), matched(arm)
     if not first or not second:
         return None
     loss = max(min(loss for loss, _ in points) for points in (first, second))
@@ -129,12 +130,15 @@ def meeting(reference: Curve, arm: Curve) -> Meeting | None:
     return Meeting(loss, ends[0], ends[1])
 
 
-def mid_epochs(curve: Curve) -> list[Point]:
-    """Training loss and validation error in the middle of each epoch from the second one on."""
-    return [
-        (loss, (before + after) / 2)
-        for (_, before), (loss, after) in zip(curve, curve[1:], strict=False)
-    ]
+def matched(curve: Curve) -> list[Point]:
+    """Training loss and validation error at the end of the first epoch, in the middle of the second
+    one, and so on up to the middle of the last one.
+    """
+    points = []
+    for (first, before), (second, after) in zip(curve, curve[1:], strict=False):
+        points.append((sqrt(max(0.0, first * second)), before))
+        points.append((second, (before + after) / 2))
+    return points
 
 
 def error_at(points: Sequence[Point], loss: float) -> float | None:

@@ -29,7 +29,7 @@ from nas.report.style import (
     separated,
     signed,
 )
-from nas.statistics.equal_loss import mid_epochs
+from nas.statistics.equal_loss import matched
 
 TITLE = "Is it accuracy, or whether and how fast a network trains?"
 #: the parts of a gain in the order of their bars: name, colour
@@ -44,8 +44,9 @@ KEY = (
     "Twins are compared where both have the lowest training loss that both reached, each when it "
     "first had it: what is left of the gain in validation error there is not owed to the further "
     "progress of one of them. Of a pair of which a run does not train, all of the gain is that. "
-    "Loss and error are those of the middle of each epoch: the mean loss over its training "
-    "batches, and the error between those before and after it. The faster twin is met in the "
+    "Loss and error are taken at the same times: in the middle of an epoch the mean loss over its "
+    "training batches and the error between those before and after it, at its end the error and "
+    "the loss between those of the epochs around it. The faster twin is met in the "
     "middle of its learning-rate schedule and the other one at the end, which may count against "
     "the faster one. Whiskers: 95% intervals of what is left."
 )
@@ -170,7 +171,7 @@ def _runs(payoff: Payoff, one: Contrast, layers: int, arm: str) -> list[Twin]:
 
 def _curves(arm: str, runs: Sequence[Twin], colour: str) -> go.Scatter:
     """The runs of an arm as thin lines; of many an even selection."""
-    lines = [[point for point in mid_epochs(run.curve) if point[0] > 0] for run in selected(runs)]
+    lines = [[point for point in matched(run.curve) if point[0] > 0] for run in selected(runs)]
     return go.Scatter(
         x=separated([[loss for loss, _ in line] for line in lines]),
         y=separated([[error for _, error in line] for line in lines]),
