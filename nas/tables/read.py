@@ -127,13 +127,13 @@ def columns_of(source: str, rows: Iterator[list[str]]) -> dict[str, list[str]]:
 
 
 def read_parquet(path: Path) -> DataTable:
-    """A Parquet file, with pyarrow or pandas where one of them is installed."""
+    """A Parquet file, with pyarrow where it is installed."""
     try:
         import pyarrow.parquet as parquet
     except ImportError:
         raise TableError(
-            f"{path} is Parquet, for which pyarrow is needed: `pip install pyarrow`, or save the "
-            "table as CSV."
+            f"{path} is Parquet, for which pyarrow is needed: `pip install 'nas[parquet]'`, or "
+            "save the table as CSV."
         ) from None
     try:
         found = parquet.read_table(path).to_pydict()
