@@ -3,7 +3,8 @@
     python -m experiments.again experiments/depth_ladder/results/payoff.json runs/again
 
 Writes report.html and report.md: the verdict of today's analysis with its tables and figures of
-gains. Figures that need the curves of the runs are left out, as payoff.json does not have them.
+gains. Figures of gradients are left out, as payoff.json does not have them, and where the file is
+older than the curves in it, so is what is left at equal training loss.
 """
 
 import json
@@ -17,6 +18,7 @@ from nas.payoff.verdict import verdict
 from nas.report.depth_sweep import Twins
 from nas.report.document import Section
 from nas.report.sections.accuracy import accuracy_section
+from nas.report.sections.after_training import after_training_section
 from nas.report.sections.checks import budget_table, speed_table, tuning_table
 from nas.report.sections.design_space import map_section
 from nas.report.sections.gain import gain_section
@@ -53,7 +55,10 @@ def sections(payoff: Payoff) -> list[Section]:
         speed_table(payoff.ladder)
     ]
     checked = Section("checks", "What else could explain the gains?", checks)
-    makers = (gain_section, trains_section, accuracy_section, map_section, stage_section)
+    makers = (
+        *(gain_section, trains_section, accuracy_section, map_section, stage_section),
+        after_training_section,
+    )
     found = [*(make(twins) for make in makers), checked]
     return [section for section in found if section.parts]
 

@@ -25,6 +25,7 @@ from nas.report.style import (
     colours,
     figure,
     plain,
+    room,
     selected,
     separated,
     signed,
@@ -48,7 +49,7 @@ KEY = (
     "training batches and the error between those before and after it, at its end the error and "
     "the loss between those of the epochs around it. The faster twin is met in the "
     "middle of its learning-rate schedule and the other one at the end, which may count against "
-    "the faster one. Whiskers: 95% intervals of what is left."
+    "the faster one. Whiskers: 95% intervals of what is left, cut where they leave the axis."
 )
 
 
@@ -109,6 +110,9 @@ def _parts_drawing(group: Sequence[Contrast]) -> list[Drawing]:
             )
         )
     drawn.add_hline(0, line={"color": TEXT, "width": 1})
+    stacks = list(zip(*values.values(), strict=True))
+    ends = [sum(x for x in stack if x * sign > 0) for stack in stacks for sign in (1, -1)]
+    drawn.update_yaxes(range=room([0.0, *ends], 0.15))
     drawn.update_xaxes(showgrid=False)
     one = group[0]
     return [
