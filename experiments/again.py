@@ -51,9 +51,8 @@ def twin(row: dict[str, Any]) -> Twin:
 def sections(payoff: Payoff) -> list[Section]:
     """Gains, maps and stages, and what else could explain them."""
     twins = Twins(payoff, {})
-    checks = [table(payoff) for table in (budget_table, tuning_table)] + [
-        speed_table(payoff.ladder)
-    ]
+    checks = [budget_table(payoff), speed_table(payoff.ladder)]
+    checks += [tuning_table(payoff)] if payoff.tuned else []
     checked = Section("checks", "What else could explain the gains?", checks)
     makers = (
         *(gain_section, trains_section, accuracy_section, map_section, stage_section),
