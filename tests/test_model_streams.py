@@ -176,6 +176,11 @@ def test_the_exported_module_is_the_network(order: str) -> None:
     other = replace(usual.stages[1], join=Named.of("mhc", streams=2))
     assert_same_function(replace(usual, stages=(gap, other)))
     assert "HyperConnections(3, 1)" in export(usual)
+    network = Network(usual, seed=3).eval()
+    sizes = ({0: torch.export.Dim("batch")},)
+    program = torch.export.export(network, (pictures().float(),), dynamic_shapes=sizes)
+    some = pictures().float()[:2]  # as many as there are
+    assert torch.equal(program.module()(some), network(some))
 
 
 def test_norms_behind_the_addition_are_refused() -> None:

@@ -65,7 +65,7 @@ class Streamed(nn.Module):
 
     def forward(self, x):
         mix, write, read = self.join()
-        first, *others = (x,) if self.opens else x.chunk(len(write))
+        first, *others = (x,) if self.opens else x.unflatten(0, (len(write), -1))
         streams = [self.shortcut(first), *others]
         branch = self.branch(weighed(self.of_differences(read[None])[0], streams))
         rows = self.of_differences(mix)
@@ -92,7 +92,7 @@ class Streamed(nn.Module):
 
     def mean(self, streams):
         """The mean of all streams."""
-        first, *others = streams.chunk(len(self.join.write))
+        first, *others = streams.unflatten(0, (len(self.join.write), -1))
         return first + sum(others) / (1 + len(others)) if others else first
 
 
