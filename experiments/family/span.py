@@ -20,7 +20,7 @@ import torch
 from nas.common.paths import DATA_DIR
 from nas.data import Dataset
 from nas.model.architecture import Architecture, Named, Stage
-from nas.statistics.answers import answers
+from nas.statistics.answers import answers, p_words
 from nas.statistics.hurdle import hurdle
 from nas.statistics.paired import Effect, decision_p, twin_effect
 from nas.training.candidate import Candidate, Training
@@ -147,7 +147,7 @@ def main() -> None:
         effects = {f"{span}": compared(runs[SPANS[0]], runs[span]) for span in SPANS[1:]}
         if outcome == "train_error":
             for name, one in answers(effects, SMALLEST_EFFECT).items():
-                print(f"{name}: {one.answer}, corrected p {one.p_adjusted:.3f}.")
+                print(f"{name}: {one.answer}, corrected p {p_words(one.p_adjusted)}.")
 
 
 if __name__ == "__main__":
