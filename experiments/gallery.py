@@ -51,14 +51,15 @@ def page() -> str:
 
 def section(folder: Path) -> Iterator[str]:
     """An experiment: its title, what its report says first, its figures; nothing without these."""
-    figures = sorted((folder / "results").glob("figure-*.svg"), key=place)
-    report = folder / "results" / "report.md"
-    if not figures and not report.exists():
+    figures = sorted((folder / "results").rglob("figure-*.svg"), key=place)
+    reports = sorted((folder / "results").rglob("report.md"))
+    if not figures and not reports:
         return
     title = (folder / "README.md").read_text(encoding="utf-8").partition("\n")[0].strip("# ")
     yield f"## [{title}](../experiments/{folder.name}/README.md)\n"
-    if report.exists():
-        yield f"{first_said(report.read_text(encoding='utf-8'))}\n"
+    for report in reports:
+        part = "" if report.parent.name == "results" else f"*{report.parent.name.capitalize()}.* "
+        yield f"{part}{first_said(report.read_text(encoding='utf-8'))}\n"
     for figure in figures:
         yield f"**{caption(figure)}**\n\n![{caption(figure)}](../{figure.relative_to(ROOT)})\n"
 

@@ -16,4 +16,4 @@ def test_every_figure_of_the_results_is_shown_and_every_link_leads_somewhere() -
     links = re.findall(r"\]\((?!http)([^)]+)\)", page())
     shown = {(PUBLISHED.parent / link).resolve() for link in links}
     assert all(path.exists() for path in shown)
-    assert {path.resolve() for path in ROOT.glob("experiments/*/results/*.svg")} <= shown
+    assert {path.resolve() for path in ROOT.glob("experiments/*/results/**/*.svg")} <= shown
