@@ -1,6 +1,7 @@
 """Paired evidence: twins that differ in one choice, trained alike and compared seed by seed."""
 
 __all__ = [
+    "after_training",
     "analysis",
     "answers",
     "contrasts",
