@@ -28,7 +28,7 @@ def test_one_trial_is_followed_through_the_packages() -> None:
 def test_test_files_are_named_as_the_page_says_and_import_no_other(name: str) -> None:
     packages = {one.name for one in (ROOT / "nas").iterdir() if one.is_dir()}
     _, first, *part = name.split("_")
-    few_parts, whole_tree = {"api", "cli"}, {"imports", "readme"}
+    few_parts, whole_tree = {"api", "cli"}, {"examples", "imports", "readme"}
     assert first in (packages | {"docs", "experiments"} if part else few_parts | whole_tree)
     text = (ROOT / "tests" / f"{name}.py").read_text(encoding="utf-8")
     assert set(re.findall(r"^from (test_\w+)", text, flags=re.MULTILINE)) <= {name}

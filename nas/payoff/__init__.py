@@ -6,6 +6,7 @@ __all__ = [
     "answers",
     "contrasts",
     "equal_loss_words",
+    "gain_maps",
     "hurdles",
     "preview",
     "primary",
