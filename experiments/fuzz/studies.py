@@ -37,6 +37,8 @@ from report_studies import candidate, make_study, make_twins, measured  # noqa: 
 MOST_SECONDS = 30.0
 #: what a terminal or a browser obeys
 OBEYED = {"\x1b", "\u202e"}
+#: what may lie in the folder: SQLite makes the last two where the header of a file asks for them
+BESIDE = {"s.db", "s.db.lock", "out", "s.db-wal", "s.db-shm"}
 TABLES = [
     *("studies", "study_directions", "study_user_attributes", "study_system_attributes"),
     *("trials", "trial_user_attributes", "trial_system_attributes", "trial_params"),
@@ -236,7 +238,7 @@ def judge_study(here: Path) -> tuple[str, str]:
     assert not OBEYED & set(told), "what a terminal obeys"
     assert not list(here.rglob("*.part")), "a .part file is left"
     assert set(here.parent.iterdir()) == before, "a file outside"
-    assert {path.name for path in here.iterdir()} <= {"s.db", "s.db.lock", "out"}, "a file beside"
+    assert {path.name for path in here.iterdir()} <= BESIDE, "a file beside"
     return "accepted" if 0 in outcomes else "refused", said + told
 
 
