@@ -76,6 +76,21 @@ def test_verdict_answer_and_report_tell_the_same_numbers(payoff: Payoff) -> None
     assert table.rows[1][6:10] == ("32", "4", "4 of 4 (51 to 100%)", "2 of 4 (15 to 85%)")
 
 
+def test_of_depths_that_never_meet_the_deepest_that_does_is_told_too(payoff: Payoff) -> None:
+    """The deepest residual networks are below all of the plain ones' losses at once."""
+    fast = [(0.1 / (end + 1), 5.0) for end in range(EPOCHS)]
+    twins = [
+        replace(twin, curve=fast) if (twin.arm, twin.depth) == ("identity", 5) else twin
+        for twin in payoff.twins
+        if (twin.depth, twin.seed % 2) != (5, 1)  # the pairs that both train
+    ]
+    fixed = {"vary": "shortcut", "smallest_effect": 2.0, "primary": payoff.primary}
+    told = [text for text in verdict(compare(twins, fixed)) if "equal training loss" in text]
+    assert ["32 layers" in text for text in told] == [True, False]
+    assert "2 pairs that both train have no training loss in common" in told[0]
+    assert "at 8 layers" in told[1]
+
+
 def test_without_curves_nothing_is_said_of_equal_loss(payoff: Payoff) -> None:
     fixed = {"vary": "shortcut", "smallest_effect": 2.0, "primary": payoff.primary}
     bare = compare([replace(twin, curve=()) for twin in payoff.twins], fixed)

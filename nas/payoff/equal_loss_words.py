@@ -9,12 +9,21 @@ from nas.payoff.text import called, counted, interval, named, rate, signed
 
 
 def equal_loss_sentences(payoff: Payoff, contrasts: Iterable[Contrast]) -> list[str]:
-    """One sentence for each contrast, about its deepest networks; none where no curve is known."""
+    """For each contrast a sentence on its deepest networks, and if nothing is known of these one on
+    the deepest of which something is; none where no curve is known.
+    """
     return [
-        f"{equal_loss_words(payoff, one, max(one.equal_loss))}."
+        f"{equal_loss_words(payoff, one, layers)}."
         for one in contrasts
-        if one.equal_loss
+        for layers in told_depths(one)
     ]
+
+
+def told_depths(one: Contrast) -> list[int]:
+    """The deepest networks, and the deepest that can be told apart."""
+    known = [layers for layers, found in one.equal_loss.items() if found.equal]
+    deepest = [max(layers)] if (layers := list(one.equal_loss)) else []
+    return list(dict.fromkeys([*deepest, *([max(known)] if known else [])]))
 
 
 def equal_loss_words(payoff: Payoff, one: Contrast, layers: int) -> str:
