@@ -18,6 +18,7 @@ import torch
 from conftest import NAS, TINY, VERBS, Run
 
 from nas.data import Dataset, open_data
+from nas.report import status as status_page
 from nas.space.space import bundled_spaces
 
 ROOT = Path(__file__).parents[1]
@@ -71,7 +72,7 @@ def test_ctrl_c_in_a_command(nas: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*arguments: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nas.report.status.status_lines", interrupted)
+    monkeypatch.setattr(status_page, "status_lines", interrupted)
     assert nas("status") == (130, "", "Interrupted.\n")
 
 

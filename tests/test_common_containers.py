@@ -66,7 +66,7 @@ def test_search_and_export_need_no_shared_memory(tmp_path: Path) -> None:
     script = f"{NO_SHARED_MEMORY} {' '.join(SEARCH)} && {python} export tiny --seeds 2"
     ended = run_apart(tmp_path, script)
     assert ended.returncode == 0, ended.stderr
-    assert "Wrote best.py and best.pt" in ended.stdout
+    assert "Wrote best.py, best.pt" in ended.stdout
     assert ended.stdout.count("test accuracy") == 2
     assert "Warning" not in ended.stderr, ended.stderr
 
