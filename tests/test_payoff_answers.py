@@ -9,12 +9,13 @@ from typing import Any
 
 import jsonschema
 import pytest
+from optuna.storages import InMemoryStorage
 from report_studies import make_study, make_twins
 
 from experiments.again import stored
 from nas.cli import main
 from nas.cli.output import ANSWERS
-from nas.payoff.analysis import Payoff, compare
+from nas.payoff.analysis import Payoff, analyse, compare
 from nas.payoff.answers import finding
 from nas.payoff.headline import headlines
 from nas.payoff.primary import overall
@@ -71,6 +72,24 @@ def strict(part: Any) -> Any:
         is_model = "required" in found and "properties" in found
         return found | ({"additionalProperties": False} if is_model else {})
     return part
+
+
+def test_a_ladder_of_one_depth_is_answered_by_the_gain_there() -> None:
+    study = make_study(InMemoryStorage(), trials=4)
+    one_depth = {"depths": [5], "orders": ("post_activation",), "lr_factors": (1.0,)}
+    payoff = analyse(make_twins(study, seeds=6, top=0, **one_depth))
+    found = finding(payoff)
+    assert payoff.primary["estimand"].startswith("gain in training error")
+    assert {row.arm for row in found.comparisons} == {"identity", "projection"}
+    for row in found.comparisons:
+        (one,) = (one for one in payoff.ladder if one.arm == row.arm and one.reference == "none")
+        assert row.layers == [32]
+        assert row.effect == one.gains["train_error"][32]
+    assert sum(claim.p_adjusted is not None for claim in payoff.claims.values()) == 2
+    (row, *_) = (row for row in found.comparisons if row.answer == found.answer)
+    assert found.answer == "pays"
+    assert row.effect.low > payoff.smallest_effect
+    assert headlines(payoff, payoff.ladder)[0].startswith("Shortcuts pay off: at 32 layers")
 
 
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.parts[-3])

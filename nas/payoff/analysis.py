@@ -238,10 +238,13 @@ def claims(
     other: dict[str, st.Effect] = {}
     for one in ladder:
         name = f"{one.reference} → {one.arm}, {one.order}, {one.role} rate, budget {one.budget}"
+        kind = family if is_primary(one, primary) and "until" not in primary else other
         if "train_error" in one.interaction:
             effect = one.interaction["train_error"]
-            kind = family if is_primary(one, primary) and "until" not in primary else other
             kind[f"{name}: difference in differences of training error"] = effect
+        elif len(one.gains["train_error"]) == 1:
+            ((layers, effect),) = one.gains["train_error"].items()
+            kind[f"{name}: gain in training error at {layers} layers"] = effect
         for layers, effect in one.gains["val_error"].items():
             other[f"{name}: validation gain at {layers} layers"] = effect
     for rank, rows in candidates.items():

@@ -12,6 +12,7 @@ from nas.payoff.analysis import analyse
 from nas.payoff.costs import Seconds, cost_line, power_line, trainings
 from nas.payoff.looks import runs_left, undecided
 from nas.payoff.plan import Plan
+from nas.payoff.primary import tested_effect
 from nas.payoff.queue import run_key, taken_places, valid_trials
 from nas.search.trial_attributes import is_complete
 from nas.storage.bulk_read import trials_of
@@ -53,11 +54,11 @@ def seconds_of(*studies: Study) -> Seconds | None:
 def known_spread(plan: Plan, twins: Study) -> list[float]:
     """The standard deviation of a pair in each primary comparison that has two of them."""
     effects = (
-        one.interaction["train_error"]
+        tested_effect(one)
         for one in analyse(twins).ladder
         if (one.order, one.role, one.reference, one.arm) in plan.comparisons
         and one.budget == 1
-        and "train_error" in one.interaction
+        and len(one.gains["train_error"]) >= len(plan.ends)
     )
     return [effect.sd for effect in effects if effect.n > 1]
 

@@ -132,7 +132,7 @@ class Plan:
     @property
     def comparisons(self) -> list[PrimaryKey]:
         """The primary comparisons."""
-        if len(self.depths) < 2:
+        if not self.depths:
             return []
         return [
             (order, role, self.reference, arm)
@@ -142,12 +142,21 @@ class Plan:
             if arm != self.reference
         ]
 
+    @property
+    def estimand(self) -> str:
+        """What a primary comparison is about."""
+        arms = f"{self.reference} against the other arms"
+        if len(self.ends) < 2:
+            return f"gain in training error, {arms}, at the one depth, at one budget"
+        return (
+            f"difference in differences of training error, {arms}, between the shallowest and the "
+            "deepest network of the ladder, at one budget"
+        )
+
     def primary(self) -> dict[str, Any]:
         """The primary comparisons as they are kept."""
         return {
-            "estimand": "difference in differences of training error, "
-            f"{self.reference} against the other arms, between the shallowest and the deepest "
-            "network of the ladder, at one budget",
+            "estimand": self.estimand,
             "depths": self.ends,
             "orders": self.settings.activation_orders,
             "roles": self.roles,
@@ -202,7 +211,7 @@ def make_plan(asked: PayoffSection, candidates: Sequence[Candidate], rules: int 
     seeds = asked.seeds or default_pairs(len(plan.comparisons))
     plan = Plan(plan.settings.model_copy(update={"seeds": seeds}), tuple(candidates), rules)
     check_masks(plan)
-    if plan.is_sequential and not plan.comparisons:
+    if plan.is_sequential and len(plan.depths) < 2:
         raise StudyError(
             f"until: pairs can be added until the ends of a ladder are told apart, and depths "
             f"{plan.depths} have but one. Name two depths or more, or leave until out."
