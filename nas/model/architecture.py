@@ -373,6 +373,9 @@ def changing(stage: Stage, in_channels: int) -> list[bool]:
     """
     if stage.growth:
         return [False] * stage.depth
+    if not stage.width_from:
+        first = changes_shape(stage.stride, in_channels, stage.width)
+        return [first, *[False] * (stage.depth - 1)]
     widths = stage.widths
     strides = [stage.stride, *[1] * (stage.depth - 1)]
     return [

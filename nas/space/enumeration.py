@@ -80,6 +80,16 @@ class EnumeratingTrial:
             self.values[name] = value
         return value
 
+    @property
+    def taken(self) -> list[int]:
+        """The index taken at each parameter."""
+        return self.path + [0] * (len(self.sizes) - len(self.path))
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no other draw comes behind this one, which took the last value of all."""
+        return all(one + 1 == size for one, size in zip(self.taken, self.sizes, strict=True))
+
     def _choose(self, options: Sequence[tuple[Any, float]]) -> Any:
         place = len(self.sizes)
         self.sizes.append(len(options))
@@ -127,7 +137,7 @@ def all_draws(
     while True:
         trial = trial_type(path, branches)
         yield trial, run(trial)
-        taken = path + [0] * (len(trial.sizes) - len(path))
+        taken = trial.taken
         while taken and taken[-1] + 1 == trial.sizes[len(taken) - 1]:
             taken.pop()
         if not taken:
@@ -140,10 +150,10 @@ def sample_or_all(
     run: Callable[[EnumeratingTrial], T], branches: Branches, most: int
 ) -> Iterator[tuple[EnumeratingTrial, T]]:
     """All draws; of more than `most` the first ones, and as many at random."""
-    draws = all_draws(run, branches)
-    yield from islice(draws, most)
-    if next(draws, None) is None:
-        return
+    for trial, found in islice(all_draws(run, branches), most):
+        yield trial, found
+        if trial.is_last:
+            return
     generator = random.Random(0)
     for _ in range(most):
         trial = RandomTrial(generator, branches)

@@ -236,8 +236,8 @@ def draw_stage(
         drawn = draw_kinds(trial, shared, stage, index, drawn, in_channels, mask)
     if drawn.shortcut == "none":
         return replace(drawn, join=ADD) if growing else drawn
-    if not growing:
-        drawn = joining(replace(drawn, join=component("join", JOINS)), in_channels)
+    if not growing and (join := component("join", JOINS)) != ADD:
+        drawn = joining(replace(drawn, join=join), in_channels)
     return settled(drawn, in_channels)
 
 
@@ -303,14 +303,14 @@ def draw_kinds(
     mask.
     """
     kind = partial(draw_text, trial, registry=SHORTCUTS)
-    drawn = replace(drawn, shortcut=shared.draw(stage, index, "shortcut", kind))
+    shortcut, transition = shared.draw(stage, index, "shortcut", kind), drawn.transition
     changes = changing(drawn, in_channels)
     matched = [change for change, has in zip(changes, mask or changes, strict=True) if has]
-    if drawn.shortcut != "none" and any(matched):
+    if shortcut != "none" and any(matched):
         transition = shared.draw(stage, index, "transition", kind)
         if all(changes):
-            drawn = replace(drawn, shortcut="none" if transition == "none" else "identity")
-        drawn = replace(drawn, transition=transition)
+            shortcut = "none" if transition == "none" else "identity"
+    drawn = replace(drawn, shortcut=shortcut, transition=transition)
     return drawn if mask == ALL else masked(drawn, mask, in_channels)
 
 
