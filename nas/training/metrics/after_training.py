@@ -6,6 +6,7 @@ Taken on request (`payoff: {after_training: [...]}`), once, when the training ha
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nas.training.metrics import MEASURES
@@ -24,16 +25,14 @@ PICTURE_NOISE, BLUR, SHIFT = 0.5, 1 / 16, 1 / 8
 BINS = 15
 #: the largest weight as a whole number of eight bits
 LARGEST = 127
+#: a measure of finished networks: a share, taken on request alone
+register = partial(MEASURES.register, source="finished", unit="share", format=".1%", default=False)
 
 
-@MEASURES.register(
+@register(
     "weight_noise_error",
     label="validation error with noise on the weights",
-    source="finished",
-    unit="share",
-    format=".1%",
     direction="minimize",
-    default=False,
 )
 def weight_noise_error(one: Finished) -> float:
     """The mean over four draws of Gaussian noise on the weights of convolutions and classifier, of
@@ -50,14 +49,10 @@ def weight_noise_error(one: Finished) -> float:
     return sum(one.error(one.with_weights(noisy)) for _ in range(DRAWS)) / DRAWS
 
 
-@MEASURES.register(
+@register(
     "int8_error",
     label="validation error with weights of 8 bits",
-    source="finished",
-    unit="share",
-    format=".1%",
     direction="minimize",
-    default=False,
 )
 def int8_error(one: Finished) -> float:
     """Weights of convolutions and classifier rounded to 255 levels from -m to m, m the largest
@@ -122,25 +117,17 @@ for _name, _label, _changed in (
     ("blurred_pictures_error", "blurred pictures", blurred_pictures),
     ("shifted_pictures_error", "shifted pictures", shifted_pictures),
 ):
-    MEASURES.register(
+    register(
         _name,
         label=f"validation error with {_label}",
-        source="finished",
-        unit="share",
-        format=".1%",
         direction="minimize",
-        default=False,
     )(of_pictures(_changed))
 
 
-@MEASURES.register(
+@register(
     "calibration_error",
     label="expected calibration error",
-    source="finished",
-    unit="share",
-    format=".1%",
     direction="minimize",
-    default=False,
 )
 def calibration_error(one: Finished) -> float:
     """sum_b |B_b| / n |accuracy(B_b) - confidence(B_b)| over 15 equal bins of the largest softmax
@@ -155,14 +142,10 @@ def calibration_error(one: Finished) -> float:
     return (gaps.abs().sum() / len(confidence)).item()
 
 
-@MEASURES.register(
+@register(
     "lesion_error",
     label="validation error without a block",
-    source="finished",
-    unit="share",
-    format=".1%",
     by_block=True,
-    default=False,
 )
 def lesion_error(one: Finished) -> list[float]:
     """The error with each block in turn replaced by its shortcut, by nothing where it has none, the
@@ -172,14 +155,10 @@ def lesion_error(one: Finished) -> list[float]:
     return one.lesions(retaken=False)
 
 
-@MEASURES.register(
+@register(
     "lesion_error_retaken",
     label="validation error without a block, statistics retaken",
-    source="finished",
-    unit="share",
-    format=".1%",
     by_block=True,
-    default=False,
 )
 def lesion_error_retaken(one: Finished) -> list[float]:
     """The same with the statistics of batch norm taken anew once the block is gone: what the rest
