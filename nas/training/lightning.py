@@ -90,7 +90,6 @@ class ClassifierModule(LightningModule):
         self.seed = seed
         decay = training.weight_average
         self.average = Average(network, decay) if decay else None
-        self.precision = Precision(training.precision, "cpu")
         self.class_weights: Tensor | None
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.norms = [one for one in network.modules() if isinstance(one, nn.BatchNorm2d)]
