@@ -248,12 +248,12 @@ def test_few_trials_wait_and_no_more_than_asked_for(backend: Any, space: Make) -
 
 
 def test_two_searches_of_one_study_add_no_more_than_asked_for(tmp_path: Path, space: Make) -> None:
-    url = f"sqlite:///{tmp_path}/nas.db"
-    create_study(open_storage(url, create=True), "x", space())
+    url, searched = f"sqlite:///{tmp_path}/nas.db", space()
+    create_study(open_storage(url, create=True), "x", searched)
 
     def add() -> None:
         study = load_study(open_storage(url), "x")
-        refill = refill_of(study, space(), 6, 6)
+        refill = refill_of(study, searched, 6, 6)
         barrier.wait()
         refill(trials_of(study))
 
