@@ -7,7 +7,6 @@ import pytest
 from optuna.study import Study
 from report_studies import candidate, make_study, twin_trial
 
-from nas.common.errors import StudyError
 from nas.payoff.analysis import analyse
 from nas.payoff.answers import finding
 from nas.payoff.forecast import trainings_left
@@ -144,6 +143,15 @@ def test_own_rates_are_tuned_before_their_pairs(study: Study) -> None:
     assert {row.answer for row in rows} == {"pays"}
 
 
-def test_a_ladder_of_one_depth_has_nothing_to_decide() -> None:
-    with pytest.raises(StudyError, match=r"^until: .* Name two depths or more"):
-        make_plan(section(depths=[3]), [candidate(2, ["identity"] * 3)])
+@pytest.mark.parametrize(("smallest", "answer"), [(5.0, "pays"), (60.0, "no difference")])
+def test_of_one_depth_the_gain_there_is_decided(study: Study, smallest: float, answer: str) -> None:
+    twins, plan = opened(study, section(depths=[9], seeds=5, smallest_effect=smallest))
+    train(twins, plan)
+    (row,) = finding(analyse(twins)).comparisons
+    assert row.answer == answer
+    assert row.layers == [56]
+    assert 4 < row.effect.n < plan.most_pairs
+    assert trainings_left(plan, twins) == []
+    assert {(cell.depth, cell.seed) for cell in places(twins)} == {
+        (9, seed) for seed in range(row.effect.n)
+    }

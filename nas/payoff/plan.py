@@ -211,11 +211,6 @@ def make_plan(asked: PayoffSection, candidates: Sequence[Candidate], rules: int 
     seeds = asked.seeds or default_pairs(len(plan.comparisons))
     plan = Plan(plan.settings.model_copy(update={"seeds": seeds}), tuple(candidates), rules)
     check_masks(plan)
-    if plan.is_sequential and len(plan.depths) < 2:
-        raise StudyError(
-            f"until: pairs can be added until the ends of a ladder are told apart, and depths "
-            f"{plan.depths} have but one. Name two depths or more, or leave until out."
-        )
     return plan
 
 
