@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from nas.data.augment import crop, cutout, flip, random_resized_crop
+from nas.data.augment import AUGMENTATIONS, crop, cutout, flip, rand_augment, random_resized_crop
 from nas.data.batches import Batches, epoch_seed
 from nas.data.resident import channel_statistics
 from nas.data.resize import resize
 from nas.data.splits import stratified
+from nas.model.architecture import Named
 
 torch.set_num_threads(1)
 
@@ -85,7 +86,7 @@ def test_sizes_of_batches(training: bool, batch_size: int, sizes: list[int]) -> 
     assert len(batches) == len(sizes)
 
 
-ALL = ("crop", "flip", "random_resized_crop", "cutout")
+ALL = ("crop", "flip", "rand_augment", "random_resized_crop", "cutout")
 
 
 def test_twins_see_the_same_batches_whatever_torch_draws_meanwhile() -> None:
@@ -199,6 +200,43 @@ def test_resized_crops_are_parts_of_the_areas_and_shapes_asked_for() -> None:
     assert middles.mean((0,)).tolist() == pytest.approx([15.5, 15.5], abs=0.2)
     whole = random_resized_crop(PIXELS.float(), Generator(), smallest_area=1.0, widest=1.0)
     assert torch.allclose(whole, PIXELS.float(), atol=1e-3)
+
+
+def test_rand_augment_changes_pictures_as_strongly_as_asked_and_keeps_grey_ones_grey() -> None:
+    """A ramp, as most operations leave noise as far from the picture whatever they do."""
+    ramp = torch.arange(0, 256, 8, dtype=torch.uint8)
+    pictures = ramp.expand(64, 3, 32, 32).contiguous()
+
+    def change(operations: int, magnitude: int) -> float:
+        generator = Generator().manual_seed(0)
+        options = {"operations": operations, "magnitude": magnitude}
+        made = [rand_augment(pictures, generator, **options).float() for _ in range(30)]
+        return float((torch.stack(made) - pictures).abs().mean())
+
+    assert change(1, 3) < change(1, 20) < change(3, 20)
+    grey = rand_augment(PIXELS[:, :1], Generator().manual_seed(0), operations=15, magnitude=9)
+    colour = rand_augment(
+        PIXELS[:, :1].repeat(1, 3, 1, 1), Generator().manual_seed(0), operations=15, magnitude=9
+    )
+    assert grey.dtype == torch.uint8
+    assert torch.equal(grey.repeat(1, 3, 1, 1), colour)
+
+
+@pytest.mark.parametrize(
+    ("one", "message"),
+    [
+        (Named.of("rand_augment", magnitude=30), "magnitude of rand_augment must be from 1 to 29"),
+        (Named.of("random_resized_crop", smallest_area=7.0), "from 0 to 1, found 7"),
+        (Named.of("rand_augment"), "needs the package kornia: pip install 'nas\\[augment\\]'"),
+    ],
+)
+def test_augmentations_out_of_their_limits_or_without_their_package_are_refused(
+    monkeypatch: pytest.MonkeyPatch, one: Named, message: str
+) -> None:
+    if "package" in message:
+        monkeypatch.setattr("nas.data.augment.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=message):
+        AUGMENTATIONS[one.name].check(one)
 
 
 def test_pictures_too_small_to_move_stay() -> None:

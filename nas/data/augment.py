@@ -6,8 +6,10 @@ when pictures are augmented: `nas check` reads this file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from nas.common.registry import Entry, Registry
@@ -23,9 +25,26 @@ class Augmentation(Entry):
     may write into those it is given.
 
     normalised: it takes them as floats of mean 0 and deviation 1, else as bytes from 0 to 255.
+    limits: the least and the most that an option can be. package: what it needs beside torch, which
+    the extra `augment` brings.
     """
 
     normalised: bool = False
+    limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    package: str | None = None
+
+    def check(self, one: Named) -> None:
+        """ValueError where an option is out of its limits, or the package is missing."""
+        for option, (low, high) in self.limits.items():
+            value = one.arguments.get(option, low)
+            if not low <= value <= high:
+                raise ValueError(
+                    f"{option} of {one.name} must be from {low:g} to {high:g}, found {value:g}."
+                )
+        if self.package is not None and find_spec(self.package) is None:
+            raise ValueError(
+                f"{one.name} needs the package {self.package}: pip install 'nas[augment]'."
+            )
 
 
 AUGMENTATIONS: Registry[Augmentation] = Registry("augmentation", Augmentation)
@@ -78,7 +97,38 @@ def flip(pixels: Tensor, generator: Generator) -> Tensor:
 TRIES = 10
 
 
-@AUGMENTATIONS.register("random_resized_crop", normalised=True)
+@AUGMENTATIONS.register(
+    "rand_augment",
+    limits={"operations": (1, 15), "magnitude": (1, 29)},
+    package="kornia",
+)
+def rand_augment(
+    pixels: Tensor, generator: Generator, *, operations: int = 2, magnitude: int = 9
+) -> Tensor:
+    """RandAugment (Cubuk et al. 2020, arXiv:1909.13719) as kornia has it for whole batches: the
+    operations are drawn for a batch, their signs for each of its pictures.
+
+    Grey pictures are treated as coloured ones of three equal channels. Needs the extra `augment`.
+
+    operations: how many of the 15, one after the other.
+    magnitude: how strong they are, from 1 to 29.
+    """
+    import torch
+    from kornia.augmentation.auto import RandAugment
+
+    seed = int(torch.randint(2**62, (), generator=generator))
+    coloured = pixels.expand(-1, 3, -1, -1) if pixels.shape[1] == 1 else pixels
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        drawn = RandAugment(operations, magnitude)(coloured / 255)
+    return (255 * drawn).round().clamp(0, 255).to(torch.uint8)[:, : pixels.shape[1]]
+
+
+@AUGMENTATIONS.register(
+    "random_resized_crop",
+    normalised=True,
+    limits={"smallest_area": (0.0, 1.0), "widest": (1.0, math.inf)},
+)
 def random_resized_crop(
     pictures: Tensor,
     generator: Generator,
@@ -142,9 +192,8 @@ def _parts_that_fit(
     import torch
 
     drawn = torch.rand(n, TRIES, 2, generator=generator)
-    low = min(smallest_area, 1.0)
-    areas = low + (1 - low) * drawn[..., 0]
-    ratios = max(widest, 1.0) ** (2 * drawn[..., 1] - 1)
+    areas = smallest_area + (1 - smallest_area) * drawn[..., 0]
+    ratios = widest ** (2 * drawn[..., 1] - 1)
     widths, heights = (areas * ratios / aspect).sqrt(), (areas / ratios * aspect).sqrt()
     fits = (widths <= 1) & (heights <= 1)
     first = fits.int().argmax(1, keepdim=True)

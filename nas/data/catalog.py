@@ -108,6 +108,7 @@ class Dataset:
         with _placed("augment"):
             for one in map(named, self.augment):
                 AUGMENTATIONS.check(one.name, one.options)
+                AUGMENTATIONS[one.name].check(one)
 
     @property
     def options(self) -> dict[str, Any]:
