@@ -12,6 +12,7 @@ from nas.common.errors import StudyError
 from nas.payoff.block_masks import MASKS, ORDERS, nested_masks, numbers, random_masks
 from nas.payoff.plan import make_plan
 from nas.payoff.runs import block_runs
+from nas.report.sections.block_reliance import caption_of, points_of, scatter
 from nas.report.sections.blocks import model_table, worth_by_block, worth_table
 from nas.space.schema import PayoffSection
 from nas.statistics.blocks import held_out_r2, levels, longest_run
@@ -191,3 +192,18 @@ def test_the_report_shows_every_block_in_both_ways() -> None:
     assert all(len(trace.x) == NUM_BLOCKS for trace in figure.data)
     assert len(worth_table(found, "title").rows) == NUM_BLOCKS
     assert [row[1] for row in model_table({"train_error": found}).rows] == list(found.r2)
+
+
+def test_worth_and_reliance_stand_in_one_figure() -> None:
+    """Blocks that cannot be left out are not in it; of losses in the order of the worths, all."""
+    found = drawn(30, 0, 0.5)
+    order = np.argsort([found.main[block].mean for block in range(NUM_BLOCKS)])
+    rise = {int(block): float(place) for place, block in enumerate(order)}
+    losses = [
+        None if block == 3 else st.paired_effect([rise[block] - 0.1, rise[block] + 0.1])
+        for block in range(NUM_BLOCKS)
+    ]
+    points = points_of(found, losses)
+    assert [one.block for one in points] == [1, 2, 3, 5, 6, 7, 8]
+    assert "rank correlation over 7 blocks: +1.00" in caption_of(points, "retaken")
+    assert list(scatter(points).data[0].text) == [str(one.block) for one in points]

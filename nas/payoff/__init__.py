@@ -4,6 +4,7 @@ __all__ = [
     "after_training",
     "analysis",
     "answers",
+    "block_masks",
     "contrasts",
     "equal_loss_words",
     "gain_maps",

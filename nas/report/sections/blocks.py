@@ -8,6 +8,7 @@ from nas.payoff.records import OUTCOMES
 from nas.report.depth_sweep import Twins
 from nas.report.document import Drawing, Part, Section, Table
 from nas.report.effects import effect_cell
+from nas.report.sections.block_reliance import reliance_drawings
 from nas.report.style import ACCENT, COLOURS, TEXT, counted, figure, signed
 from nas.statistics import BlockEffects, Effect, Estimate
 
@@ -36,6 +37,7 @@ def block_section(twins: Twins) -> Section:
                 )
             )
             parts.append(worth_table(found, f"Shortcuts by block, {name}"))
+    parts += reliance_drawings(twins)
     found = twins.payoff.blocks.get("train_error")
     if found is not None and found.r2:
         parts.append(model_table(twins.payoff.blocks))
