@@ -33,6 +33,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "convnext": [{"expansion": 2.5, "kernel": 5}],
     "pyramid": [{}],
     "dense": [{"ratio": 2.0}],
+    "mlp": [{"hidden": 1.5, "residual_dropout": 0.2}, {"activated": True}],
     "patches": [{}],
 }
 #: block types whose last convolution has no norm behind it
@@ -176,7 +177,8 @@ def test_a_plain_network_has_one_order_where_that_changes_nothing(block: Named) 
     """What does not matter is not searched; where it does, twins keep their order."""
     orders = [of(block, order, shortcut="none", transition="none") for order in ORDERS]
     matters = order_matters(orders[0].stages)
-    assert matters == ("se" in block.arguments or block.name in UNNORMALISED)
+    ends_otherwise = {"se", "residual_dropout"} & block.arguments.keys()
+    assert matters == (bool(ends_otherwise) or block.name in UNNORMALISED)
     assert len({plain(one) for one in orders}) == (len(orders) if matters else 1)
     pictures = torch.randn(4, 3, 9, 7, generator=torch.Generator().manual_seed(0))
     outputs = [Network(one).train()(pictures) for one in orders]

@@ -217,7 +217,7 @@ def test_memory_grows_with_the_batch_and_the_optimiser() -> None:
 @pytest.mark.parametrize(
     ("choices", "words"),
     [
-        ({"image_shape": (3, 1, 1)}, "less than one pixel of 1x1"),
+        ({"image_shape": (3, 1, 2)}, "less than one pixel of 1x2"),
         ({"image_shape": (3, 1, 9)}, "less than one pixel of 1x9"),
         ({"norm": Named.of("group", groups=3)}, "3 norm groups do not divide the 16 channels"),
         ({"norm": Named.of("group", groups=-1)}, "at least 1, found -1"),

@@ -97,6 +97,7 @@ CONV_ARGUMENTS = ["in_channels", "out_channels", "kernel_size", "stride", "paddi
 CONV_CLASSES = {
     network.StridedPointwise: "kernel_size == 1 and stride > 1",
     block_layers.Patches: "kernel_size % 2 == 0",
+    block_layers.Linear: "groups == 1",
 }
 DILATED = '''\
 def dilated(convs, dilation):
@@ -275,7 +276,8 @@ class Writer:
     def convolutions(self) -> Iterator[tuple[str, str]]:
         """The function that makes convolutions, after the classes of those that are not torch's."""
         ops = [op for op, _ in self.operations() if isinstance(op, Conv)]
-        found = {network.conv_class(op.kernel_size, op.stride) for op in ops}
+        of_rows = self.architecture.is_of_rows
+        found = {network.conv_class(op, of_rows=of_rows) for op in ops}
         classes = [kind for kind in CONV_CLASSES if kind in found]
         for kind in classes:
             yield from self.copier.kind(kind)
@@ -499,6 +501,8 @@ class Writer:
             stride *= stage.stride
             height, width = (-(-size // stride) for size in self.architecture.image_shape[1:])
             about = f"stage {index + 1}: {width_text(stage)} channels, {height}x{width}"
+            if self.architecture.is_of_rows:
+                about = f"stage {index + 1}: {width_text(stage)} features"
             yield f"            nn.Sequential(  # {about}"
             yield from (self.block_line(r, b) for r, b in self.blocks if r.stage == index)
             yield "            ),"

@@ -179,7 +179,9 @@ class BlockRecord(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """A candidate network for pictures of `image_shape` (channels, height, width)."""
+    """A candidate network for pictures of `image_shape` (channels, height, width), or for rows of a
+    table, (features, 1, 1).
+    """
 
     image_shape: tuple[int, int, int]
     num_classes: int
@@ -189,6 +191,13 @@ class Architecture:
     activation: str = "relu"
     norm: Named = Named("batch")
     initialisation: str = "he"
+
+    @property
+    def is_of_rows(self) -> bool:
+        """Whether the input is rows of a table: pictures of one pixel, with a channel for each
+        feature.
+        """
+        return self.image_shape[1:] == (1, 1)
 
     def blocks(self) -> list[BlockRecord]:
         """One record for each block, in the order of the network."""

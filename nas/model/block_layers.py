@@ -65,6 +65,17 @@ class Patches(nn.Conv2d):
         return super().forward(x)
 
 
+class Linear(nn.Conv2d):
+    """Linear layer of rows of features, which stand as pictures of one pixel, (N, C, 1, 1).
+
+    So all blocks, joins and probes are those of pictures. It is a 1x1 convolution in all but its
+    computation, which takes half the time of torch's convolution.
+    """
+
+    def forward(self, x):
+        return F.linear(x.flatten(1), self.weight.flatten(1), self.bias)[..., None, None]
+
+
 class GlobalPool(nn.Module):
     """The mean of each channel, as one pixel."""
 

@@ -316,6 +316,34 @@ def dense(in_channels: int, out_channels: int, stride: int, *, ratio: float = 4.
     return conv(in_channels, inner, 1), conv(inner, out_channels, 3, stride)
 
 
+@BLOCKS.register("mlp")
+def mlp(
+    in_channels: int,
+    out_channels: int,
+    stride: int,
+    *,
+    hidden: float = 2.0,
+    residual_dropout: float = 0.0,
+    activated: bool = False,
+) -> Layers:
+    """Two linear layers of the features of a row, as 1x1 convolutions, with an activation and the
+    option `dropout` between them and one norm; with the order pre_activation the block of a tabular
+    ResNet (Gorishniy et al. 2021, section 3.2). On pictures it is the same at every place.
+
+    hidden: the width between the layers as a multiple of the outer one.
+    residual_dropout: the rate of dropout behind the second layer.
+    activated: whether an activation stands between the second layer and the next block, so that
+    blocks without a shortcut are a plain MLP.
+    """
+    inner = max(1, round(out_channels * hidden))
+    last = (Dropout(residual_dropout),) if residual_dropout else ()
+    return (
+        conv(in_channels, inner, 1, stride, bare=True, bias=True),
+        conv(inner, out_channels, 1, linear=not activated, bias=True),
+        *last,
+    )
+
+
 @BLOCKS.register("patches")
 def patches(in_channels: int, out_channels: int, stride: int) -> Layers:
     """Norm and one convolution of patches as large as the stride, with nothing behind it (Liu et
@@ -512,6 +540,18 @@ def patchify(in_channels: int, *, width: int = 0, patch: Literal[2, 4, 8] = 4) -
     patch: height and width of a patch.
     """
     return Conv(in_channels, width, patch, patch, bias=True), Norm(width)
+
+
+@STEMS.register("linear")
+def linear(in_channels: int, *, width: int = 0, activated: bool = False) -> Ops:
+    """One linear layer of the features of a row (Gorishniy et al. 2021, section 3.2); of pictures,
+    a 1x1 convolution.
+
+    width: channels; left out, those of the first stage.
+    activated: whether an activation follows.
+    """
+    last = (Activation(),) if activated else ()
+    return Conv(in_channels, width, 1, bias=True), *last
 
 
 # Activations: functions of single numbers.

@@ -84,7 +84,10 @@ def lay_out(architecture: Architecture) -> Layout:
     records = architecture.blocks()
     stem = STEMS[architecture.stem.name](architecture.image_shape[0], **architecture.stem.arguments)
     features = records[-1].out_channels
-    final = final_operations(order, features, after=last_convolution(layers_of(records[-1])))
+    last = last_convolution(layers_of(records[-1]))
+    if architecture.is_of_rows:  # whose classifier reads what is activated, as in Gorishniy et al.
+        last = replace(last, linear=False)
+    final = final_operations(order, features, after=last)
     is_bare = isinstance(stem[-1], Conv)
     blocks = tuple(
         block(record, order, Place(record.out_channels, number, len(records)), is_bare)
@@ -247,16 +250,17 @@ def branch_layers(type: Named, in_channels: int, out_channels: int, stride: int)
     return modified(layers, **shared)
 
 
-def order_matters(stages: Sequence[Stage]) -> bool:
+def order_matters(stages: Sequence[Stage], *, of_rows: bool = False) -> bool:
     """Whether networks of these stages differ under different activation orders even without
     shortcuts. They do where a branch ends in something else than a convolution, where some blocks
-    end without an activation or a norm and others with one, and where the last one does.
+    end without an activation or a norm and others with one, and where the last one does. Those of
+    rows do, as their stem has neither.
     """
     ends = [branch_layers(stage.block, stage.width, stage.width, 1) for stage in stages]
     last = [last_convolution(layers) for layers in ends]
     kinds = {(conv.linear, conv.bare) for conv in last}
     others = any(not isinstance(layers[-1], Conv) for layers in ends)
-    return len(kinds) > 1 or others or last[-1].bare
+    return len(kinds) > 1 or others or last[-1].bare or of_rows
 
 
 def settled(stage: Stage, in_channels: int) -> Stage:
@@ -371,6 +375,8 @@ def check(architecture: Architecture, layout: Layout) -> None:
     for part, op, _, _ in iterate_operations(layout, architecture.image_shape):
         if isinstance(op, Conv):
             check_conv(part, op)
+        if architecture.is_of_rows:
+            check_row(part, op)
         if isinstance(op, Dropout) and not 0 <= op.rate < 1:
             raise ValueError(f"dropout must be at least 0 and below 1, found {op.rate:g}.")
         if isinstance(op, Norm) and groups is not None and groups > 0 and op.channels % groups:
@@ -379,6 +385,16 @@ def check(architecture: Architecture, layout: Layout) -> None:
             )
         if isinstance(op, Norm) and groups is not None and groups < 0:
             raise ValueError(f"the number of norm groups must be at least 1, found {groups}.")
+
+
+def check_row(part: str, op: Op) -> None:
+    """Refuse what looks at neighbours, which the features of a row have not."""
+    seen = op.kernel_size if isinstance(op, Conv) else 3 if isinstance(op, MaxPool) else 1
+    if seen > 1:
+        raise ValueError(
+            f"{part} looks at {seen}x{seen} pixels, and a row of a table has features without "
+            "neighbours: take stem: linear with block: mlp, or kernels of 1."
+        )
 
 
 def check_start(architecture: Architecture, layout: Layout) -> None:

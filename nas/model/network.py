@@ -14,7 +14,14 @@ from torch.utils.checkpoint import checkpoint
 from nas.model import block_layers, join_layers
 from nas.model import blocks as ops
 from nas.model.architecture import Architecture
-from nas.model.block_layers import Dropout, GlobalPool, Patches, SpaceToDepth, SqueezeExcite
+from nas.model.block_layers import (
+    Dropout,
+    GlobalPool,
+    Linear,
+    Patches,
+    SpaceToDepth,
+    SqueezeExcite,
+)
 from nas.model.initialisations import Start
 from nas.model.join_layers import Add, RandomStream
 from nas.model.layout import (
@@ -181,7 +188,7 @@ class Network(nn.Module):
 def build_block(architecture: Architecture, block: Block) -> nn.Module:
     """The module of one block."""
     make = partial(sequence, architecture)
-    after = make(block.after) if block.after else None
+    after = make(block.after) if any(op != ops.Identity() for op in block.after) else None
     if block.shortcut is None:
         return Plain(make(block.branch), after)
     before = make(block.before) if block.before else None
@@ -203,7 +210,8 @@ def build_op(architecture: Architecture, op: ops.Op, *, first: bool) -> nn.Modul
     """The module of one operation; the first one leaves its input whole, a shortcut may read it."""
     match op:
         case ops.Conv():
-            return convolution(op, bias=op.bias or norm_groups(architecture) is None)
+            kind = conv_class(op, of_rows=architecture.is_of_rows)
+            return convolution(op, kind, bias=op.bias or norm_groups(architecture) is None)
         case ops.Norm(channels):
             return normalisation(architecture, channels)
         case ops.Activation():
@@ -242,9 +250,9 @@ LAYERS: dict[type, Callable[[Any], nn.Module]] = {
 }
 
 
-def convolution(op: ops.Conv, *, bias: bool) -> nn.Conv2d:
+def convolution(op: ops.Conv, kind: type[nn.Conv2d], *, bias: bool) -> nn.Conv2d:
     """The module of a convolution."""
-    return conv_class(op.kernel_size, op.stride)(
+    return kind(
         op.in_channels,
         op.out_channels,
         op.kernel_size,
@@ -262,11 +270,13 @@ def join_class(kind: str | type) -> type[nn.Module]:
     return found
 
 
-def conv_class(kernel_size: int, stride: int) -> type[nn.Conv2d]:
+def conv_class(op: ops.Conv, *, of_rows: bool) -> type[nn.Conv2d]:
     """The class of a convolution: no network hands a 1x1 convolution with a stride to oneDNN."""
-    if kernel_size % 2 == 0:
+    if of_rows and op.groups == 1:
+        return Linear
+    if op.kernel_size % 2 == 0:
         return Patches
-    return StridedPointwise if kernel_size == 1 and stride > 1 else nn.Conv2d
+    return StridedPointwise if op.kernel_size == 1 and op.stride > 1 else nn.Conv2d
 
 
 def activation(layer: ops.Layer, *, overwrite: bool) -> nn.Module:

@@ -241,7 +241,7 @@ def plain(architecture: Architecture) -> Architecture:
     order, it has the usual one.
     """
     ordered = architecture
-    if not order_matters(architecture.stages):
+    if not order_matters(architecture.stages, of_rows=architecture.is_of_rows):
         ordered = replace(architecture, activation_order="post_activation")
     return shortcuts(ordered, "none", "none")
 

@@ -142,7 +142,7 @@ def draw_architecture(
         num_classes=num_classes,
         stem=stem,
         stages=tuple(stages),
-        activation_order=draw_order(trial, section, stages),
+        activation_order=draw_order(trial, section, stages, of_rows=image_shape[1:] == (1, 1)),
         activation=activation,
         norm=norm,
         initialisation=draw_initialisation(trial, section, stages),
@@ -361,11 +361,13 @@ def suggest_each(trial: Trial, choices: dict[str, list[str]], *, is_strided: boo
     return [draw(trial, name, choice) for name, choice in choices.items()]
 
 
-def draw_order(trial: Trial, section: ArchitectureSection, stages: list[Stage]) -> str:
+def draw_order(
+    trial: Trial, section: ArchitectureSection, stages: list[Stage], *, of_rows: bool
+) -> str:
     """The activation order; a plain network that is the same under all of them has the first."""
     order = section.activation_order
     is_plain = all(stage.shortcut == "none" for stage in stages)
-    if isinstance(order, list) and is_plain and not order_matters(stages):
+    if isinstance(order, list) and is_plain and not order_matters(stages, of_rows=of_rows):
         order = order[0]
     return draw_text(trial, "activation_order", order, ORDERS)
 
