@@ -15,11 +15,15 @@ import optuna
 import pytest
 from conftest import TINY
 
-from nas.common.errors import StudyError
-from nas.data.catalog import Dataset
+from nas.common.errors import StudyError, UserError
 from nas.search.allow_code import code_in_file, code_in_storage
-from nas.search.study import load_study
+from nas.search.lease import acquire
+from nas.search.queue import pending_of, refill_of
+from nas.search.study import NUM_TRIALS, create_study, load_study
+from nas.search.trial import TrialEnvironment, run_trial
 from nas.search.worker import WorkerSpec, run_pending
+from nas.space.space import SearchSpace
+from nas.storage.handles import storage_of
 from nas.storage.open import open_storage
 
 RUNNING = optuna.trial.TrialState.RUNNING
@@ -50,7 +54,6 @@ architecture: {stem: {conv3x3: {width: 2}}, depth: 1, stages: [{width: 2}]}
 training: {epochs: 1, batch_size: 10}
 search: {trials: 1, sampler: random, pruner: none, workers: 1, probes: false}
 """
-CODE = Dataset(name="module", class_path="mine.Data", image_shape=(1, 4, 4), num_classes=2)
 ALLOWED = frozenset({("mine.Data", "{}")})
 
 
@@ -175,7 +178,7 @@ def test_code_is_named_before_it_is_judged(study: optuna.Study) -> None:
 
 def test_code_that_a_file_named_is_not_asked_for_again(study: optuna.Study) -> None:
     said: list[str] = []
-    allowed = code_in_file(CODE, said.append)
+    allowed = code_in_file(SearchSpace.from_yaml(SPACE), said.append)
     assert said == ["This space runs code: mine.Data"]
     assert code_in_storage(study, False, said.append, allowed) == allowed == ALLOWED
     assert len(said) == 1
@@ -203,6 +206,37 @@ def test_candidates_that_cannot_be_read_run_nothing(study: optuna.Study, text: s
         )
         study.add_trial(waiting)
     assert code_in_storage(study, False, no_log) == frozenset()
+
+
+@pytest.mark.parametrize("key", ["logger", "callbacks"])
+def test_loggers_and_callbacks_are_code_like_any_other(tmp_path: Path, key: str) -> None:
+    """A stranger's study asks for trust, and a worker runs what was allowed alone."""
+    setting = f"training.{key}={{class_path: os.Evil, init_args: {{a: 1}}}}"
+    space = SearchSpace.from_yaml(TINY, [setting])
+    code = frozenset({("os.Evil", '{"a": 1}')})
+    said: list[str] = []
+    assert code_in_file(space, said.append) == code
+    assert said == ["This space runs code: os.Evil"]
+    url = f"sqlite:///{tmp_path}/nas.db"
+    study = create_study(open_storage(url, create=True), "tiny", space)
+    with pytest.raises(StudyError, match="runs the code of os.Evil with .*add --trust"):
+        code_in_storage(study, False, no_log)
+    assert code_in_storage(study, True, no_log) == code
+    spec = WorkerSpec(storage=url, study="tiny", data_dir=tmp_path, out=tmp_path, num_workers=1)
+    with pytest.raises(StudyError, match="names other code in the storage .* os.Evil with"):
+        run_pending(spec, lambda: True, no_log)
+    with pytest.raises(UserError, match=f"training.{key}: 'os.Evil' cannot be imported"):
+        run_trials_of(study, space, tmp_path)
+
+
+def run_trials_of(study: optuna.Study, space: SearchSpace, folder: Path) -> None:
+    """A trial of a study, in this process."""
+    study.set_user_attr(NUM_TRIALS, 1)
+    refill_of(study, space, 1, 1)(study.get_trials())
+    storage = storage_of(study)
+    trial = acquire(storage, study, pending_of(study, space))
+    environment = TrialEnvironment(data_dir=folder, out=folder, interrupted=lambda: False)
+    run_trial(storage, "tiny", space, trial, environment)
 
 
 # What was allowed is what runs

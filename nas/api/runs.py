@@ -14,7 +14,7 @@ from nas.api.studies import load_study, study_of, url_of
 from nas.common.main_guard import leave_if_importing_main
 from nas.payoff.run import payoff as run_twins
 from nas.payoff.run import settings_of
-from nas.search.allow_code import allow_plugins, code_of
+from nas.search.allow_code import allow_plugins
 from nas.search.baseline import run_baseline
 from nas.search.coordinator import Outcome as Ending
 from nas.search.options import WorkerOptions
@@ -56,7 +56,7 @@ def search(
     if twins:
         left = _remaining(timeout, start)
         ending = beside(ending, space, options, timeout=left, **given)
-    allowed = code_of(space.dataset)
+    allowed = space.code
     return Outcome(ending.study, ending.how, options.storage, Path(options.out), allowed)
 
 
@@ -82,7 +82,7 @@ def beside(
             timeout=_remaining(timeout, start),
             data=data,
             console=console,
-            allowed=code_of(space.dataset),
+            allowed=space.code,
         )
     return ending
 

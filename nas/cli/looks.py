@@ -63,8 +63,9 @@ def check(
     say(f"{loaded.summary()}.")
     for line in pictures:
         say(line)
-    if loaded.dataset.class_path:
-        say(f"Searched, this space runs code: {loaded.dataset.class_path}. A check does not.")
+    code = sorted(class_path for class_path, _ in loaded.code)
+    if code:
+        say(f"Searched, this space runs code: {', '.join(code)}. A check does not.")
     if cost:
         from nas.payoff.preview import cost_lines
 

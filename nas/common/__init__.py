@@ -1,6 +1,7 @@
 """What every package may use: registry, errors, paths, text, machine facts."""
 
 __all__ = [
+    "class_paths",
     "errors",
     "files",
     "later_keys",

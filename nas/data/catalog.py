@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from nas.common.class_paths import CLASS_PATH, Code
 from nas.common.errors import shown
 from nas.common.later_keys import without_later
 from nas.common.registry import unknown
@@ -48,8 +49,6 @@ LATER_DATASET_KEYS: dict[str, Any] = dict.fromkeys(
     ("layout", "channels", "background", "unreadable")
 )
 COLOUR = r"^#[0-9a-fA-F]{6}$"
-#: how a class is named: package.module.Class
-CLASS_PATH = r"^[A-Za-z_][A-Za-z0-9_]{0,99}(\.[A-Za-z_][A-Za-z0-9_]{0,99}){1,20}$"
 Shape = tuple[tuple[int, int, int], int]
 
 
@@ -94,6 +93,11 @@ class Dataset:
         _check_reading(self)
         if self.name in DATASETS:
             split_sizes(self, DATASETS[self.name].num_train)
+
+    @property
+    def code(self) -> frozenset[Code]:
+        """The code that yields the pictures, if any does."""
+        return frozenset({(self.class_path, self.init_args)} if self.class_path else ())
 
     def check(self) -> None:
         """DataError where the data set or an augmentation is unknown, or an option of it cannot be:

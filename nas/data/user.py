@@ -1,12 +1,9 @@
 """A user's own LightningDataModule, checked, with batches that depend on the seed alone."""
 
 import copy
-import importlib
 import inspect
 import json
 import logging
-import os
-import sys
 from collections.abc import Iterable, Iterator, Sized
 from itertools import count
 from typing import Any
@@ -16,6 +13,8 @@ from lightning.pytorch import LightningDataModule
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, SequentialSampler
 
+from nas.common.class_paths import import_class
+from nas.common.errors import UserError
 from nas.data.batches import epoch_seed
 from nas.data.catalog import Dataset, check_enough
 from nas.data.pictures import DataError
@@ -234,7 +233,10 @@ def _inner(
 
 def _instantiate(class_path: str, init_args: str, batch_size: int) -> LightningDataModule:
     """The module, given `batch_size` too where it takes one and `init_args` does not set it."""
-    kind = _import_class(class_path)
+    try:
+        kind = import_class(class_path, "dataset.class_path", LightningDataModule)
+    except UserError as error:
+        raise DataError(str(error)) from error
     arguments = json.loads(init_args)
     if "batch_size" in inspect.signature(kind).parameters:
         arguments = {"batch_size": batch_size, **arguments}
@@ -244,30 +246,3 @@ def _instantiate(class_path: str, init_args: str, batch_size: int) -> LightningD
         raise DataError(
             f"{class_path} does not take dataset.init_args {init_args}: {error}."
         ) from error
-
-
-def _import_class(class_path: str) -> type[LightningDataModule]:
-    module_name, _, name = class_path.rpartition(".")
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # a user's own file beside the space
-    try:
-        kind = getattr(importlib.import_module(module_name), name)
-    except Exception as error:  # the user's module can raise anything
-        why = f"{type(error).__name__}: {error}"
-        raise DataError(
-            f"dataset.class_path: {class_path!r} cannot be imported ({why}); it was looked for "
-            f"in '{os.getcwd()}' and the installed packages."
-        ) from error
-    if not inspect.isclass(kind) or not issubclass(kind, LightningDataModule):
-        raise DataError(f"dataset.class_path: {class_path} {_what_is_wrong(kind)}.")
-    return kind
-
-
-def _what_is_wrong(kind: Any) -> str:
-    bases = inspect.getmro(kind) if inspect.isclass(kind) else ()
-    if any(base.__module__.startswith("pytorch_lightning") for base in bases):
-        return (
-            "comes from the package pytorch_lightning, which does not mix with lightning; write "
-            "`from lightning.pytorch import LightningDataModule` in its file"
-        )
-    return "is not a LightningDataModule of lightning.pytorch"

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
@@ -23,7 +23,12 @@ from nas.export.formats import check_formats
 from nas.export.prediction import Inputs, inputs_of, inputs_of_search
 from nas.export.processes import in_processes
 from nas.export.writing import Trained, load, save, write
-from nas.search.allow_code import allow_plugins, code_in_storage, refuse_other_code
+from nas.search.allow_code import (
+    allow_plugins,
+    code_in_storage,
+    refuse_other_code,
+    watchers_of,
+)
 from nas.search.beside import folder_name
 from nas.search.best_trials import best_trials
 from nas.search.foreign_studies import is_ours, not_ours
@@ -31,6 +36,7 @@ from nas.search.study import objectives_of
 from nas.training.candidate import Candidate
 from nas.training.evaluation import accuracies
 from nas.training.lightning import train as train_candidate
+from nas.training.watching import WatchedRun
 
 
 @dataclass(frozen=True)
@@ -85,10 +91,14 @@ def export(
     if train:
         candidate = changed(searched, settings)
         allowed = code_in_storage(study, trust, say)
-        refuse_other_code(candidate.dataset, allowed, study.study_name)
+        watchers = watchers_of(study)
+        refuse_other_code(candidate.dataset.code | watchers.code, allowed, study.study_name)
+        name = f"export_of_trial_{chosen.number}"
+        watched_as = WatchedRun(watchers, folder, folder_name(study), name) if watchers else None
         given = given_module(candidate.dataset, data)
         runs = []
-        for run in retrained(candidate, first_seed(chosen), seeds, folder, data_dir, given):
+        seed = first_seed(chosen)
+        for run in retrained(candidate, seed, seeds, folder, data_dir, given, watched_as):
             runs.append(run)
             say(f"seed {run.seed}: test accuracy {run.test_accuracy:.4f}")
         found = trained(candidate, runs, differences(searched, candidate), objectives_of(study))
@@ -159,6 +169,7 @@ def retrained(
     folder: Path,
     data_dir: Path,
     given: LightningDataModule | None,
+    watched_as: WatchedRun | None,
 ) -> Iterator[Retraining]:
     """One run for each seed, in order; as many at a time as there are cores, each on one thread."""
     size = min(seeds, num_cores())
@@ -169,6 +180,7 @@ def retrained(
         data_dir=data_dir,
         memory=memory_share(size),
         given=given,
+        watched_as=watched_as,
     )
     yield from in_processes(train_one, range(first_seed, first_seed + seeds), size)
 
@@ -180,6 +192,7 @@ def retrain(
     data_dir: Path,
     memory: int,
     given: LightningDataModule | None,
+    watched_as: WatchedRun | None,
 ) -> Retraining:
     """Train on training and validation split with one seed, test once and keep both, or read
     them."""
@@ -194,6 +207,7 @@ def retrain(
         train_on_validation=True,
         memory=memory,
         given=given,
+        watched_as=watched_as and replace(watched_as, name=f"{watched_as.name}_seed_{seed}"),
     )
     plain, balanced = accuracies(done.network, done.data.test_dataloader())
     run = Retraining(

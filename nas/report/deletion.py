@@ -30,7 +30,7 @@ from nas.storage.open import open_storage
 from nas.storage.url import hidden
 
 #: what nas writes into the folder of a study
-FOLDERS = ("weights", "checkpoints", "export")
+FOLDERS = ("weights", "checkpoints", "export", "logs", "mlruns")
 FILES = ("report.html", "report.md", "payoff.json", "trials.csv")
 
 

@@ -1,4 +1,5 @@
-"""Which code a study may run: its plugins and the `class_path` of its data set are imported.
+"""Which code a study may run: its plugins are imported, and each `class_path` of its data set, its
+loggers and its callbacks.
 
 Code that the user names in a file of their own is allowed. Code out of a storage, where others may
 have written, runs only with `--trust`. What was allowed when a command started is all that its
@@ -10,24 +11,24 @@ import re
 
 from optuna.study import Study
 
+from nas.common.class_paths import CLASS_PATH, Code
 from nas.common.errors import StudyError, shown
 from nas.common.plugins import import_plugins, imported_plugins
 from nas.common.waiting import Log
-from nas.data.catalog import CLASS_PATH, Dataset
 from nas.search.study import space_of
 from nas.space.errors import named_plugins
+from nas.space.space import SearchSpace
 from nas.space.yaml import Source
+from nas.training.watchers import Watchers
 
-#: class_path and init_args
-Code = tuple[str, str]
 #: what may run
 AllowedCode = frozenset[Code]
 
 
-def code_in_file(dataset: Dataset, log: Log) -> AllowedCode:
-    """The code of a data set that the user named in a file: allowed, and named before it runs."""
-    found = code_of(dataset)
-    for class_path, _ in found:
+def code_in_file(space: SearchSpace, log: Log) -> AllowedCode:
+    """The code of a space that the user named in a file: allowed, and named before it runs."""
+    found = space.code
+    for class_path, _ in sorted(found):
         log(f"This space runs code: {class_path}")
     return found
 
@@ -74,9 +75,9 @@ def missing_plugins(study: Study) -> list[str]:
     return [name for name in _plugins_of(study) if name not in imported_plugins()]
 
 
-def refuse_other_code(dataset: Dataset, allowed: AllowedCode, study: str) -> None:
-    """StudyError if a data set runs code that was not allowed when the command started."""
-    for class_path, init_args in code_of(dataset) - allowed:
+def refuse_other_code(code: AllowedCode, allowed: AllowedCode, study: str) -> None:
+    """StudyError for code that was not allowed when the command started."""
+    for class_path, init_args in sorted(code - allowed):
         raise StudyError(
             f"study {study!r} names other code in the storage than when this command started: "
             f"{class_path} with {shown(init_args)}. It is not run. If you know that code, start "
@@ -84,11 +85,12 @@ def refuse_other_code(dataset: Dataset, allowed: AllowedCode, study: str) -> Non
         )
 
 
-def code_of(dataset: Dataset) -> AllowedCode:
-    """The code of a data set, if it has any."""
-    if dataset.class_path is None:
-        return frozenset()
-    return frozenset({(dataset.class_path, dataset.init_args)})
+def watchers_of(study: Study) -> Watchers:
+    """The loggers and callbacks of a study; none if its space cannot be read."""
+    try:
+        return space_of(study).watchers
+    except (ValueError, TypeError, AttributeError):
+        return Watchers()
 
 
 def _stored_code(study: Study) -> AllowedCode:
@@ -97,7 +99,7 @@ def _stored_code(study: Study) -> AllowedCode:
     found = {_code_of_candidate(trial.user_attrs.get("candidate")) for trial in trials}
     known = frozenset(code for code in found if code is not None)
     try:
-        return known | code_of(space_of(study).dataset)
+        return known | space_of(study).code
     except (ValueError, TypeError, AttributeError):
         return known  # a space that cannot be read cannot be run
 

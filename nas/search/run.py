@@ -60,7 +60,7 @@ def search(
     given = given_module(space.dataset, data)
     if extend:
         name = warm_started(session.storage, name, space)
-    allowed = code_in_file(space.dataset, session.log)
+    allowed = code_in_file(space, session.log)
     created = create_study(session.storage, name, space)
     spec = session.worker_spec(created, space, created, allowed, given)
     created.set_user_attr(NUM_TRIALS, trials or space.search.trials)

@@ -16,7 +16,6 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from nas.common.errors import StudyError, UserError
 from nas.common.paths import checkpoint_file
 from nas.common.processes import this_worker
-from nas.search.allow_code import code_of
 from nas.search.beside import folder_name
 from nas.search.best_trials import is_among_best
 from nas.search.duplicates import reuse_result, same_candidates
@@ -35,6 +34,7 @@ from nas.training.candidate import Candidate
 from nas.training.lightning import StoppedError, Trained, train
 from nas.training.metrics import default_probes
 from nas.training.result import OBJECTIVES
+from nas.training.watching import WatchedRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +116,7 @@ def _attempt_candidate(
         probes=_probe_names(space),
         memory=environment.memory,
         checkpoint=checkpoint,
+        watched_as=_watched(study, trial, space, environment),
     )
     if trained.paused:
         write_result(trial, candidate, trained.result, paused_at=len(trained.result.curve))
@@ -161,7 +162,7 @@ def _attempt_twin(
 ) -> bool:
     """Train a twin as it was planned: its own seed, its complete training, never pruned."""
     candidate = Candidate.from_json(trial.user_attrs["candidate"])
-    if code_of(candidate.dataset) != code_of(space.dataset):
+    if candidate.dataset.code != space.dataset.code:
         raise StudyError(f"twin {trial.number} names other code than its space: it is not run.")
 
     def report(record: dict[str, float]) -> bool:
@@ -179,10 +180,21 @@ def _attempt_twin(
         finished=trial.user_attrs.get(AFTER_TRAINING, ()),
         memory=environment.memory,
         checkpoint=checkpoint,
+        watched_as=_watched(study, trial, space, environment),
     )
     write_result(trial, candidate, trained.result)
     study.tell(trial, trained.result.final["val_accuracy"])
     return False
+
+
+def _watched(
+    study: Study, trial: Trial, space: SearchSpace, environment: TrialEnvironment
+) -> WatchedRun | None:
+    """What a trial is called by the loggers of its space; None if nothing watches it."""
+    if not space.watchers:
+        return None
+    name = f"trial_{trial.number}"
+    return WatchedRun(space.watchers, environment.out, folder_name(study), name)
 
 
 def _probe_names(space: SearchSpace) -> list[str]:

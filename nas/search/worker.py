@@ -101,7 +101,7 @@ def run_pending(spec: WorkerSpec, is_stopped: Callable[[], bool], log: Log) -> N
     keep_without(storage, is_for_reports)
     study = load_study(storage, spec.study)
     space = space_of(study)
-    refuse_other_code(space.dataset, spec.allowed_code, spec.study)
+    refuse_other_code(space.code, spec.allowed_code, spec.study)
     pending = pending_of(study, space)
     heartbeat = Heartbeat(storage, partial(_fail_timed_out, storage, space), is_stopped)
     environment = TrialEnvironment(

@@ -451,6 +451,21 @@ class WithNameKey:
         return {"anyOf": forms}
 
 
+def listed(value: Any) -> Any:
+    """Classes as a list of `{class_path: ...}`, where one, or a name alone, may stand for that."""
+    given = value if isinstance(value, list) else [value]
+    return [{"class_path": one} if isinstance(one, str) else one for one in given]
+
+
+class OneOrMore:
+    """Tells the JSON Schema what `listed` reads."""
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        many = handler(core)
+        one = {"anyOf": [{"type": "string"}, many["items"]]}
+        return {"anyOf": [*one["anyOf"], many | {"items": one}]}
+
+
 def first_option(registry: Registry[Any], value: Any) -> Any:
     """`{every: 2}` read as `{every: {step: 2}}`: a value in place of options is that of the first
     one, where a part has any.

@@ -22,6 +22,7 @@ SECTIONS = {
     "ArchitectureSection": "`architecture:`",
     "StageSection": "`architecture: stages:`, each",
     "TrainingSection": "`training:`",
+    "CodeSection": "`training: logger:` and `callbacks:`, each",
     "ConstraintsSection": "`constraints:`",
     "Bound": "`constraints:`, each",
     "SearchSection": "`search:`",
@@ -89,6 +90,9 @@ def form_in_words(form: dict[str, Any]) -> str:
     """One form of a value in words."""
     if "$ref" in form:
         return "mapping"
+    first = form.get("anyOf", [{}])[0]
+    if first.get("type") == "string" and "enum" not in first:  # the name of a class
+        return ", ".join(map(form_in_words, form["anyOf"]))
     if "oneOf" in form or "anyOf" in form:
         return ", ".join([*map(written, names_of(form)), "or `{name: {option: value}}`"])
     if "const" in form or "enum" in form:

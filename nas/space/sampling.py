@@ -383,7 +383,7 @@ def draw_training(trial: Trial, section: TrainingSection) -> Training:
     """The settings of one training."""
     optimizer = draw_component(trial, "training.optimizer", section.optimizer, OPTIMIZERS)
     values: dict[str, Any] = {}
-    for key in TrainingSection.model_fields:
+    for key in Training.__dataclass_fields__:
         if key == "schedule":
             values[key] = draw_component(trial, "training.schedule", section.schedule, SCHEDULES)
         elif key != "optimizer":

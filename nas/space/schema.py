@@ -3,13 +3,14 @@
 import math
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from nas.common.class_paths import CLASS_PATH
 from nas.common.plugins import MODULE
 from nas.common.registry import MAX_OPTION, Registry, base_name, unknown
 from nas.common.text import PATTERN, seconds_of
 from nas.data.augment import AUGMENTATIONS
-from nas.data.catalog import CLASS_PATH, COLOUR, dataset_names
+from nas.data.catalog import COLOUR, dataset_names
 from nas.data.facts import DATASETS
 from nas.model.architecture import MAX_BLOCKS, MAX_CHANNELS, MAX_CLASSES, Named
 from nas.model.blocks import (
@@ -26,6 +27,7 @@ from nas.model.initialisations import INITIALISATIONS
 from nas.model.joins import JOINS
 from nas.model.placements import PLACEMENTS, mask_of
 from nas.space.fields import (
+    OneOrMore,
     StrictSection,
     ascending,
     component,
@@ -34,6 +36,7 @@ from nas.space.fields import (
     fixed_component,
     flag_or_names,
     forget_types,
+    listed,
     name,
     named_part,
     number,
@@ -139,6 +142,18 @@ class DatasetSection(StrictSection):
     split_seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
 
 
+class CodeSection(StrictSection):
+    """A class of your own or of a package; its name alone may stand for it."""
+
+    class_path: Annotated[str, Field(pattern=CLASS_PATH)]
+    """The class, as `package.module.Class`."""
+    init_args: dict[str, Any] = {}
+    """What it is made with."""
+
+
+Codes = Annotated[list[CodeSection], BeforeValidator(listed), Field(max_length=16), OneOrMore()]
+
+
 class TrainingSection(StrictSection):
     """How every candidate is trained."""
 
@@ -171,6 +186,11 @@ class TrainingSection(StrictSection):
     """Numbers in which the products of a training step are computed; weights, norms and loss stay
     in 32 bits, and all errors are measured in 32. bf16 and fp16 pay on GPUs and on processors that
     have such products."""
+    logger: Codes = []
+    """Loggers of Lightning, which have the numbers of each epoch: a class or several, as
+    `lightning.pytorch.loggers.TensorBoardLogger`. They change nothing of a study."""
+    callbacks: Codes = []
+    """Callbacks of Lightning for every training, a class or several."""
 
 
 class Bound(StrictSection):
@@ -388,7 +408,7 @@ class SpaceSection(StrictSection):
 S = TypeVar("S", bound=StrictSection)
 #: the sections, each after those it holds
 SECTIONS = (
-    *(StageSection, ArchitectureSection, DatasetSection, TrainingSection, Bound),
+    *(StageSection, ArchitectureSection, DatasetSection, CodeSection, TrainingSection, Bound),
     *(ConstraintsSection, SearchSection, PayoffSection, SpaceSection),
 )
 _built_from = [registry.parts() for registry in REGISTRIES]

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from nas.common.class_paths import Code
 from nas.common.errors import SpaceError, shown
 from nas.common.later_keys import without_later, without_later_parts
 from nas.common.registry import Registry
@@ -68,6 +69,7 @@ from nas.space.yaml import DataSource, Source, bundled_spaces, find
 from nas.training.candidate import LATER_TRAINING_KEYS, Candidate, Training
 from nas.training.optimizers import OPTIMIZERS
 from nas.training.schedules import SCHEDULES
+from nas.training.watchers import Watchers, codes
 
 __all__ = ["SearchSpace", "SpaceError", "bundled_spaces", "differences", "find"]
 
@@ -303,7 +305,9 @@ class SearchSpace:
             mode="json", include={"dataset", "architecture", "training", "constraints"}
         )
         drawn["dataset"] = without_later(drawn["dataset"], LATER_DATASET_KEYS)
-        drawn["training"] = without_later(drawn["training"], LATER_TRAINING_KEYS)
+        later = LATER_TRAINING_KEYS | {"callbacks": []}
+        drawn["training"] = without_later(drawn["training"], later)
+        del drawn["training"]["logger"]
         network = without_later(drawn["architecture"], LATER_STAGE_KEYS | LATER_NETWORK_KEYS)
         left_out = dict.fromkeys(LATER_STAGE_KEYS)
         network["stages"] = [without_later(stage, left_out) for stage in network["stages"]]
@@ -488,6 +492,17 @@ class SearchSpace:
                 raise ValueError(
                     f"{search.rungs[-1]} is no epoch to rest after: trainings have {self.epochs}."
                 )
+
+    @property
+    def watchers(self) -> Watchers:
+        """The loggers and callbacks of every training."""
+        training = self.section.training
+        return Watchers(codes(training.logger), codes(training.callbacks))
+
+    @property
+    def code(self) -> frozenset[Code]:
+        """The classes that a search of this space imports and runs, with their arguments."""
+        return self.dataset.code | self.watchers.code
 
     @property
     def sampler(self) -> Named:

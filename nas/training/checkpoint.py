@@ -10,7 +10,9 @@ import hashlib
 import io
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -104,7 +106,10 @@ def unpacked(data: bytes) -> dict[str, Any]:
     body = data[start:]
     if data[:start] != HEADER + hashlib.sha256(body).digest():
         raise ValueError("it is damaged, or of another version")
-    return torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+    try:
+        return torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+    except UnpicklingError as error:  # what a callback keeps
+        raise ValueError("it holds more than numbers, text and tensors") from error
 
 
 class Resuming(Callback):
@@ -116,6 +121,7 @@ class Resuming(Callback):
 
     def __init__(self, checkpoint: Checkpoint, monitor: Any, probes: Any | None) -> None:
         self.checkpoint, self.monitor, self.probes = checkpoint, monitor, probes
+        self.watching: Sequence[Callback] = ()  # callbacks of the user's own, with their states
         self.found = checkpoint.load()
         self.start = time.perf_counter()
         if self.found:
@@ -135,6 +141,8 @@ class Resuming(Callback):
         trainer.optimizers[0].load_state_dict(self.found["optimizer"])
         if module.precision.scaler:
             module.precision.scaler.load_state_dict(self.found["scaler"])
+        for one, state in zip(self.watching, self.found.get("watching", ()), strict=False):
+            one.load_state_dict(state)
         torch.set_rng_state(self.found["random"])
         torch.cuda.set_rng_state_all(self.found["random_cuda"])
         self.found = None
@@ -166,6 +174,8 @@ class Resuming(Callback):
         own = {"average": module.average.kept} if module.average else {}
         if module.precision.scaler:
             own["scaler"] = module.precision.scaler.state_dict()
+        if self.watching:
+            own["watching"] = [one.state_dict() for one in self.watching]
         return own | {
             "curve": self.monitor.curve,
             "losses": torch.stack(module.losses),

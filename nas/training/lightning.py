@@ -1,5 +1,6 @@
 """Training one candidate with Lightning."""
 
+import json
 import logging
 import math
 import time
@@ -40,6 +41,7 @@ from nas.training.mixup import Mix, draw_mix
 from nas.training.optimizers import OPTIMIZERS, decayed_groups
 from nas.training.precision import Precision
 from nas.training.result import Result
+from nas.training.watching import WatchedRun, Watching, watch
 
 for noisy in ("lightning.pytorch", "lightning.fabric"):
     logging.getLogger(noisy).setLevel(logging.ERROR)
@@ -73,7 +75,8 @@ class Trained:
 class ClassifierModule(LightningModule):
     """Cross-entropy training of a network; losses are kept as tensors until an epoch ends.
 
-    `seed` is that of the pictures that are mixed.
+    `seed` is that of the pictures that are mixed. `watched`: callbacks of others hear of backward
+    passes and, but with fp16, of steps, which takes half a millisecond for each.
     """
 
     def __init__(
@@ -82,9 +85,11 @@ class ClassifierModule(LightningModule):
         training: Training,
         class_weights: Tensor | None = None,
         seed: int = 0,
+        watched: bool = False,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False  # of Lightning's: half a millisecond for every step
+        self.watched = watched
         self.network = network
         self.settings = training
         self.seed = seed
@@ -130,7 +135,8 @@ class ClassifierModule(LightningModule):
             return F.cross_entropy(logits, targets, weights, label_smoothing=smoothing)
 
         loss = mix.mean(smoothed, labels)
-        self.precision.backward(loss)
+        backward = self.manual_backward if self.watched else Tensor.backward
+        backward(self.precision.scaled(loss))
         self.optimizer_update(self.trainer.optimizers[0])
         if self.average:
             self.average.update()
@@ -163,7 +169,8 @@ class ClassifierModule(LightningModule):
         self.precision.unscale(optimizer)
         if self.settings.gradient_clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
-        self.precision.step(optimizer)
+        told: Any = self.optimizers() if self.watched and not self.precision.scaler else optimizer
+        self.precision.step(told)
         optimizer.zero_grad()
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
@@ -246,7 +253,8 @@ class TrainingMonitor(Callback):
         if not self.is_last(module) and not self.diverged:
             self.pruned = stop
             self.paused = not stop and self.pause_after(record)
-        trainer.should_stop = self.pruned or self.paused or self.diverged
+        ends = self.pruned or self.paused or self.diverged
+        trainer.should_stop = ends or trainer.should_stop  # by a callback of the user's
 
     def is_paused(self) -> bool:
         """Whether the training goes on later."""
@@ -272,12 +280,14 @@ def train(
     memory: int | None = None,
     checkpoint: Path | None = None,
     given: LightningDataModule | None = None,
+    watched_as: WatchedRun | None = None,
 ) -> Trained:
     """Train a candidate from its initial weights; DataError where there are no or too few pictures.
 
     Blocks are recomputed in the backward pass where they would take more than `memory` bytes
     (default: the share of one worker). `given` is the module of a data set handed over by a Python
-    program. Probes, and measures of the finished network, named as in
+    program. `watched_as` names the training to the loggers and callbacks of the user's own that
+    watch it. Probes, and measures of the finished network, named as in
     nas.training.metrics.MEASURES, change nothing of the training. The same seed gives the same bits
     on the same kind of machine.
 
@@ -306,16 +316,20 @@ def train(
     spent = candidate.cost()
     network = build_network(candidate, spent, seed, memory)
     weights = data.class_weights() if settings.class_weights == "balanced" else None
-    module = ClassifierModule(network, settings, weights, seed)
+    module = ClassifierModule(network, settings, weights, seed, watched=watched_as is not None)
     monitor = TrainingMonitor(on_epoch, pause_after, interrupted)
     initial = initial_hash(network, seed)
     probing = Probes(network, data, seed, probes, monitor.is_paused) if probes else None
     belongs = {"candidate": candidate.hash, "seed": seed, "whole": train_on_validation}
+    if watched_as:
+        belongs["callbacks"] = list(watched_as.watchers.callbacks)
     kept = Checkpoint(checkpoint, belongs | {"probes": list(probes)})
     resuming = Resuming(kept, monitor, probing)
-    fit(
-        module, [monitor, *([probing] if probing else []), resuming], data, seed, len(monitor.curve)
-    )
+    told = {"seed": seed, "parameters": spent.parameters, **json.loads(candidate.to_json())}
+    watching = watch(watched_as, told, monitor.curve)
+    resuming.watching = watching.callbacks
+    own = [monitor, *([probing] if probing else []), resuming]
+    fit(module, own, data, seed, len(monitor.curve), watching)
     if module.average and not monitor.paused:
         module.average.swap()
     result = build_result(monitor, spent, seed, resuming.seconds())
@@ -361,20 +375,28 @@ def add_measures(
 
 
 def fit(
-    module: ClassifierModule, callbacks: list[Callback], data: Any, seed: int, done: int
+    module: ClassifierModule,
+    own: list[Callback],
+    data: Any,
+    seed: int,
+    done: int,
+    watching: Watching,
 ) -> None:
     """Run the epochs that are not done with Lightning, without what a search has no use for."""
     trainer = Trainer(
         max_epochs=module.settings.epochs - done,
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=1,
-        barebones=True,
-        callbacks=callbacks,
+        callbacks=[*own, *watching.log, *watching.callbacks],
+        **watching.options,
     )
     data.first_epoch = done
     with isolate_rng():
         torch.manual_seed(seed)
-        trainer.fit(module, datamodule=data)
+        try:
+            trainer.fit(module, datamodule=data)
+        finally:
+            watching.finish()
     data.first_epoch = 0
 
 

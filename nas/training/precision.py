@@ -32,9 +32,9 @@ class Precision:
             return nullcontext()
         return torch.autocast(self.device, self.dtype)
 
-    def backward(self, loss: Tensor) -> None:
-        """Gradients of a loss."""
-        (self.scaler.scale(loss) if self.scaler else loss).backward()
+    def scaled(self, loss: Tensor) -> Tensor:
+        """The loss whose gradients are taken."""
+        return self.scaler.scale(loss) if self.scaler else loss
 
     def unscale(self, optimizer: torch.optim.Optimizer) -> None:
         """Gradients as they are, to be clipped."""
