@@ -313,6 +313,24 @@ def test_arms_that_are_no_placements_are_refused(arms: str, said: str) -> None:
         load("all", "", f"payoff={{vary: placement, arms: [all, {arms}]}}")
 
 
+def test_arms_of_joins_with_options() -> None:
+    """As with placements; a join by its name alone has its defaults, or those of the candidate."""
+    arms = "arms: [add, {shortcut_gate: {bias: -3}}, shortcut_gate, {drop_path: 0.2}]"
+    asked = load("all", "", f"payoff={{vary: join, depths: [4], seeds: 2, {arms}}}").section.payoff
+    assert asked is not None
+    assert asked.arms == ["add", "shortcut_gate(bias=-3.0)", "shortcut_gate", "drop_path(rate=0.2)"]
+    plan = make_plan(asked, [candidate()])
+    twins = {arm: one for (_, _, arm), one in ladder(plan.base, plan.settings, [4]).items()}
+    found = {arm: one.architecture.stages[0].join.arguments for arm, one in twins.items()}
+    assert found["shortcut_gate(bias=-3.0)"] == {"bias": -3.0}
+    assert found["shortcut_gate"] == {"bias": -6.0}
+    assert found["drop_path(rate=0.2)"] == {"rate": 0.2}
+    with pytest.raises(SpaceError, match="rate of the join drop_path must be below 1, found 2"):
+        load("all", "", "payoff={vary: join, arms: [add, {drop_path: {rate: 2}}]}")
+    with pytest.raises(SpaceError, match="Did you mean 'bias'"):
+        load("all", "", "payoff={vary: join, arms: [add, {shortcut_gate: {bia: 2}}]}")
+
+
 def test_arms_are_those_of_what_varies() -> None:
     assert PayoffSection(vary="placement", arms=["all", "first_half"]).arms
     with pytest.raises(ValueError, match="unknown shortcut 'every'"):

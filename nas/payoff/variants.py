@@ -129,8 +129,8 @@ def twins(
 
     With `transition` the identity arm matches shapes that way; zero_pad adds no parameters, so
     that identity and none have equally many. Transitions are those of identity shortcuts, or with
-    `own_shortcuts` of those that the candidate has. named: arms that are asked for, placements with
-    options among them.
+    `own_shortcuts` of those that the candidate has. named: arms that are asked for, placements and
+    joins with options among them.
     """
     architecture = candidate.architecture
     if vary == "shortcut":
@@ -141,7 +141,7 @@ def twins(
         arms = {kind: shortcuts(architecture, shortcut, kind) for kind in transitions()}
     elif vary == "join":
         joined = architecture if has_shortcuts(architecture) else with_identity(architecture)
-        arms = {name: with_join(joined, name) for name in JOINS}
+        arms = {name: with_join(joined, name) for name in dict.fromkeys((*JOINS, *named))}
     elif vary == "placement":
         matched = transition or transition_of(architecture)
         every = with_shortcut(architecture, "identity", matched)
@@ -256,10 +256,12 @@ def with_block(architecture: Architecture, name: str) -> Architecture:
 
 
 def with_join(architecture: Architecture, name: str) -> Architecture:
-    """The architecture with one join in all stages; where it is new, with its defaults. In place of
-    one that grows, widths stay, and zero_pad changes the shapes that it left as they were.
+    """The architecture with one join in all stages, `name` or `name(option=value)`; one without
+    options is left as it is where it was, and has its defaults where it is new. In place of one
+    that grows, widths stay, and zero_pad changes the shapes that it left as they were.
     """
-    join = Named.of(name, **JOINS.written(name, JOINS.defaults(name)))
+    options = JOINS.defaults(name) | JOINS.written_options(name)
+    join = Named.of(base_name(name), **JOINS.written(base_name(name), options))
 
     def changed(stage: Stage) -> Stage:
         if stage.join.name == name:

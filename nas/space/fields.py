@@ -5,7 +5,8 @@ few of the parts that there are, and some of them are registered late.
 """
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from functools import cache, partial
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
@@ -224,13 +225,15 @@ def named(names: Names, only: Callable[[], Iterable[str]] | None = None) -> Call
 
 
 def named_part(
-    registry: Registry[Any], only: Callable[[], Iterable[str]], names: Callable[[], Iterable[str]]
+    parts: Mapping[Registry[Any], Callable[[], Iterable[str]]], names: Callable[[], Iterable[str]]
 ) -> Deferred:
-    """One of some names, or a part of a registry with options, nothing of which is searched: as its
-    name, followed by those that are not at their defaults.
+    """One of some names, or a part of one of these registries with options, nothing of which is
+    searched: as its name, followed by those that are not at their defaults.
     """
     return Deferred(
-        lambda: named_part_type(registry, tuple(only()), tuple(names())),
+        lambda: named_part_type(
+            tuple((registry, tuple(only())) for registry, only in parts.items()), tuple(names())
+        ),
         (),
         names,
         named((), names),
@@ -343,28 +346,36 @@ def component_type(registry: Registry[Any], names: tuple[str, ...], short: bool 
     ]
 
 
-def named_part_type(registry: Registry[Any], only: tuple[str, ...], names: tuple[str, ...]) -> Any:
+def named_part_type(
+    parts: tuple[tuple[Registry[Any], tuple[str, ...]], ...], names: tuple[str, ...]
+) -> Any:
     """The type of a name, or of a part with options as text."""
-    part = one_component_type(registry, only, searched=False, short=True)
+
+    def registry_of(name: str) -> Registry[Any]:
+        near = get_close_matches(name, [one for _, own in parts for one in own], n=1)
+        return next((one for one, own in parts if {name, *near} & {*own}), parts[0][0])
 
     def form(value: Any) -> str:
         if isinstance(value, dict):
-            return "options"
+            return registry_of(str(value.get("name", next(iter(value), "")))).kind
         return "text" if isinstance(value, str) and base_name(value) != value else "name"
 
-    def text_of(one: Options) -> str:
-        return registry.text(component_name(one), dict(getattr(one, component_name(one))))
-
     def checked(text: str) -> str:
+        registry = registry_of(base_name(text))
         return registry.text(base_name(text), registry.written_options(text))
 
-    return Annotated[
-        Annotated[Literal[names], Tag("name")]
-        | Annotated[str, AfterValidator(checked), Tag("text")]
-        | Annotated[part, AfterValidator(text_of), Tag("options")],
-        Discriminator(form),
-        InAnyForm(),
-    ]
+    choices: Any = Annotated[Literal[names], Tag("name")]
+    choices |= Annotated[str, AfterValidator(checked), Tag("text")]
+    for registry, own in parts:
+        one = one_component_type(registry, own, searched=False, short=True)
+        as_text = AfterValidator(partial(part_text, registry))
+        choices |= Annotated[one, as_text, Tag(registry.kind)]
+    return Annotated[choices, Discriminator(form), InAnyForm()]
+
+
+def part_text(registry: Registry[Any], one: Options) -> str:
+    """A part with options as text."""
+    return registry.text(component_name(one), dict(getattr(one, component_name(one))))
 
 
 class InAnyForm:

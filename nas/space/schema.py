@@ -1,6 +1,7 @@
 """The sections of a search space and their keys."""
 
 import math
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -24,7 +25,7 @@ from nas.model.blocks import (
     transitions,
 )
 from nas.model.initialisations import INITIALISATIONS
-from nas.model.joins import JOINS
+from nas.model.joins import JOINS, Place
 from nas.model.placements import PLACEMENTS, mask_of
 from nas.space.fields import (
     OneOrMore,
@@ -285,6 +286,13 @@ def every_arm() -> list[str]:
     return [name for name in names if name != "per_block"]
 
 
+#: parts that can be arms with options of theirs, and which
+PARTS_AS_ARMS: dict[Registry[Any], Callable[[], list[str]]] = {
+    PLACEMENTS: fixed_placements,
+    JOINS: lambda: list(JOINS),
+}
+
+
 class PayoffSection(StrictSection):
     """Which twins are trained after the search. What is left out here is decided, and all of it
     written down, before the first twin is trained.
@@ -312,16 +320,17 @@ class PayoffSection(StrictSection):
     """The one choice in which twins differ."""
     arms: (
         Annotated[
-            list[Annotated[Any, named_part(PLACEMENTS, fixed_placements, every_arm)]],
+            list[Annotated[Any, named_part(PARTS_AS_ARMS, every_arm)]],
             AfterValidator(distinct),
         ]
         | None
     ) = None
-    """Kinds of shortcuts, or with `vary: transition`, `placement`, `join` or `block` of those, that
-    are compared, placements also with options, as `{every: 3}`; left out, all but those seldom
-    asked for: of transitions projection, zero_pad and none, of placements all, every, first_half,
-    last_half and none, of joins add, scaled, skip_init and drop_path, of blocks basic, bottleneck,
-    separable and inverted, one's own parts, and what the candidate has."""
+    """Kinds of shortcuts, or with `vary: transition`, `placement`, `join` or `block` of those,
+    that are compared, placements and joins also with options, as `{every: 3}`; left out, all
+    but those seldom asked for: of transitions projection, zero_pad and none, of placements all,
+    every, first_half, last_half and none, of joins add, scaled, skip_init and drop_path, of
+    blocks basic, bottleneck, separable and inverted, one's own parts, and what the candidate
+    has."""
     depths: Annotated[list[Blocks], AfterValidator(distinct)] | None = None
     """The ladder: blocks in every stage; left out, up to twice those of the best candidate."""
     activation_orders: (
@@ -379,6 +388,8 @@ class PayoffSection(StrictSection):
                 raise ValueError(f"arms: {unknown(kind, arm, names)}")
             if kind == "placement":
                 mask_of(Named(arm), 2)
+            elif kind == "join":
+                JOINS[arm](Place(1, 0, 1))
         return self
 
 
