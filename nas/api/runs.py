@@ -42,7 +42,7 @@ def search(
     trials that still fit. twins: then run the random search and the twins that the space asks for
     too. data: a LightningDataModule, a torch Dataset, or a mapping of "train", "validation" and
     "test" to such, for a space with `dataset: {name: object, ...}`. Further keywords are those of
-    WorkerOptions: storage, workers, workers_per_gpu, cluster, data_dir, out, trust.
+    WorkerOptions: storage, workers, workers_per_gpu, device, cluster, data_dir, out, trust.
 
     UserError says what a person can mend. Ctrl-C ends it cleanly, and the outcome says so.
     """

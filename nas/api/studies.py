@@ -54,6 +54,7 @@ def export(
     settings: Sequence[str] = (),
     formats: Sequence[str] = (),
     output: str | Path = "best.py",
+    device: str = "auto",
     storage: str = STORAGE,
     data_dir: str | Path = DATA_DIR,
     out: str | Path | None = None,
@@ -67,9 +68,9 @@ def export(
     study: an outcome, an Optuna study, or a name; default: the newest one. It is trained on
     training and validation split over `seeds` seeds, and each is tested once; the weights are those
     of the first seed. Without `train` they are those of the search. settings: of the training, as
-    `"training.epochs=100"`. formats: `"onnx"` and `"torch_export"` are written too. trust: run the
-    code that a study of somebody else names. data: as in `nas.search`. ExportError says what is
-    missing.
+    `"training.epochs=100"`. formats: `"onnx"` and `"torch_export"` are written too. device: as
+    `--device` has it. trust: run the code that a study of somebody else names. data: as in
+    `nas.search`. ExportError says what is missing.
     """
     from nas.export.retrain import export as write_module
 
@@ -84,6 +85,7 @@ def export(
         settings=settings,
         formats=formats,
         output=output,
+        device=device,
         data_dir=data_dir,
         out=out or (study.out if isinstance(study, Outcome) else OUT),
         trust=trust,

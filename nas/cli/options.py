@@ -112,6 +112,13 @@ Workers = Annotated[
 WorkersPerGPU = Annotated[
     int, typer.Option(min=1, metavar="N", help="Workers that share a GPU, where there are some.")
 ]
+Device = Annotated[
+    str,
+    typer.Option(
+        metavar="DEVICE",
+        help="Where networks are trained: auto (GPUs if there are some), cpu, cuda, cuda:N or mps.",
+    ),
+]
 Ray = Annotated[
     str | None,
     typer.Option(

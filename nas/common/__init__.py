@@ -2,6 +2,7 @@
 
 __all__ = [
     "class_paths",
+    "devices",
     "errors",
     "files",
     "later_keys",

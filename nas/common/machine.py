@@ -80,10 +80,10 @@ def num_cores() -> int:
     return max(1, round(min(cores, core_limit())))
 
 
-def default_workers(per_gpu: int = 1) -> int:
-    """Workers this machine has room for: so many for each GPU where there are some, else one for
-    each core, and each with memory for itself."""
-    wanted = len(visible_gpus()) * per_gpu or num_cores()
+def default_workers(per_gpu: int = 1, num_gpus: int | None = None) -> int:
+    """Workers this machine has room for: so many for each GPU where there are some (default: those
+    that are visible), else one for each core, and each with memory for itself."""
+    wanted = (len(visible_gpus()) if num_gpus is None else num_gpus) * per_gpu or num_cores()
     return max(1, min(wanted, available_memory() // WORKER_MEMORY))
 
 

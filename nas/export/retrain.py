@@ -1,6 +1,7 @@
 """The best architecture, trained again on training and validation split, as a Python module."""
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -12,6 +13,7 @@ from lightning.pytorch import LightningDataModule
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
+from nas.common.devices import Device, device_of
 from nas.common.errors import ExportError
 from nas.common.files import write_text
 from nas.common.machine import memory_share, num_cores
@@ -60,6 +62,7 @@ def export(
     settings: Sequence[str] = (),
     formats: Sequence[str] = (),
     output: str | Path = "best.py",
+    device: str = "auto",
     data_dir: str | Path = DATA_DIR,
     out: str | Path = OUT,
     trust: bool = False,
@@ -98,7 +101,9 @@ def export(
         given = given_module(candidate.dataset, data)
         runs = []
         seed = first_seed(chosen)
-        for run in retrained(candidate, seed, seeds, folder, data_dir, given, watched_as):
+        how = partial(retrain, candidate, folder=folder, data_dir=data_dir, given=given)
+        how = partial(how, watched_as=watched_as, device=device_of(device))
+        for run in retrained(how, seed, seeds):
             runs.append(run)
             say(f"seed {run.seed}: test accuracy {run.test_accuracy:.4f}")
         found = trained(candidate, runs, differences(searched, candidate), objectives_of(study))
@@ -162,26 +167,10 @@ def found_weights(trial: FrozenTrial, folder: Path) -> tuple[Path, list[str]]:
     return weights, [f"Weights as the search found them{known}."]
 
 
-def retrained(
-    candidate: Candidate,
-    first_seed: int,
-    seeds: int,
-    folder: Path,
-    data_dir: Path,
-    given: LightningDataModule | None,
-    watched_as: WatchedRun | None,
-) -> Iterator[Retraining]:
+def retrained(how: Callable[..., Retraining], first_seed: int, seeds: int) -> Iterator[Retraining]:
     """One run for each seed, in order; as many at a time as there are cores, each on one thread."""
     size = min(seeds, num_cores())
-    train_one = partial(
-        retrain,
-        candidate,
-        folder=folder,
-        data_dir=data_dir,
-        memory=memory_share(size),
-        given=given,
-        watched_as=watched_as,
-    )
+    train_one = partial(how, memory=memory_share(size))
     yield from in_processes(train_one, range(first_seed, first_seed + seeds), size)
 
 
@@ -193,6 +182,7 @@ def retrain(
     memory: int,
     given: LightningDataModule | None,
     watched_as: WatchedRun | None,
+    device: Device,
 ) -> Retraining:
     """Train on training and validation split with one seed, test once and keep both, or read
     them."""
@@ -200,6 +190,8 @@ def retrain(
     weights = kept.with_suffix(".pt")
     if run := done_before(candidate, kept, weights):
         return run
+    if device.gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device.gpus[seed % len(device.gpus)]
     done = train_candidate(
         candidate,
         seed=seed,
@@ -208,6 +200,7 @@ def retrain(
         memory=memory,
         given=given,
         watched_as=watched_as and replace(watched_as, name=f"{watched_as.name}_seed_{seed}"),
+        device=device.kind,
     )
     plain, balanced = accuracies(done.network, done.data.test_dataloader())
     run = Retraining(

@@ -44,6 +44,8 @@ class WorkerOptions:
     """Worker processes of this machine; default: as many as it has room for."""
     workers_per_gpu: int = 1
     """Workers that share a GPU, if there are GPUs."""
+    device: str = "auto"
+    """Where networks are trained: auto (the GPUs, else the processor), cpu, cuda, cuda:0 or mps."""
     cluster: RayCluster | None = None
     """The Ray cluster that places the workers, in place of this machine."""
     data_dir: str | Path = DATA_DIR

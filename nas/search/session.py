@@ -10,8 +10,9 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 from rich.console import Console
 
+from nas.common.devices import Device, device_kind, device_of
 from nas.common.errors import StudyError
-from nas.common.machine import default_workers, visible_gpus
+from nas.common.machine import default_workers
 from nas.common.paths import study_folder
 from nas.common.text import printable
 from nas.common.waiting import each_once
@@ -54,6 +55,7 @@ class Session:
     ) -> WorkerSpec:
         """What the workers of a study are started with; the results of a search and of its twins
         lie in the folder of the search. data: a data module that a Python program hands over."""
+        device = _device(self.options)
         folder = study_folder(self.options.out, folder_name(search))
         _make_folder(folder)
         return WorkerSpec(
@@ -61,8 +63,9 @@ class Session:
             study=study.study_name,
             data_dir=Path(self.options.data_dir),
             out=folder,
-            num_workers=_num_workers(self.options, space),
-            gpus=visible_gpus(),
+            num_workers=_num_workers(self.options, space, device),
+            gpus=device.gpus,
+            device=device.kind,
             allowed_code=allowed_code,
             data=data,
         )
@@ -75,11 +78,18 @@ class Session:
         return LocalPool(spec, min(spec.num_workers, num_trials), log)
 
 
-def _num_workers(options: WorkerOptions, space: SearchSpace) -> int:
+def _device(options: WorkerOptions) -> Device:
+    """Where networks are trained; what GPUs there are on a cluster is known there alone."""
+    if options.cluster is not None:
+        return Device(device_kind(options.device))
+    return device_of(options.device)
+
+
+def _num_workers(options: WorkerOptions, space: SearchSpace, device: Device) -> int:
     """Worker processes of this machine: as many as asked for, else as it has room for."""
     if options.workers is not None:
         return options.workers
-    return space.search.workers or default_workers(options.workers_per_gpu)
+    return space.search.workers or default_workers(options.workers_per_gpu, device.num_gpus)
 
 
 def _make_folder(folder: Path) -> None:

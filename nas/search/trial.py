@@ -39,14 +39,15 @@ from nas.training.watching import WatchedRun
 
 @dataclass(frozen=True, kw_only=True)
 class TrialEnvironment:
-    """What a worker gives its trials: folders, when to stop, the bytes a training may take, and the
-    data module that a Python program handed over."""
+    """What a worker gives its trials: folders, when to stop, the bytes a training may take, the
+    data module that a Python program handed over, and the kind of device."""
 
     data_dir: Path
     out: Path
     interrupted: Callable[[], bool]
     memory: int | None = None
     data: Any = None
+    device: str = "auto"
 
 
 def run_trial(
@@ -117,6 +118,7 @@ def _attempt_candidate(
         memory=environment.memory,
         checkpoint=checkpoint,
         watched_as=_watched(study, trial, space, environment),
+        device=environment.device,
     )
     if trained.paused:
         write_result(trial, candidate, trained.result, paused_at=len(trained.result.curve))
@@ -181,6 +183,7 @@ def _attempt_twin(
         memory=environment.memory,
         checkpoint=checkpoint,
         watched_as=_watched(study, trial, space, environment),
+        device=environment.device,
     )
     write_result(trial, candidate, trained.result)
     study.tell(trial, trained.result.final["val_accuracy"])

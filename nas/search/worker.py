@@ -49,9 +49,9 @@ class WorkerSpec:
     """What a worker is started with; it reads everything else from the study.
 
     out: folder of weights and checkpoints. num_workers: on the same machine, which share its
-    memory. gpus: names of the GPUs that they share in turn. allowed_code: the code that the study
-    may run. data: the data module that a Python program handed over. plugins: those that the
-    coordinator has imported.
+    memory. gpus: names of the GPUs that they share in turn. device: the kind of device.
+    allowed_code: the code that the study may run. data: the data module that a Python program
+    handed over. plugins: those that the coordinator has imported.
     """
 
     storage: str
@@ -60,6 +60,7 @@ class WorkerSpec:
     out: Path
     num_workers: int
     gpus: tuple[str, ...] = ()
+    device: str = "auto"
     allowed_code: AllowedCode = frozenset()
     data: Any = None
     plugins: tuple[str, ...] = field(default_factory=lambda: tuple(imported_plugins()))
@@ -110,6 +111,7 @@ def run_pending(spec: WorkerSpec, is_stopped: Callable[[], bool], log: Log) -> N
         interrupted=lambda: is_stopped() or heartbeat.lost,
         memory=memory_share(spec.num_workers),
         data=spec.data,
+        device=spec.device,
     )
     _forward_warnings(log)
     log(READY)

@@ -81,6 +81,7 @@ def class_hits(logits: Tensor, labels: Tensor) -> Tensor:
 def balanced_accuracy(hits: Tensor) -> float:
     """Mean over the classes that have pictures of the share classified rightly, from `class_hits`
     summed over batches (Brodersen et al. 2010)."""
+    hits = hits.cpu()
     counts = hits.sum(1)
     shares = hits[:, 1].double() / counts
     return float(shares[counts > 0].mean())

@@ -18,6 +18,7 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule, Tr
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
+from nas.common.errors import UserError
 from nas.common.machine import keep_memory, memory_share, return_memory
 from nas.data import open_data
 from nas.model.cost import Cost
@@ -204,7 +205,7 @@ class ClassifierModule(LightningModule):
         for split, batches in self.batch_metrics.items():
             losses, hits, counts = zip(*batches, strict=True)
             shares = torch.tensor(counts, dtype=torch.float64) / sum(counts)
-            record[f"{split}_loss"] = (torch.stack(losses).double().cpu() @ shares).item()
+            record[f"{split}_loss"] = (torch.stack(losses).cpu().double() @ shares).item()
             record[f"{split}_accuracy"] = torch.stack(hits).sum().item() / sum(counts)
             batches.clear()
         record["val_balanced_accuracy"] = balanced_accuracy(torch.stack(self.val_hits).sum(0))
@@ -281,15 +282,16 @@ def train(
     checkpoint: Path | None = None,
     given: LightningDataModule | None = None,
     watched_as: WatchedRun | None = None,
+    device: str = "auto",
 ) -> Trained:
     """Train a candidate from its initial weights; DataError where there are no or too few pictures.
 
     Blocks are recomputed in the backward pass where they would take more than `memory` bytes
     (default: the share of one worker). `given` is the module of a data set handed over by a Python
-    program. `watched_as` names the training to the loggers and callbacks of the user's own that
-    watch it. Probes, and measures of the finished network, named as in
-    nas.training.metrics.MEASURES, change nothing of the training. The same seed gives the same bits
-    on the same kind of machine.
+    program. `device` is auto (a GPU by CUDA if there is one), cpu, cuda or mps. `watched_as` names
+    the training to the loggers and callbacks of the user's own that watch it. Probes, and measures
+    of the finished network, named as in nas.training.metrics.MEASURES, change nothing of the
+    training. The same seed gives the same bits on the same kind of processor; GPUs promise no bits.
 
     The state is saved at `checkpoint` after an epoch, every CHECKPOINT_SECONDS, and a file of this
     very training is resumed from: to the same bits, without `on_epoch` for epochs that are done. A
@@ -329,7 +331,7 @@ def train(
     watching = watch(watched_as, told, monitor.curve)
     resuming.watching = watching.callbacks
     own = [monitor, *([probing] if probing else []), resuming]
-    fit(module, own, data, seed, len(monitor.curve), watching)
+    fit(module, own, data, seed, len(monitor.curve), watching, device)
     if module.average and not monitor.paused:
         module.average.swap()
     result = build_result(monitor, spent, seed, resuming.seconds())
@@ -381,11 +383,12 @@ def fit(
     seed: int,
     done: int,
     watching: Watching,
+    device: str,
 ) -> None:
     """Run the epochs that are not done with Lightning, without what a search has no use for."""
     trainer = Trainer(
         max_epochs=module.settings.epochs - done,
-        accelerator="gpu" if torch.cuda.is_available() else "cpu",
+        accelerator=accelerator_of(device),
         devices=1,
         callbacks=[*own, *watching.log, *watching.callbacks],
         **watching.options,
@@ -398,6 +401,21 @@ def fit(
         finally:
             watching.finish()
     data.first_epoch = 0
+
+
+def accelerator_of(device: str) -> str:
+    """Lightning's name of a kind of device: auto, cpu, cuda or mps; UserError where there is none
+    such here."""
+    has_cuda = torch.cuda.is_available()
+    if device == "auto":
+        return "cuda" if has_cuda else "cpu"
+    if device != "cpu" and not (
+        has_cuda if device == "cuda" else torch.backends.mps.is_available()
+    ):
+        raise UserError(
+            f"--device {device}: torch finds none here, or is built without it: take auto or cpu."
+        )
+    return device
 
 
 def build_result(monitor: TrainingMonitor, spent: Cost, seed: int, seconds: float) -> Result:

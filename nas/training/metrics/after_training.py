@@ -135,10 +135,10 @@ def calibration_error(one: Finished) -> float:
     """
     import torch
 
-    confidence = one.logits.double().softmax(1).amax(1)
+    confidence = one.logits.cpu().double().softmax(1).amax(1)
     bins = (confidence * BINS).ceil().clamp(1, BINS).long() - 1
-    gaps = torch.zeros(BINS, dtype=torch.float64, device=one.device)
-    gaps.index_add_(0, bins, one.right.double() - confidence)
+    gaps = torch.zeros(BINS, dtype=torch.float64)
+    gaps.index_add_(0, bins, one.right.cpu().double() - confidence)
     return (gaps.abs().sum() / len(confidence)).item()
 
 

@@ -67,7 +67,7 @@ class Finished:
         """The share of pictures classified wrongly, by another network or in another state."""
         shown = self.pictures if pictures is None else pictures
         logits = self.logits_of(network or self.network, shown)
-        return (logits.argmax(1) != self.labels).double().mean().item()
+        return (logits.argmax(1) != self.labels).cpu().double().mean().item()
 
     @torch.no_grad()
     def with_weights(self, changed: Callable[[Tensor], Tensor]) -> Network:
