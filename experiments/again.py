@@ -22,6 +22,7 @@ from nas.report.sections.after_training import after_training_section
 from nas.report.sections.checks import budget_table, speed_table, tuning_table
 from nas.report.sections.design_space import map_section
 from nas.report.sections.gain import gain_section
+from nas.report.sections.rivals import rival_section
 from nas.report.sections.stages import stage_section
 from nas.report.sections.trains import trains_section
 from nas.report.writers.html import page
@@ -33,7 +34,15 @@ def stored(file: Path) -> Payoff:
     """The twins of a payoff.json, compared."""
     found = json.loads(file.read_text(encoding="utf-8"))["twins"]
     twins = [twin(row) for row in found["twins"]]
-    return compare(twins, {key: found[key] for key in ("vary", "smallest_effect", "primary")})
+    fixed = {key: found[key] for key in ("vary", "smallest_effect", "primary")}
+    return compare(twins, fixed | {"rivals": planned_rivals(twins)})
+
+
+def planned_rivals(twins: list[Twin]) -> dict[str, Any]:
+    """The rivals of shortcuts, which all have as many pairs."""
+    runs = [one for one in twins if one.comparison == "rivals" and one.role == "shared"]
+    arms = list(dict.fromkeys(one.arm for one in runs if "," in one.arm))
+    return {"arms": arms, "pairs": len({one.seed for one in runs})}
 
 
 def twin(row: dict[str, Any]) -> Twin:
@@ -56,6 +65,7 @@ def sections(payoff: Payoff) -> list[Section]:
     checked = Section("checks", "What else could explain the gains?", checks)
     makers = (
         *(gain_section, trains_section, accuracy_section, map_section, stage_section),
+        rival_section,
         after_training_section,
     )
     found = [*(make(twins) for make in makers), checked]

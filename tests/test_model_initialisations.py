@@ -14,7 +14,7 @@ from nas.common.errors import SpaceError
 from nas.model.architecture import Architecture, Named, Stage
 from nas.model.blocks import NORMS, ORDERS
 from nas.model.cost import cost
-from nas.model.initialisations import INITIALISATIONS, Start
+from nas.model.initialisations import INITIALISATIONS, Start, starts_plain
 from nas.model.network import Network, branch_convolutions
 from nas.payoff.variants import ladder, plain, twins
 from nas.report.trial_text import architecture_lines
@@ -27,7 +27,7 @@ from nas.training.candidate import Candidate
 #: the order whose branches end in an activation, which have no gradient at zero
 DEAD = "activation_before_addition"
 LIVE = [order for order in ORDERS if order != DEAD]
-OTHERS = [name for name in INITIALISATIONS if name != "he"]
+OTHERS = [name for name in INITIALISATIONS if not starts_plain(name)]
 
 
 def started(name: str, *, order: str = "post_activation", **choices: Any) -> Architecture:
@@ -194,3 +194,38 @@ def test_an_initialisation_has_twins_of_its_own() -> None:
     assert {arm: one.architecture.initialisation for arm, one in arms.items()} == {
         name: name for name in INITIALISATIONS
     }
+
+
+@pytest.mark.parametrize("shortcut", ["identity", "none"])
+def test_orthogonal_weights_keep_the_length_of_what_comes_in(shortcut: str) -> None:
+    """Xiao et al. 2018: a matrix at the middle whose rows or columns are orthogonal, 0 around it;
+    of groups each has its own.
+    """
+    block = Named.of("bottleneck", groups=2)
+    stages = (Stage(depth=2, width=16, block=block, shortcut=shortcut, transition="none"),)
+    network = Network(started("orthogonal", stages=stages), seed=3)
+    for conv in (conv for block in network.blocks() for conv in branch_convolutions(block)):
+        middle = conv.weight.detach().flatten(2)[:, :, conv.weight[0, 0].numel() // 2]
+        assert torch.isclose(conv.weight.abs().sum(), middle.abs().sum())
+        for part in middle.chunk(conv.groups):
+            small_side = part @ part.T if part.shape[0] <= part.shape[1] else part.T @ part
+            assert torch.allclose(small_side, 2 * torch.eye(len(small_side)), atol=1e-5)
+    again = Network(started("orthogonal", stages=stages), seed=4)
+    assert not torch.equal(again.blocks()[0].branch[0].weight, network.blocks()[0].branch[0].weight)
+    usual = Network(small(stages=stages), seed=3)
+    assert torch.equal(network.stem[0].weight, usual.stem[0].weight)
+
+
+def test_plain_networks_start_orthogonal_too() -> None:
+    kept = plain(started("orthogonal"))
+    assert kept.initialisation == "orthogonal"
+    assert_same_function(kept)
+    space = load("architecture.initialisation=[he, orthogonal]")
+    found = {(one.initialisation, "none" in kinds_of(one)) for _, one in outcomes(space.sample)}
+    assert ("orthogonal", True) in found
+    assert ("he", True) in found
+
+
+def kinds_of(architecture: Architecture) -> set[str]:
+    """The shortcuts of the blocks."""
+    return {block.shortcut for block in architecture.blocks()}

@@ -1,69 +1,21 @@
 """Pairs added until the primary comparisons are decided: what is trained, when it stops."""
 
-from typing import Any
-
-import optuna
 import pytest
+from laid_out_twins import opened, places, section, train
 from optuna.study import Study
-from report_studies import candidate, make_study, twin_trial
+from report_studies import make_study, twin_trial
 
 from nas.payoff.analysis import analyse
 from nas.payoff.answers import finding
 from nas.payoff.forecast import trainings_left
-from nas.payoff.plan import Plan, keep_plan, make_plan
-from nas.payoff.records import run_keys_of
 from nas.payoff.run import ALL_TRAINED, phases, plan_lines
 from nas.payoff.verdict import verdict
-from nas.search.beside import TWINS
-from nas.space.schema import PayoffSection
 from nas.storage.open import open_storage
-
-
-def section(**changes: Any) -> PayoffSection:
-    settings: dict[str, Any] = {
-        "until": "resolved",
-        "max_seeds": 12,
-        "seeds": 3,
-        "top": 0,
-        "depths": [1, 2, 3, 5, 9],
-        "activation_orders": ["post_activation"],
-        "arms": ["none", "identity"],
-        "lr_factors": [1.0],
-        "stages": False,
-    }
-    return PayoffSection(**settings | changes)
 
 
 @pytest.fixture
 def study(tmp_path) -> Study:
     return make_study(open_storage(f"sqlite:///{tmp_path}/nas.db", create=True), trials=4)
-
-
-def opened(study: Study, settings: PayoffSection) -> tuple[Study, Plan]:
-    """The study of twins with its plan."""
-    plan = make_plan(settings, [candidate(2, ["identity"] * 3)])
-    twins = optuna.create_study(
-        study_name=study.study_name + TWINS, storage=study._storage, direction="maximize"
-    )
-    for key in ("space", "space_file", "seed"):
-        twins.set_user_attr(key, study.user_attrs.get(key))
-    twins.set_user_attr("twins_of", study.study_name)
-    keep_plan(twins, plan)
-    return twins, plan
-
-
-def train(twins: Study, plan: Plan, most: int = 100) -> list[int]:
-    """Lay out phase by phase and train each; how many runs each had."""
-    sizes = []
-    for runs, _ in zip(phases(twins, plan, plan), range(most), strict=False):
-        twins.add_trials([twin_trial(attrs, is_done=True) for attrs in runs])
-        sizes.append(len(runs))
-    return sizes
-
-
-def places(twins: Study) -> list[Any]:
-    trials = twins.get_trials(deepcopy=False)
-    return [cell for one in trials for cell in run_keys_of(twins.user_attrs, one)]
 
 
 def test_it_stops_when_all_is_decided_and_looks_for_the_onset(study: Study) -> None:

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from nas.common.errors import ExportError
 from nas.common.registry import unknown
 from nas.space.yaml import DataSource
-from nas.training.candidate import Candidate, Training, written_training
+from nas.training.candidate import OF_TWINS, Candidate, Training, written_training
 
 
 def changed(candidate: Candidate, settings: Sequence[str]) -> Candidate:
@@ -15,7 +15,8 @@ def changed(candidate: Candidate, settings: Sequence[str]) -> Candidate:
 
     ExportError where a setting is of something else, or cannot be.
     """
-    known = [f"training.{field.name}" for field in fields(Training)]
+    names = (field.name for field in fields(Training))
+    known = [f"training.{name}" for name in names if name not in OF_TWINS]
     source = DataSource("the candidate", json.loads(candidate.to_json()))
     for setting in settings:
         key = ".".join(setting.partition("=")[0].strip().split(".")[:2])

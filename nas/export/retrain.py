@@ -90,6 +90,11 @@ def export(
     allow_plugins(study, trust, say)
     place = f"trial {chosen.number} of study {study.study_name!r}"
     searched = Candidate.from_json(chosen.user_attrs["candidate"], place)
+    if searched.training.fade_shortcuts:
+        raise ExportError(
+            f"The shortcuts of {place} fade out in its training, so that what is left is a plain "
+            "network: export one of another arm."
+        )
     folder, data_dir = study_folder(out, folder_name(study)), Path(data_dir)
     if train:
         candidate = changed(searched, settings)

@@ -170,7 +170,7 @@ class Network(nn.Module):
         self.final = make(layout.final)
         self.head = nn.Linear(layout.features, architecture.num_classes)
         initialise(self, seed)
-        scale_start(self, layout)
+        scale_start(self, layout, seed)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of a batch of pictures."""
@@ -309,14 +309,18 @@ def initialise(network: Network, seed: int) -> None:
     initialise_layer(network.head, seed, "head")
 
 
-def scale_start(network: Network, layout: Layout) -> None:
-    """What the initialisation makes of the weights of blocks with a shortcut; the classifier starts
-    as the last of them says.
+def scale_start(network: Network, layout: Layout, seed: int) -> None:
+    """What the initialisation makes of the weights of blocks; the classifier starts as the last of
+    those with a shortcut says.
     """
     start_by_size, head = start_of(network.architecture), 1.0
-    for block, laid_out in zip(network.blocks(), layout.blocks, strict=True):
+    places = enumerate(zip(network.blocks(), layout.blocks, strict=True))
+    for index, (block, laid_out) in places:
         convs = branch_convolutions(block)
         start = start_by_size(len(convs))
+        if start.orthogonal:
+            for number, conv in enumerate(convs):
+                orthogonal_start(conv, derived_seed(seed, f"orthogonal {index} {number}"))
         if laid_out.shortcut is None or start == Start():
             continue
         last = list(block.get_submodule("branch").children())[last_scaled(laid_out.branch)]
@@ -325,6 +329,17 @@ def scale_start(network: Network, layout: Layout) -> None:
             conv.weight.data *= start.convolutions
         head = start.head
     network.head.weight.data *= head
+
+
+def orthogonal_start(conv: nn.Conv2d, seed: int) -> None:
+    """Orthogonal matrices at the middle of a kernel, one for each group of channels, times the root
+    of 2, which half of the numbers lose by ReLU; 0 elsewhere.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    places = conv.weight.data.flatten(2)
+    places.zero_()
+    for part in places[:, :, places.shape[2] // 2].chunk(conv.groups):
+        part.copy_(nn.init.orthogonal_(torch.empty_like(part), gain=2**0.5, generator=generator))
 
 
 def convolutions(module: nn.Module | None) -> list[nn.Conv2d]:

@@ -12,6 +12,8 @@ __all__ = [
     "preview",
     "primary",
     "records",
+    "rival_gains",
+    "rival_words",
     "run",
     "text",
     "variants",

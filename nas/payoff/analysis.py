@@ -22,6 +22,7 @@ from nas.payoff.contrasts import BESIDES, Contrast, contrasts, gain_change, orde
 from nas.payoff.failures import failed_keys, lost_runs
 from nas.payoff.gain_maps import gain_maps
 from nas.payoff.records import OUTCOMES, Twin, finished_twins, largest, shortened
+from nas.payoff.rival_gains import RivalGains, rival_gains
 from nas.payoff.runs import UniqueKey
 from nas.payoff.tuning import Tuned, tuned_rates
 from nas.payoff.variants import AS_FOUND, CONTROL, HAVE_PLAIN, mask_name, masks
@@ -44,7 +45,8 @@ class Variant:
 class Payoff:
     """All that the twins of a study say: `orders` are activation orders against each other,
     `variants` the ladder with other blocks and widths, `rankings` whether the order of the arms
-    holds at other budgets, `maps` the gain over depth, width and budget. Every number is of the
+    holds at other budgets, `maps` the gain over depth, width and budget, `rivals` what else has a
+    part of the gain. Every number is of the
     planned twins alone; `with_added` are the contrasts that have more runs than planned, by
     comparison.
 
@@ -75,6 +77,7 @@ class Payoff:
     tuned: list[Tuned] = field(default_factory=list)
     blocks: dict[str, st.BlockEffects] = field(default_factory=dict)
     maps: dict[str, st.GainModel] = field(default_factory=dict)
+    rivals: list[RivalGains] = field(default_factory=list)
 
     @property
     def is_sequential(self) -> bool:
@@ -143,6 +146,7 @@ def compare(
         with_added=with_added(every, reference, smallest),
         blocks=block_tables(twins, fixed.get("blocks")) or block_tables(added, None),
         maps=gain_maps(twins, ladder),
+        rivals=rival_gains(twins, smallest, fixed.get("rivals")),
         tuned=tuned_of(every, primary.get("tuned_by", "val_error")),
     )
 

@@ -13,13 +13,13 @@ from nas.payoff.plan import Plan, PrimaryKey
 from nas.payoff.primary import primary_comparisons
 from nas.payoff.runs import (
     TwinRun,
-    compared,
+    alike,
     first_runs,
     further_runs,
     ladder_pairs,
     ladder_tuning,
+    last_runs,
     own_runs,
-    placed,
 )
 
 
@@ -83,7 +83,7 @@ def runs_left(twins: Study, plan: Plan) -> Iterator[TwinRun]:
     """
     still_open = undecided(analyse(twins), plan)
     depths = plan.depths if still_open else plan.ends
-    best = {place: 1.0 for place, _ in placed(compared(plan), 1)}
+    best = alike(plan, 1.0)
     yield from ladder_tuning(plan, depths)
     yield from ladder_pairs(plan, plan.ends, range(plan.most_pairs), best, still_open)
     if still_open:
@@ -95,9 +95,8 @@ def runs_left(twins: Study, plan: Plan) -> Iterator[TwinRun]:
     yield from first_runs(others)
     yield from own_runs(others, best)
     yield from further_runs(plan)
-    for budget in plan.other_budgets if plan.tunes_every_budget else ():
-        places = {place: 1.0 for place, _ in placed(compared(plan, budget), budget)}
-        yield from own_runs(plan, places, [budget])
+    if plan.has_own_rates:
+        yield from last_runs(plan, best)
 
 
 def without_ladder(plan: Plan) -> Plan:

@@ -5,6 +5,7 @@ from optuna.study import Study
 from nas.payoff.plan import Plan
 from nas.payoff.queue import valid_trials
 from nas.payoff.records import finished_twins, run_keys_of
+from nas.payoff.rivals import RIVALS
 from nas.payoff.runs import Factors
 from nas.payoff.tuning import tuned_rates
 
@@ -23,5 +24,5 @@ def best_factors(twins: Study, plan: Plan) -> Factors:
 def shared_rates(plan: Plan) -> dict[str, float]:
     """The learning rate that all arms of a comparison share, of those with own rates too."""
     named = {f"top {rank}": one for rank, one in enumerate(plan.candidates, start=1)}
-    named |= {"ladder": plan.base}
+    named |= {"ladder": plan.base, RIVALS: plan.base}
     return {name: one.training.optimizer.arguments["lr"] for name, one in named.items()}

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from nas.common.errors import StudyError
 from nas.common.registry import base_name
 from nas.payoff.block_masks import random_masks
+from nas.payoff.rivals import rival_arms
 from nas.payoff.variants import (
     HAVE_PLAIN,
     MOST_STAGES,
     NAMED_ARMS,
     ON_DEMAND,
+    Arms,
     named_arms,
     stage_arms,
     twins,
@@ -195,6 +197,16 @@ class Plan:
         names = [arm for _, _, arm in arms]
         return {"order": order, "depth": depth, "arms": names, "pairs": self.seeds}
 
+    def rival_comparison(self) -> dict[str, Any] | None:
+        """The rivals of shortcuts as they are kept."""
+        names = [arm for _, _, arm in self.rival_arms if "," in arm]
+        return {"arms": names, "pairs": self.seeds} if names else None
+
+    @cached_property
+    def rival_arms(self) -> Arms:
+        """The rivals of shortcuts, with the networks that they stand beside."""
+        return rival_arms(self.base, self.settings, self.depths[-1]) if self.depths else {}
+
 
 def make_plan(asked: PayoffSection, candidates: Sequence[Candidate], rules: int = RULES) -> Plan:
     """The plan of a section, with what it leaves out decided."""
@@ -233,7 +245,7 @@ def default_arms(base: Candidate, vary: str) -> list[str] | None:
         base_name(name)
         for stage in base.architecture.stages
         for name in (stage.transition, stage.join.name, stage.block.name)
-    }
+    } | {base.architecture.initialisation}
     return [arm for arm in twins(base, vary) if arm not in ON_DEMAND.get(vary, ()) or arm in own]
 
 
@@ -260,6 +272,7 @@ def keep_plan(study: "Study", plan: Plan) -> None:
         "stage_family": stage_family(len(plan.base.architecture.stages)),
         "stages": plan.stage_comparison(),
         "blocks": plan.block_comparison(),
+        "rivals": plan.rival_comparison(),
     }
     study.set_user_attr("payoff", fixed)
     keep(study, PLAN, plan)

@@ -17,7 +17,7 @@ from nas.payoff.looks import looks, without_ladder
 from nas.payoff.own_rates import best_factors
 from nas.payoff.plan import Plan, kept_plan, make_plan
 from nas.payoff.queue import TwinSource, fresh_runs
-from nas.payoff.runs import TwinRun, first_runs, further_runs, own_runs, planned_keys
+from nas.payoff.runs import TwinRun, first_runs, further_runs, last_runs, own_runs, planned_keys
 from nas.payoff.study import base_candidates, has_begun, open_twins
 from nas.search.allow_code import AllowedCode, code_in_storage
 from nas.search.beside import TWINS, study_beside
@@ -118,7 +118,7 @@ def phases_of(twins: Study, plan: Plan) -> Iterator[Iterable[TwinRun]]:
     yield first_runs(others)
     yield own_runs(others, best_factors(twins, plan))
     yield further_runs(plan)
-    yield own_runs(plan, best_factors(twins, plan), plan.other_budgets)
+    yield last_runs(plan, best_factors(twins, plan))
 
 
 def settings_of(study: Study, given: dict[str, Any]) -> PayoffSection:

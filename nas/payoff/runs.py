@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from nas.model.architecture import Named
 from nas.payoff.block_masks import MASKS, ORDERS, mask_arms, nested_masks, random_masks
 from nas.payoff.plan import Plan, PrimaryKey
+from nas.payoff.rivals import RIVALS
 from nas.payoff.variants import Arms, best_arms, control, ladder, stage_arms, variants
 from nas.training.candidate import Candidate
 
@@ -84,12 +85,15 @@ def first_runs(plan: Plan) -> Iterator[TwinRun]:
 
 
 def further_runs(plan: Plan) -> Iterator[TwinRun]:
-    """The factorial over stages, and the ends of the ladder with other blocks, at other widths and
-    at other budgets, for which learning rates are tuned anew.
+    """The factorial over stages, the rivals of shortcuts with their tuning, and the ends of the
+    ladder with other blocks, at other widths and at other budgets, for which learning rates are
+    tuned anew.
     """
     if plan.has_stages:
         yield from over_seeds({"stages": stage_arms(plan.base, plan.depths[-1])}, plan)
     yield from block_runs(plan)
+    yield from over_seeds(rivals(plan), plan)
+    yield from tuning_of(rivals(plan), plan)
     varied = variants(plan.base, plan.settings).items()
     named = {name: ladder(one, plan.settings, plan.ends) for name, one in varied}
     yield from over_seeds(named, plan)
@@ -135,9 +139,14 @@ def over_seeds(named: Mapping[str, Arms], plan: Plan, budget: int = 1) -> Iterat
 
 
 def tuning_runs(plan: Plan, budget: int = 1) -> Iterator[TwinRun]:
-    """The grid of learning rates for each arm, on seeds of its own."""
+    """The grid of learning rates for each arm of the ladder and of the best candidates."""
+    return tuning_of(compared(plan, budget), plan, budget)
+
+
+def tuning_of(named: Mapping[str, Arms], plan: Plan, budget: int = 1) -> Iterator[TwinRun]:
+    """The grid of learning rates for each arm of some comparisons, on seeds of its own."""
     if plan.has_own_rates:
-        for place, candidate in placed(compared(plan, budget), budget):
+        for place, candidate in placed(named, budget):
             for factor in plan.settings.lr_factors:
                 for number in range(plan.settings.tuning_seeds):
                     yield at(candidate, place, "tune", factor, TUNING_SEED + number)
@@ -146,10 +155,35 @@ def tuning_runs(plan: Plan, budget: int = 1) -> Iterator[TwinRun]:
 def own_runs(plan: Plan, best: Factors, budgets: Iterable[int] = (1,)) -> Iterator[TwinRun]:
     """Ladder and best candidates with each arm at the learning-rate factor that tuned best."""
     for budget in budgets:
-        for number in range(plan.seeds):
-            for place, candidate in placed(compared(plan, budget), budget):
-                if place in best:
-                    yield at(candidate, place, "own", best[place], number)
+        yield from own_of(compared(plan, budget), plan, best, budget)
+
+
+def last_runs(plan: Plan, best: Factors) -> Iterator[TwinRun]:
+    """What `further_runs` tuned, with each arm at the learning-rate factor that tuned best."""
+    yield from own_of(rivals(plan), plan, best)
+    yield from own_runs(plan, best, plan.other_budgets)
+
+
+def own_of(
+    named: Mapping[str, Arms], plan: Plan, best: Factors, budget: int = 1
+) -> Iterator[TwinRun]:
+    """The arms of some comparisons that have a best factor, one seed after the other."""
+    for number in range(plan.seeds):
+        for place, candidate in placed(named, budget):
+            if place in best:
+                yield at(candidate, place, "own", best[place], number)
+
+
+def rivals(plan: Plan) -> dict[str, Arms]:
+    """The comparison of rivals, where there are some."""
+    return {RIVALS: plan.rival_arms} if plan.rival_arms else {}
+
+
+def alike(plan: Plan, factor: float) -> Factors:
+    """One factor for every place that has a learning rate of its own."""
+    budgets = [1, *(plan.other_budgets if plan.tunes_every_budget else ())]
+    named = [placed(compared(plan, budget), budget) for budget in budgets]
+    return {place: factor for some in [*named, placed(rivals(plan), 1)] for place, _ in some}
 
 
 def ladder_tuning(plan: Plan, depths: list[int]) -> Iterator[TwinRun]:
@@ -180,16 +214,14 @@ def ladder_pairs(
 
 def every_run(plan: Plan, factor: float) -> Iterator[TwinRun]:
     """All runs of a plan, those at own best rates with one factor for all."""
+    best = alike(plan, factor)
     if plan.is_sequential:
-        best = {place: factor for place, _ in placed(compared(plan), 1)}
         yield from ladder_pairs(plan, plan.ends, range(plan.most_pairs), best, plan.comparisons)
     yield from first_runs(plan)
     yield from further_runs(plan)
     if plan.has_own_rates:
-        budgets = [1, *(plan.other_budgets if plan.tunes_every_budget else ())]
-        named = [placed(compared(plan, budget), budget) for budget in budgets]
-        best = {place: factor for some in named for place, _ in some}
-        yield from own_runs(plan, best, budgets)
+        yield from own_runs(plan, best)
+        yield from last_runs(plan, best)
 
 
 def planned_keys(plan: Plan) -> set[UniqueKey]:

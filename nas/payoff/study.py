@@ -34,7 +34,7 @@ FIXED = (
     "after_training",
 )
 GROWING = ("top", "seeds", "stages", "block_masks", "block_orders")
-GROWING_LISTS = ("arms", "depths", "activation_orders", "blocks", "widths", "budgets")
+GROWING_LISTS = ("arms", "depths", "activation_orders", "blocks", "widths", "budgets", "rivals")
 
 
 def open_twins(

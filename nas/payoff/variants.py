@@ -19,7 +19,7 @@ from nas.model.architecture import (
 )
 from nas.model.blocks import BLOCKS, ORDERS, SHORTCUTS, same_shape, transitions
 from nas.model.cost import cost
-from nas.model.initialisations import INITIALISATIONS
+from nas.model.initialisations import INITIALISATIONS, starts_plain
 from nas.model.joins import JOINS
 from nas.model.layout import lay_out, norm_groups, order_matters, settled
 from nas.model.placements import Mask, mask_of
@@ -31,7 +31,7 @@ CONTROL = "none, wider"
 #: the arm that is a candidate of the search, as it is
 AS_FOUND = "as found"
 #: choices of which `arms` can name some
-NAMED_ARMS = ("shortcut", "transition", "placement", "join", "block")
+NAMED_ARMS = ("shortcut", "transition", "placement", "join", "initialisation", "block")
 #: choices that have an arm `none`, against which the others stand
 HAVE_PLAIN = ("shortcut", "transition", "placement")
 #: arms that are compared where they are named, or the candidate has them
@@ -42,6 +42,7 @@ ON_DEMAND: dict[str, tuple[str, ...]] = {
         *("depth_scaled", "decayed", "layer_scale", "shortcut_gate", "exclusive_gate"),
         *("dropout_shortcut", "orthogonal", "concat", "hyper", "mhc"),
     ),
+    "initialisation": ("orthogonal",),
     "block": ("convnext", "pyramid", "dense", "patches"),
 }
 #: stages up to which every combination of stages with and without shortcuts is trained
@@ -289,7 +290,8 @@ def restaged(architecture: Architecture, change: Callable[[Stage], Stage]) -> Ar
         stages.append(settled(joining(stage, in_channels), in_channels))
         in_channels = stage.width
     changed = replace(architecture, stages=tuple(stages))
-    return changed if has_shortcuts(changed) else replace(changed, initialisation="he")
+    keeps = has_shortcuts(changed) or starts_plain(changed.initialisation)
+    return changed if keeps else replace(changed, initialisation="he")
 
 
 def fitted(stage: Stage, in_channels: int) -> Stage:

@@ -14,6 +14,7 @@ from nas.payoff.equal_loss_words import equal_loss_sentences
 from nas.payoff.headline import headlines, tested
 from nas.payoff.hurdles import hurdle_words
 from nas.payoff.primary import answer_of, ordered
+from nas.payoff.rival_words import rival_sentences
 from nas.payoff.text import both, called, capital, change, named, pairs_of, rate
 from nas.payoff.verdict_details import (
     added_sentences,
@@ -47,6 +48,7 @@ def verdict(payoff: Payoff) -> list[str]:
         *tested(payoff, main),
         *ladder_sentences(payoff, main),
         *equal_loss_sentences(payoff, preferred(main)),
+        *rival_sentences(payoff),
         *speed_sentence(payoff, preferred(main)),
         *stage_sentences(payoff),
         *block_sentences(payoff),

@@ -19,6 +19,7 @@ from nas.report.sections.gain import gain_section
 from nas.report.sections.gradients import gradient_section
 from nas.report.sections.method import method_section
 from nas.report.sections.observed import observed_section
+from nas.report.sections.rivals import rival_section
 from nas.report.sections.search import search_section
 from nas.report.sections.stages import stage_section
 from nas.report.sections.surface import surface_section
@@ -39,6 +40,7 @@ OF_TWINS = (
     map_section,
     stage_section,
     block_section,
+    rival_section,
     after_training_section,
     curve_section,
     gradient_section,

@@ -17,7 +17,7 @@ VERSION = 1
 #: what files of this version may lack, as they were written before it was added
 ADDED_LATER = {
     "PayoffFile": {"schema_version", "answer"},
-    "Payoff": {"missing", "added", "with_added", "tuned", "blocks", "maps"},
+    "Payoff": {"missing", "added", "with_added", "tuned", "blocks", "maps", "rivals"},
     "Comparison": {"equal_loss"},
     "Contrast": {"hurdle", "equal_loss", "after_training"},
     "CrossoverDepth": {"last", "censored_shallow", "saturated"},

@@ -19,13 +19,13 @@ from nas.model.architecture import (
     with_shortcuts,
 )
 from nas.model.blocks import ACTIVATIONS, BLOCKS, NORMS, ORDERS, SHORTCUTS, STEMS, unstrided
-from nas.model.initialisations import INITIALISATIONS
+from nas.model.initialisations import INITIALISATIONS, starts_plain
 from nas.model.joins import JOINS
 from nas.model.layout import order_matters, settled
 from nas.model.placements import PLACEMENTS, Mask, mask_of
 from nas.space.fields import Options, Range, Rise, component_name
 from nas.space.schema import ArchitectureSection, StageSection, TrainingSection
-from nas.training.candidate import Training
+from nas.training.candidate import OF_TWINS, Training
 from nas.training.optimizers import OPTIMIZERS
 from nas.training.schedules import SCHEDULES
 
@@ -373,8 +373,11 @@ def draw_order(
 
 
 def draw_initialisation(trial: Trial, section: ArchitectureSection, stages: list[Stage]) -> str:
-    """What the weights start as; in plain networks as ever."""
-    if all(stage.shortcut == "none" for stage in stages):
+    """What the weights start as; plain networks as ever, if one of the choices would start them as
+    zero.
+    """
+    is_plain = all(stage.shortcut == "none" for stage in stages)
+    if is_plain and not all(map(starts_plain, parts_of(section.initialisation))):
         return "he"
     return draw_text(trial, "initialisation", section.initialisation, INITIALISATIONS)
 
@@ -386,6 +389,6 @@ def draw_training(trial: Trial, section: TrainingSection) -> Training:
     for key in Training.__dataclass_fields__:
         if key == "schedule":
             values[key] = draw_component(trial, "training.schedule", section.schedule, SCHEDULES)
-        elif key != "optimizer":
+        elif key not in ("optimizer", *OF_TWINS):
             values[key] = draw(trial, f"training.{key}", getattr(section, key))
     return Training(optimizer=optimizer, **values)

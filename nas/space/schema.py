@@ -282,7 +282,10 @@ def fixed_placements() -> list[str]:
 
 def every_arm() -> list[str]:
     """What the arms of a comparison can be called."""
-    names = dict.fromkeys((*same_shape(), *transitions(), *PLACEMENTS, *JOINS, *BLOCKS))
+    registries = (PLACEMENTS, JOINS, INITIALISATIONS, BLOCKS)
+    names = dict.fromkeys(
+        (*same_shape(), *transitions(), *(name for one in registries for name in one))
+    )
     return [name for name in names if name != "per_block"]
 
 
@@ -325,12 +328,12 @@ class PayoffSection(StrictSection):
         ]
         | None
     ) = None
-    """Kinds of shortcuts, or with `vary: transition`, `placement`, `join` or `block` of those,
-    that are compared, placements and joins also with options, as `{every: 3}`; left out, all
-    but those seldom asked for: of transitions projection, zero_pad and none, of placements all,
-    every, first_half, last_half and none, of joins add, scaled, skip_init and drop_path, of
-    blocks basic, bottleneck, separable and inverted, one's own parts, and what the candidate
-    has."""
+    """Kinds of shortcuts, or with `vary: transition`, `placement`, `join`, `initialisation` or
+    `block` of those, that are compared, placements and joins also with options, as `{every: 3}`;
+    left out, all but those seldom asked for: of transitions projection, zero_pad and none, of
+    placements all, every, first_half, last_half and none, of joins add, scaled, skip_init and
+    drop_path, of initialisations he, zero_last and fixup, of blocks basic, bottleneck, separable
+    and inverted, one's own parts, and what the candidate has."""
     depths: Annotated[list[Blocks], AfterValidator(distinct)] | None = None
     """The ladder: blocks in every stage; left out, up to twice those of the best candidate."""
     activation_orders: (
@@ -370,6 +373,14 @@ class PayoffSection(StrictSection):
     ] = []
     """What is measured of each finished twin on validation pictures, in seconds: what it stands,
     and what it rests on."""
+    rivals: Annotated[
+        list[Literal["warmup", "initialisation", "norm", "skip_init", "fade"]],
+        AfterValidator(distinct),
+    ] = []
+    """Rival explanations of what shortcuts give, each trained beside the deepest networks: plain
+    ones with a warm-up over a fifth of the epochs, with orthogonal weights at the start, or with
+    another norm; those with shortcuts with branches that start at zero (skip_init), or whose
+    shortcuts fade out in the last third of the training."""
     smallest_effect: Annotated[float, Field(ge=0, le=100)] = 2.0
     """The smallest gain of interest, in points of training error."""
 
@@ -379,6 +390,7 @@ class PayoffSection(StrictSection):
             "transition": [*dict.fromkeys((*transitions(), *same_shape()))],
             "block": [*BLOCKS, *same_shape()],
             "join": list(JOINS),
+            "initialisation": list(INITIALISATIONS),
             "placement": fixed_placements(),
         }
         kind = self.vary if self.vary in known else "shortcut"
@@ -390,6 +402,16 @@ class PayoffSection(StrictSection):
                 mask_of(Named(arm), 2)
             elif kind == "join":
                 JOINS[arm](Place(1, 0, 1))
+        return self
+
+    @model_validator(mode="after")
+    def _rivals_of_shortcuts(self) -> "PayoffSection":
+        arms = self.arms or same_shape()
+        if self.rivals and (self.vary != "shortcut" or "none" not in arms or len(arms) < 2):
+            raise ValueError(
+                "rivals: they stand beside networks with shortcuts and without, so vary must be "
+                "shortcut, and arms name none and a kind of shortcut."
+            )
         return self
 
 

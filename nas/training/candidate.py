@@ -29,7 +29,10 @@ LATER_TRAINING_KEYS: dict[str, Any] = {
     "weight_average": 0.0,
     "mixup": 0.0,
     "precision": "fp32",
+    "fade_shortcuts": 0.0,
 }
+#: keys of a training that twins alone have, and no space
+OF_TWINS = ("fade_shortcuts",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +41,10 @@ class Training:
 
     warmup: in epochs. weight_average: the share that the moving average of the weights keeps at
     each step; 0: none is taken. mixup: alpha of the Beta distribution of the shares in which two
-    pictures are mixed; 0: none are. precision: of the products of a training step.
+    pictures are mixed; 0: none are. precision: of the products of a training step. fade_shortcuts:
+    the share of the training, at its end, in whose first half shortcuts fall to nothing, and in
+    whose second half there are none; 0: they stay. Twins alone have it, as the network that is left
+    is another one than its architecture says.
     """
 
     epochs: int
@@ -53,6 +59,7 @@ class Training:
     weight_average: float = 0.0
     mixup: float = 0.0
     precision: str = "fp32"
+    fade_shortcuts: float = 0.0
 
     def check(self) -> None:
         """ValueError where an optimiser, a schedule or an option of them is unknown."""
@@ -77,6 +84,8 @@ class Training:
         """ValueError where a number is no count."""
         if self.epochs < 1 or self.batch_size < 2 or self.warmup < 0:
             raise ValueError("epochs, batch_size or warmup are too small.")
+        if not 0 <= self.fade_shortcuts <= 1:
+            raise ValueError("fade_shortcuts is no share of a training.")
         if not 0 <= self.weight_average < 1 or not self.mixup >= 0:
             raise ValueError("weight_average is no share below 1, or mixup below 0.")
 
@@ -93,6 +102,13 @@ class Training:
             return (step + 1) / (warm + 1)
         progress = (step - warm) / max(1.0, num_steps - warm)
         return SCHEDULES[self.schedule.name](progress, **self.schedule.arguments)
+
+    def shortcut_weight(self, step: int, num_steps: int) -> float:
+        """Factor of what shortcuts give at a step."""
+        if not self.fade_shortcuts:
+            return 1.0
+        begun = (step / num_steps - (1 - self.fade_shortcuts)) / self.fade_shortcuts
+        return min(1.0, max(0.0, 1 - 2 * begun))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,7 @@ from nas.training.evaluation import (
     retake_statistics,
     thinned,
 )
+from nas.training.fading import Fading
 from nas.training.metrics import Run, measure_run
 from nas.training.metrics.finished import measure_finished
 from nas.training.mixup import Mix, draw_mix
@@ -96,6 +97,7 @@ class ClassifierModule(LightningModule):
         self.seed = seed
         decay = training.weight_average
         self.average = Average(network, decay) if decay else None
+        self.fading = Fading(network) if training.fade_shortcuts else None
         self.class_weights: Tensor | None
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.norms = [one for one in network.modules() if isinstance(one, nn.BatchNorm2d)]
@@ -112,6 +114,11 @@ class ClassifierModule(LightningModule):
         """Steps made; Lightning does not count those before a resumption."""
         return len(self.losses)
 
+    @property
+    def num_steps(self) -> int:
+        """Steps of the whole training."""
+        return self.settings.epochs * int(self.trainer.num_training_batches)
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The optimiser named by the settings."""
         optimizer = self.settings.optimizer
@@ -125,6 +132,8 @@ class ClassifierModule(LightningModule):
         weights."""
         if self.step < MOMENTUM_WARMUP_STEPS:
             self.set_momentum(running_average_momentum(self.step + 1))
+        if self.fading:
+            self.fading.weight = self.settings.shortcut_weight(self.step, self.num_steps)
         pictures, labels = batch
         mix = self.mix(len(labels))
         with self.precision.forward():
@@ -158,13 +167,16 @@ class ClassifierModule(LightningModule):
             norm.momentum = momentum
 
     def on_train_end(self) -> None:
-        """Leave the network as torch builds it, however short the training."""
+        """Leave the network as torch builds it, however short the training; faded shortcuts are
+        gone.
+        """
         self.set_momentum(MOMENTUM)
+        if self.fading and self.step >= self.num_steps:
+            self.fading.weight = 0.0
 
     def optimizer_update(self, optimizer: torch.optim.Optimizer) -> None:
         """Clip the gradients and update the weights at the learning rate of this step."""
-        num_steps = self.settings.epochs * int(self.trainer.num_training_batches)
-        factor = self.settings.factor(self.step, num_steps)
+        factor = self.settings.factor(self.step, self.num_steps)
         for group in optimizer.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
         self.precision.unscale(optimizer)

@@ -146,7 +146,7 @@ def settings_of(training: Training) -> dict[str, str]:
         "optimiser": str(training.optimizer),
         "schedule of the learning rate": str(training.schedule),
     }
-    for key in ("warmup", "label_smoothing", "gradient_clip"):
+    for key in ("warmup", "label_smoothing", "gradient_clip", "fade_shortcuts"):
         if getattr(training, key):
             found[key.replace("_", " ")] = f"{getattr(training, key):g}"
     if training.class_weights != "none":
