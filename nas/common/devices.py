@@ -1,10 +1,16 @@
 """Where networks are trained: on the processor or on a GPU."""
 
+from __future__ import annotations
+
 import platform
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nas.common.errors import UserError
 from nas.common.machine import visible_gpus
+
+if TYPE_CHECKING:
+    import torch
 
 #: what can be asked for; cuda:0, cuda:1 and so on too
 KINDS = ("auto", "cpu", "cuda", "mps")
@@ -48,3 +54,12 @@ def device_of(text: str) -> Device:
             raise UserError(f"--device {text}: there is {found}.")
         gpus = (gpus[number],)
     return Device(kind, gpus)
+
+
+def sent(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """The tensor on a device; from memory to a GPU through pinned memory, so that no step waits for
+    the copy.
+    """
+    if tensor.device.type == "cpu" and device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from nas.common.devices import sent
 from nas.common.registry import Entry, Registry
 from nas.model.architecture import Named
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
+    from torch import device as Device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +80,8 @@ def crop(pixels: Tensor, generator: Generator) -> Tensor:
     What a shift brings in is the picture reflected at its edge. All is one look-up of pixels.
     """
     n, channels, height, width = pixels.shape
-    rows, columns = _shifted(n, height, generator), _shifted(n, width, generator)
-    source = (rows[:, :, None] * width + columns[:, None, :]).to(pixels.device)
+    rows, columns = (_shifted(n, size, generator, pixels.device) for size in (height, width))
+    source = rows[:, :, None] * width + columns[:, None, :]
     source = source.view(n, 1, -1).expand(n, channels, -1)
     return pixels.reshape(n, channels, -1).gather(2, source).view(pixels.shape)
 
@@ -90,7 +92,8 @@ def flip(pixels: Tensor, generator: Generator) -> Tensor:
     import torch
 
     mirrored = torch.rand(len(pixels), 1, generator=generator) < 0.5
-    return torch.where(mirrored[..., None, None].to(pixels.device), pixels.flip(3), pixels)
+    mirrored = sent(mirrored, pixels.device)
+    return torch.where(mirrored[..., None, None], pixels.flip(3), pixels)
 
 
 #: draws of a part of a picture, of which the first that fits is taken
@@ -150,14 +153,15 @@ def random_resized_crop(
     from torch.nn.functional import grid_sample
 
     n, _, height, width = pictures.shape
-    heights, widths = _parts_that_fit(n, width / height, smallest_area, widest, generator)
-    free = torch.rand(n, 2, generator=generator)
+    device = pictures.device
+    parts = _parts_that_fit(n, width / height, smallest_area, widest, generator)
+    heights, widths = (sent(shares, device) for shares in parts)
+    free = sent(torch.rand(n, 2, generator=generator), device)
     rows = _sampled(heights, free[:, 0], height)
     columns = _sampled(widths, free[:, 1], width)
     grid = torch.stack(
         (columns[:, None, :].expand(-1, height, -1), rows[:, :, None].expand(-1, -1, width)), dim=3
     )
-    grid = grid.to(pictures.device)
     return grid_sample(pictures, grid, padding_mode="border", align_corners=False)
 
 
@@ -168,19 +172,20 @@ def cutout(pictures: Tensor, generator: Generator) -> Tensor:
     Centres are anywhere in the picture, so squares may reach over its edge.
     """
     n, _, height, width = pictures.shape
-    rows = _around_centre(n, height, generator)
-    columns = _around_centre(n, width, generator)
+    rows, columns = (
+        _around_centre(n, size, generator, pictures.device) for size in (height, width)
+    )
     covered = (rows[:, :, None] & columns[:, None, :])[:, None]
-    return pictures.masked_fill_(covered.to(pictures.device), 0.0)
+    return pictures.masked_fill_(covered, 0.0)
 
 
-def _shifted(n: int, size: int, generator: Generator) -> Tensor:
+def _shifted(n: int, size: int, generator: Generator, device: Device) -> Tensor:
     """For each of n pictures, which source row (or column) each row shows: (n, size)."""
     import torch
 
     reach = size // 8
-    shift = torch.randint(-reach, reach + 1, (n, 1), generator=generator)
-    index = (torch.arange(size) + shift).abs()
+    shift = sent(torch.randint(-reach, reach + 1, (n, 1), generator=generator), device)
+    index = (torch.arange(size, device=device) + shift).abs()
     return (size - 1) - ((size - 1) - index).abs()
 
 
@@ -209,16 +214,16 @@ def _sampled(shares: Tensor, places: Tensor, size: int) -> Tensor:
     """Where the rows (or columns) of each part lie, from -1 to 1 over the picture: (n, size)."""
     import torch
 
-    centres = (torch.arange(size) + 0.5) / size
+    centres = (torch.arange(size, device=shares.device) + 0.5) / size
     start = (1 - shares) * places
     return 2 * (start[:, None] + shares[:, None] * centres) - 1
 
 
-def _around_centre(n: int, size: int, generator: Generator) -> Tensor:
+def _around_centre(n: int, size: int, generator: Generator, device: Device) -> Tensor:
     """For each of n pictures, which rows (or columns) lie in the square: bool (n, size)."""
     import torch
 
     length = size // 2
-    start = torch.randint(0, size, (n, 1), generator=generator) - length // 2
-    index = torch.arange(size)
+    start = sent(torch.randint(0, size, (n, 1), generator=generator), device) - length // 2
+    index = torch.arange(size, device=device)
     return (index >= start) & (index < start + length)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Generator, Tensor
 
+from nas.common.devices import sent
 from nas.data.augment import AUGMENTATIONS, in_order
 from nas.model.architecture import Named
 
@@ -61,7 +62,7 @@ class Batches:
         self.epoch += 1
         rows = self.rows
         if self.training:
-            rows = rows[torch.randperm(len(rows), generator=generator).to(rows.device)]
+            rows = rows[sent(torch.randperm(len(rows), generator=generator), rows.device)]
         for picked in rows.split(self.batch_size)[: len(self)]:
             yield self._pictures(picked, generator), self.labels[picked]
 

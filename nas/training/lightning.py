@@ -317,13 +317,14 @@ def train(
     If `pause_after` is True, and the state could be saved, the training ends for now: its result
     counts as pruned and lacks the training error.
     """
-    settings = candidate.training
+    settings, accelerator = candidate.training, accelerator_of(device)
     data = open_data(
         candidate.dataset,
         data_dir=data_dir,
         batch_size=settings.batch_size,
         seed=seed,
         train_on_validation=train_on_validation,
+        device="cuda" if accelerator == "cuda" else "cpu",
         given=given,
     )
     data.check_enough()
@@ -343,9 +344,10 @@ def train(
     watching = watch(watched_as, told, monitor.curve)
     resuming.watching = watching.callbacks
     own = [monitor, *([probing] if probing else []), resuming]
-    fit(module, own, data, seed, len(monitor.curve), watching, device)
+    fit(module, own, data, seed, len(monitor.curve), watching, accelerator)
     if module.average and not monitor.paused:
         module.average.swap()
+    network.to(accelerator)  # Lightning leaves it in memory
     result = build_result(monitor, spent, seed, resuming.seconds())
     result.initial_hash = initial
     result.probes = probing.readings if probing else {}
@@ -360,7 +362,7 @@ def train(
             names=finished,
         )
     result.latency = latency(network) if measure_latency else None
-    return Trained(network, result, data, monitor.paused)
+    return Trained(network.cpu(), result, data, monitor.paused)
 
 
 def build_network(candidate: Candidate, spent: Cost, seed: int, memory: int | None) -> Network:
@@ -395,12 +397,12 @@ def fit(
     seed: int,
     done: int,
     watching: Watching,
-    device: str,
+    accelerator: str,
 ) -> None:
     """Run the epochs that are not done with Lightning, without what a search has no use for."""
     trainer = Trainer(
         max_epochs=module.settings.epochs - done,
-        accelerator=accelerator_of(device),
+        accelerator=accelerator,
         devices=1,
         callbacks=[*own, *watching.log, *watching.callbacks],
         **watching.options,

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nas.common.devices import sent
+
 
 @dataclass(frozen=True)
 class Mix:
@@ -23,7 +25,7 @@ class Mix:
         """The pictures (N, C, H, W), mixed."""
         if self.partners is None:
             return pictures
-        return pictures * self.share + pictures[self.partners.to(pictures.device)] * (
+        return pictures * self.share + pictures[sent(self.partners, pictures.device)] * (
             1 - self.share
         )
 
@@ -33,7 +35,7 @@ class Mix:
         """
         if self.partners is None:
             return of(labels)
-        others = labels[self.partners.to(labels.device)]
+        others = labels[sent(self.partners, labels.device)]
         return self.share * of(labels) + (1 - self.share) * of(others)
 
 
