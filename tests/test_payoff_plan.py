@@ -196,6 +196,30 @@ def test_rates_at_an_edge_are_told(parent: Study) -> None:
     assert not any("at the edge of its grid" in sentence for sentence in none_told)
 
 
+def test_the_range_of_rates_at_which_each_arm_trains_is_told(parent: Study) -> None:
+    twins, _ = ask(parent, grown(lr_factors=[1.0, 3.0]))
+    rates, errors = (
+        (0.003, 0.01, 0.03, 0.1, 0.3),
+        {"none": (60, 30, 33, 70, 90), "identity": (4, 0, 0, 1, 5)},
+    )
+    grid = [
+        tune(lr, seed, error + seed, arm)
+        for arm, row in errors.items()
+        for lr, error in zip(rates, row, strict=True)
+        for seed in (0, 1)
+    ]
+    broken = [replace(one, failed=one.lr == 0.3 and one.seed == 1) for one in grid]
+    tuned = list(tuned_rates(broken, {"ladder": 0.1}, "train_error", {}).values())
+    (told,) = (one for one in verdict(replace(analyse(twins), tuned=tuned)) if "Usable" in one)
+    assert "plain networks at 2 of 5, 0.01 to 0.03, 0.5 factors of ten" in told
+    shortcuts = (
+        "networks with identity shortcuts at 4 of 5, 0.003 to 0.1, at least 1.5 factors of ten"
+    )
+    assert shortcuts in told
+    four = [replace(one, errors=dict(list(one.errors.items())[:4])) for one in tuned]
+    assert not any("Usable" in one for one in verdict(replace(analyse(twins), tuned=four)))
+
+
 def test_a_grid_that_is_not_finished_tells_no_edge(parent: Study) -> None:
     twins, plan, beyond = opened(parent, grown(lr_factors=[1.0, 3.0]))
     first = next(phases(twins, plan, beyond))

@@ -11,6 +11,7 @@ __all__ = [
     "hurdles",
     "preview",
     "primary",
+    "rate_words",
     "records",
     "rival_gains",
     "rival_words",

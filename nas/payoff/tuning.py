@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Literal
 
+from nas import statistics as st
 from nas.payoff.records import Twin
 from nas.payoff.runs import ArmKey
 
@@ -15,7 +16,7 @@ from nas.payoff.runs import ArmKey
 class Tuned:
     """The learning rates tried for an arm at one place: `errors` are means over `seeds` runs, in
     points. edge: whether the best one is the lowest or the highest tried, so that a better one may
-    lie beyond.
+    lie beyond. usable: the rates at which it trains about as well; None if at none all runs do.
     """
 
     comparison: str
@@ -27,6 +28,7 @@ class Tuned:
     seeds: int
     best: float
     edge: Literal["lowest", "highest"] | None
+    usable: st.UsableRates | None = None
 
 
 def tuned_rates(
@@ -76,6 +78,9 @@ def tuned(
         seeds=seeds,
         best=best,
         edge=edges.get(best) if len(errors) > 1 else None,
+        usable=st.usable_rates(
+            errors, {lr: not any(twin.failed for twin in grid[lr]) for lr in errors}
+        ),
     )
 
 

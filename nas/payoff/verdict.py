@@ -14,6 +14,7 @@ from nas.payoff.equal_loss_words import equal_loss_sentences
 from nas.payoff.headline import headlines, tested
 from nas.payoff.hurdles import hurdle_words
 from nas.payoff.primary import answer_of, ordered
+from nas.payoff.rate_words import rate_sentences
 from nas.payoff.rival_words import rival_sentences
 from nas.payoff.text import both, called, capital, change, named, pairs_of, rate
 from nas.payoff.verdict_details import (
@@ -59,6 +60,7 @@ def verdict(payoff: Payoff) -> list[str]:
         *(beside_sentence(payoff, one) for one in preferred(beside)),
         *state_sentences(payoff),
         *edge_sentences(payoff),
+        *rate_sentences(payoff),
         *added_sentences(payoff),
     ]
 

@@ -24,6 +24,7 @@ ADDED_LATER = {
     "Effect": {"unpaired_p", "saturated"},
     "SpeedUp": {"at_most"},
     "OnsetDepth": {"is_deepest", "confidence"},
+    "Tuned": {"usable"},
     "Twin": {"added", "curve", "finished"},
 }
 SCALARS: dict[Any, dict[str, Any]] = {

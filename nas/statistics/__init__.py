@@ -52,8 +52,13 @@ from nas.statistics.sequential import (
 from nas.statistics.speed import SpeedUp, restricted_mean, speed_up
 from nas.statistics.stages import StageEffects, single_effects, stage_effects
 from nas.statistics.surface import SMALLEST_R2, Surface, depth_surface
+from nas.statistics.usable_rates import DISTANCE, FEWEST_RATES, UsableRates, usable_rates
 
 __all__ = [
+    "DISTANCE",
+    "FEWEST_RATES",
+    "UsableRates",
+    "usable_rates",
     "EVERY_LOOK",
     "FEWEST_EPOCHS",
     "SMALLEST_MAP_R2",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from nas.payoff.analysis import Payoff
 from nas.payoff.contrasts import Contrast
+from nas.payoff.rate_words import range_words
 from nas.payoff.records import OUTCOMES
 from nas.payoff.variants import CONTROL
 from nas.report.depth_sweep import ROLES, Twins, main_contrasts
@@ -16,9 +17,7 @@ from nas.report.style import (
     number,
     signed,
 )
-from nas.statistics import (
-    SpeedUp,
-)
+from nas.statistics import DISTANCE, SpeedUp
 
 
 def check_section(twins: Twins) -> Section:
@@ -168,19 +167,23 @@ def tuning_table(payoff: Payoff) -> Table:
             *(one.comparison, Kind(one.arm), one.order, str(one.layers), f"{one.budget} ×"),
             *(number(one.errors.get(rate)) for rate in rates),
             *(f"{one.best:g}", f"yes, the {one.edge} rate" if one.edge else "no"),
+            f"{range_words(one.usable)} ({one.usable.usable} of {one.usable.tried})"
+            if one.usable
+            else "none",
         )
         for one in payoff.tuned
     ]
     head = (
         *("comparison", "arm", "activation order", "layers", "budget"),
         *(f"{rate:g}" for rate in rates),
-        *("best rate", "at an edge"),
+        *("best rate", "at an edge", "usable rates"),
     )
     outcome = OUTCOMES[payoff.primary.get("tuned_by", "val_error")][0]
     note = (
         f"Under each learning rate the mean {outcome} in points, over "
         f"{counted(max(one.seeds for one in payoff.tuned), 'tuning seed')}. At an edge a better "
-        "rate may lie beyond those tried."
+        "rate may lie beyond those tried. Usable: the rates beside the best one at which all runs "
+        f"train with an error within {DISTANCE:g} points of its least."
     )
     title = "Learning rates tried for each arm"
     return Table(title, head, rows, note, folded=len(rows) > MANY_ROWS)
