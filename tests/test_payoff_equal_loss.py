@@ -1,13 +1,16 @@
 """Accuracy apart from trainability, in twins, verdict, answer and report."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from optuna.storages import InMemoryStorage
-from report_studies import make_study, make_twins
+from report_studies import candidate, make_study, make_twins
 
+from nas.model.architecture import Named
 from nas.payoff.analysis import Payoff, analyse, compare
 from nas.payoff.answers import finding
+from nas.payoff.random_parts import random_parts
 from nas.payoff.records import Twin, curve_of
 from nas.payoff.verdict import verdict
 from nas.report.depth_sweep import Twins
@@ -97,6 +100,37 @@ def test_without_curves_nothing_is_said_of_equal_loss(payoff: Payoff) -> None:
     assert bare.ladder[0].equal_loss == {}
     assert not [text for text in verdict(bare) if "equal training loss" in text]
     assert accuracy_section(Twins(bare, {})).parts == []
+
+
+def test_networks_that_leave_parts_out_in_training_are_not_compared_at_equal_loss(
+    payoff: Payoff,
+) -> None:
+    """Their training losses are not those of the whole network; where both arms do it, they are
+    alike."""
+    fixed = {"vary": "shortcut", "smallest_effect": 2.0, "primary": payoff.primary}
+    part = "drop_path(rate=0.5)"
+    one_arm = [replace(t, left_out=part * (t.arm == "identity")) for t in payoff.twins]
+    both_arms = [replace(t, left_out=part) for t in payoff.twins]
+    assert compare(one_arm, fixed).ladder[0].equal_loss == {}
+    assert compare(both_arms, fixed).ladder[0].equal_loss == payoff.ladder[0].equal_loss
+
+
+def test_what_is_left_out_follows_from_the_candidate() -> None:
+    one = candidate(2, ["identity", "none"])
+    stages = one.architecture.stages
+
+    def text(**changes: Any) -> str:
+        first = replace(stages[0], **changes)
+        network = replace(one.architecture, stages=(first, *stages[1:]))
+        return random_parts(replace(one, architecture=network).to_json())
+
+    drop = Named.of("drop_path", rate=0.25)
+    assert text() == text(join=Named("skip_init")) == text(join=drop, shortcut="none") == ""
+    assert text(join=Named.of("drop_path", rate=0.0)) == ""
+    assert text(join=drop) == random_parts("drop_path(rate=0.25)") == "drop_path(rate=0.25)"
+    block = Named.of("basic", dropout=0.1)
+    assert text(join=drop, block=block) == "drop_path(rate=0.25), dropout 0.1"
+    assert random_parts("{}") == random_parts(None) == ""
 
 
 def test_a_damaged_curve_is_none() -> None:

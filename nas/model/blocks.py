@@ -89,7 +89,8 @@ class Join:
     numbers it learns; those of convolutions start as in the branch, but for their bias, and all
     others from constants. multiply_adds and kept: of each pixel, and the numbers kept for the
     gradient. streams: how many of them run beside each other where it stands, 0 for x alone; its
-    module then gives their weights, see `HyperConnections`.
+    module then gives their weights, see `HyperConnections`. random: in training it leaves parts out
+    at random, so that losses there are not those of the whole network.
     """
 
     kind: str | type
@@ -98,6 +99,7 @@ class Join:
     multiply_adds: int = 0
     kept: int = 0
     streams: int = 0
+    random: bool = False
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,8 @@ def drop_path(place: Place, *, rate: float = 0.5) -> Join:
 
     rate: how often the last branch is left out, below 1; 0 is `add`.
     """
-    return Join("DropPath", (checked_rate("drop_path", rate) * place.depth,))
+    share = checked_rate("drop_path", rate) * place.depth
+    return Join("DropPath", (share,), random=rate > 0)
 
 
 @JOINS.register("dropout_shortcut")
@@ -142,7 +143,8 @@ def dropout_shortcut(place: Place, *, rate: float = 0.5) -> Join:
 
     rate: how much of x is left out, below 1; 0 is `add`.
     """
-    return Join("DropoutShortcut", (checked_rate("dropout_shortcut", rate),), kept=place.channels)
+    share = checked_rate("dropout_shortcut", rate)
+    return Join("DropoutShortcut", (share,), kept=place.channels, random=rate > 0)
 
 
 def checked_rate(join: str, rate: float) -> float:

@@ -1,7 +1,7 @@
 """Finished twins -> all that they say: gains by depth, stage, candidate and budget."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from nas.payoff.block_masks import MASKS, ORDERS, numbers
 from nas.payoff.contrasts import BESIDES, Contrast, contrasts, gain_change, order_contrasts
 from nas.payoff.failures import failed_keys, lost_runs
 from nas.payoff.gain_maps import gain_maps
+from nas.payoff.random_parts import random_parts
 from nas.payoff.records import OUTCOMES, Twin, finished_twins, largest, shortened
 from nas.payoff.rival_gains import RivalGains, rival_gains
 from nas.payoff.runs import UniqueKey
@@ -30,7 +31,9 @@ from nas.storage.bulk_read import trials_of
 from nas.training.metrics import PROBE_STEPS
 
 #: what is stored of a twin and not compared
-UNUSED = ("candidate", *(f"probes_{step}" for step in (*PROBE_STEPS, "end")))
+UNUSED = tuple(f"probes_{step}" for step in (*PROBE_STEPS, "end"))
+#: what is kept of others
+BRIEF: dict[str, Callable[[Any], Any]] = {"result": shortened, "candidate": random_parts}
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ class Payoff:
 
 def analyse(study: Study, trials: list[FrozenTrial] | None = None) -> Payoff:
     """Compare the finished twins of a study, whose trials may have been read already."""
-    trials = trials_of(study, UNUSED, {"result": shortened}) if trials is None else trials
+    trials = trials_of(study, UNUSED, BRIEF) if trials is None else trials
     attrs = study.user_attrs
     return replace(
         compare(finished_twins(attrs, trials), attrs["payoff"], failed_keys(attrs, trials)),

@@ -185,9 +185,11 @@ def hurdle(rows: list[tuple[Twin, Twin]]) -> st.Hurdle:
 
 def equal_loss(rows: list[tuple[Twin, Twin]]) -> st.EqualLoss | None:
     """What is left of the gain in validation error at equal training loss; None where no curve is
-    known.
+    known, or one arm alone leaves parts out at random in training.
     """
     if not any(twin.curve for pair in rows for twin in pair):
+        return None
+    if any(a.left_out != b.left_out for a, b in rows):
         return None
     known = [(a, b) for a, b in rows if a.curve and b.curve or a.failed or b.failed]
     return st.equal_loss(

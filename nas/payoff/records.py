@@ -9,6 +9,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.payoff.random_parts import random_parts
 from nas.payoff.runs import RunKey
 from nas.training.metrics.run import in_steps_made, trains
 
@@ -36,7 +37,7 @@ def largest(outcome: str) -> float:
 class Twin(RunKey):
     """A finished run at one place; errors in points (per cent). curve: training loss and validation
     error by epoch; empty where they are not known. finished: what was measured of the finished
-    network, on request.
+    network, on request. left_out: what it left out of itself at random in training.
     """
 
     trial: int
@@ -51,6 +52,7 @@ class Twin(RunKey):
     seconds: float
     curve: Sequence[Sequence[float]] = ()
     finished: Mapping[str, Any] = field(default_factory=dict)
+    left_out: str = ""
 
 
 def shortened(text: Any) -> Any:
@@ -100,6 +102,7 @@ def twin(trial: FrozenTrial, cell: RunKey) -> Twin:
         seconds=result["seconds"],
         curve=curve_of(result["curve"]),
         finished=finished if isinstance(finished := result.get("finished"), dict) else {},
+        left_out=random_parts(attrs.get("candidate")),
     )
 
 

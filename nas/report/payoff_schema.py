@@ -25,7 +25,7 @@ ADDED_LATER = {
     "SpeedUp": {"at_most"},
     "OnsetDepth": {"is_deepest", "confidence"},
     "Tuned": {"usable"},
-    "Twin": {"added", "curve", "finished"},
+    "Twin": {"added", "curve", "finished", "left_out"},
 }
 SCALARS: dict[Any, dict[str, Any]] = {
     bool: {"type": "boolean"},

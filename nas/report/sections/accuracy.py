@@ -49,7 +49,9 @@ KEY = (
     "training batches and the error between those before and after it, at its end the error and "
     "the loss between those of the epochs around it. The faster twin is met in the "
     "middle of its learning-rate schedule and the other one at the end, which may count against "
-    "the faster one. Whiskers: 95% intervals of what is left, cut where they leave the axis."
+    "the faster one. Not told where one network alone leaves parts out at random in training, as "
+    "its losses are then not those of the whole network. Whiskers: 95% intervals of what is left, "
+    "cut where they leave the axis."
 )
 
 
