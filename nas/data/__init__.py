@@ -33,6 +33,7 @@ __all__ = [
     "module",
     "pictures",
     "survey",
+    "tables",
     "user",
 ]
 

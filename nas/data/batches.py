@@ -1,4 +1,4 @@
-"""Batches of normalised pictures, cut from bytes in memory."""
+"""Batches of normalised pictures, cut from bytes in memory, or of rows of a table."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,8 @@ def epoch_seed(seed: int, epoch: int) -> int:
 
 
 class Batches:
-    """Iterable over (x, y): float32 (B, C, H, W) of mean 0 and deviation 1, and int64 (B,).
+    """Iterable over (x, y): float32 (B, C, H, W) of mean 0 and deviation 1, and int64 (B,), or
+    float32 where rows of a table have a number for a target.
 
     For training the order is drawn anew every epoch, pictures are augmented and a last batch of one
     picture, which batch normalisation cannot use, is left out. All draws depend on `seed` and
@@ -71,7 +72,8 @@ class Batches:
         for one in self.of_bytes:
             pixels = AUGMENTATIONS[one.name](pixels, generator, **one.arguments)
         x = pixels.to(torch.float32, memory_format=torch.channels_last)
-        x.mul_(self._scale).add_(self._shift)
+        if not self.pixels.is_floating_point():  # rows of a table are normalised already
+            x.mul_(self._scale).add_(self._shift)
         for one in self.of_normalised:
             x = AUGMENTATIONS[one.name](x, generator, **one.arguments)
         return x.contiguous(memory_format=torch.channels_last)

@@ -19,12 +19,17 @@ from nas.common.registry import unknown
 from nas.data.augment import AUGMENTATIONS, named, shortened
 from nas.data.facts import DATASETS
 from nas.data.pictures import DataError
+from nas.data.tables.sources import TABLES
 from nas.model.architecture import Named
 
-FROM_PATH = ("folder", "npz")
+#: rows of features in place of pictures
+TABLE = "table"
+#: those that are read and looked at before anything is trained
+FROM_PATH = ("folder", "npz", TABLE)
 #: those that are Python code: a class of the user, or an object that a program hands over
 FROM_CODE = ("module", "object")
 LAYOUTS = ("NCHW", "NHWC")
+TASKS = ("classification", "regression")
 #: keys that only some data sets have
 OWN_KEYS = {
     "path": FROM_PATH,
@@ -35,7 +40,14 @@ OWN_KEYS = {
     "class_path": ("module",),
     "image_shape": FROM_CODE,
     "num_classes": FROM_CODE,
+    "source": (TABLE,),
+    "target": (TABLE,),
+    "task": (TABLE,),
+    "groups": (TABLE,),
+    "drop": (TABLE,),
 }
+#: keys of pictures alone
+PICTURE_KEYS = ("image_size", "augment")
 #: keys that all others have; a module decides these itself
 SHARED_KEYS = ("image_size", "augment", "train_size", "validation_size")
 NEEDED_KEYS = {
@@ -46,7 +58,10 @@ NEEDED_KEYS = {
 }
 #: keys that came later, with their defaults
 LATER_DATASET_KEYS: dict[str, Any] = dict.fromkeys(
-    ("layout", "channels", "background", "unreadable")
+    (
+        *("layout", "channels", "background", "unreadable"),
+        *("source", "target", "task", "groups", "drop"),
+    )
 )
 COLOUR = r"^#[0-9a-fA-F]{6}$"
 Shape = tuple[tuple[int, int, int], int]
@@ -59,7 +74,19 @@ class Dataset:
     name: str
     """The data set: a built-in one, or how your own is given."""
     path: str | None = None
-    """folder, npz: where the pictures are, relative to the current folder."""
+    """folder, npz, table: where the pictures or rows are, relative to the current folder; of a
+    table a CSV file with a header or an .npz of features."""
+    source: str | None = None
+    """table: one that needs no file, in place of path."""
+    target: str | None = None
+    """table: the column of a CSV file that is to be predicted."""
+    task: str | None = None
+    """table: whether the target is classes or numbers; left out: words and at most 20 whole numbers
+    are classes."""
+    groups: str | None = None
+    """table: a column whose rows of equal value stay in one split, as all rows of a patient."""
+    drop: tuple[str, ...] | None = None
+    """table: columns of a CSV file that are not looked at."""
     layout: str | None = None
     """npz: the axes of pictures, NCHW or NHWC, where they cannot be told by their sizes."""
     channels: int | None = None
@@ -81,9 +108,9 @@ class Dataset:
     augment: tuple[str | Named, ...] = ()
     """Augmentations of the training pictures, made in the order in which they are registered."""
     train_size: int | None = None
-    """Pictures trained on, a stratified subset; left out: all but the validation split."""
+    """Pictures or rows trained on, a stratified subset; left out: all but the validation split."""
     validation_size: int | None = None
-    """Pictures in the validation split; left out: a tenth, or all that are published."""
+    """Pictures or rows in the validation split; left out: a tenth, or all that are published."""
     split_seed: int = 0
     """Seed of the train/validation split; the training seed does not move it."""
 
@@ -131,6 +158,8 @@ class Dataset:
         values: dict[str, Any] = json.loads(text)
         if values.get("image_shape") is not None:
             values["image_shape"] = tuple(values["image_shape"])
+        if values.get("drop") is not None:
+            values["drop"] = tuple(values["drop"])
         if values.get("augment") is not None:
             values["augment"] = written_augment(values["augment"])
         return cls(**values)
@@ -139,6 +168,11 @@ class Dataset:
 def written_augment(written: list[Any]) -> tuple[str | Named, ...]:
     """Augmentations from their written form; without options, they stand as strings."""
     return tuple(shortened(Named.parse(one)) for one in written)
+
+
+def noun(dataset: Dataset) -> str:
+    """What the data set has many of."""
+    return "rows" if dataset.name == TABLE else "pictures"
 
 
 def dataset_names() -> list[str]:
@@ -154,6 +188,11 @@ def shape(dataset: Dataset) -> Shape | None:
         return dataset.image_shape, dataset.num_classes
     if dataset.name == "folder":
         return _folder_shape(dataset)
+    if dataset.name == TABLE:
+        from nas.data.tables.prepare import prepared
+
+        table = prepared(dataset)
+        return (table.encoding.num_features, 1, 1), max(1, len(table.classes))
     if dataset.name == "npz":
         from nas.data.npz import peek
 
@@ -198,7 +237,7 @@ def split_sizes(
             there = f"{pool:,} and {own_validation:,} there are"
         raise DataError(
             f"dataset {dataset.name}: {max(train, 2):,} training and {validation:,} validation "
-            f"pictures were asked of the {there}; lower train_size or validation_size."
+            f"{noun(dataset)} were asked of the {there}; lower train_size or validation_size."
         )
     return train, validation
 
@@ -216,12 +255,12 @@ def check_enough(dataset: Dataset, train: int, *, num_classes: int, batch_size: 
     if train < num_classes:
         raise DataError(
             f"dataset.train_size: {what} has {num_classes:,} classes, and {train:,} training "
-            "pictures cannot show them all: give more of them."
+            f"{noun(dataset)} cannot show them all: give more of them."
         )
     if train < batch_size:
         raise DataError(
-            f"training.batch_size: {what} has {train:,} training pictures, fewer than the "
-            f"{batch_size:,} of one batch: lower it, or give more pictures."
+            f"training.batch_size: {what} has {train:,} training {noun(dataset)}, fewer than the "
+            f"{batch_size:,} of one batch: lower it, or give more {noun(dataset)}."
         )
 
 
@@ -255,9 +294,38 @@ def _check_keys(dataset: Dataset) -> None:
     unused = {key: "it would be ignored" for key in OWN_KEYS if dataset.name not in OWN_KEYS[key]}
     if dataset.name in FROM_CODE:
         unused |= dict.fromkeys(SHARED_KEYS, f"the {dataset.name} decides this itself")
+    if dataset.name == TABLE:
+        unused |= dict.fromkeys(PICTURE_KEYS, "rows of a table are no pictures")
+        _check_table(dataset)
     for key, why in unused.items():
         if getattr(dataset, key) not in (None, ()):
             raise DataError(f"dataset.{key}: not a setting of {dataset.name!r} ({why}); remove it.")
+
+
+def _check_table(dataset: Dataset) -> None:
+    """A table has one source, and a CSV file a target."""
+    if (dataset.path is None) == (dataset.source is None):
+        raise DataError(
+            f"dataset.path: a table needs either path, a .csv or .npz file, or source, one of "
+            f"{', '.join(TABLES)}."
+        )
+    if dataset.source is not None:
+        with _placed("source"):
+            if dataset.source not in TABLES:
+                raise ValueError(unknown(TABLES.kind, dataset.source, list(TABLES)))
+    is_csv = dataset.path is not None and not dataset.path.endswith(".npz")
+    if is_csv and dataset.target is None:
+        raise DataError(
+            "dataset.target: needed by a CSV file: the name of the column that is to be predicted."
+        )
+    for key in ("target", "groups", "drop", *(() if dataset.path else ("task",))):
+        if not is_csv and getattr(dataset, key) is not None:
+            raise DataError(
+                f"dataset.{key}: not a setting of '{dataset.path or dataset.source}', which has no "
+                "header; remove it."
+            )
+    if dataset.task not in (None, *TASKS):
+        raise DataError(f"dataset.task: {shown(dataset.task)} is not {' or '.join(TASKS)}.")
 
 
 def _check_values(dataset: Dataset) -> None:

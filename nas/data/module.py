@@ -8,7 +8,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from nas.data.batches import Batches
-from nas.data.catalog import FROM_CODE, Dataset, check_enough, has_validation, split_sizes
+from nas.data.catalog import FROM_CODE, TABLE, Dataset, check_enough, has_validation, split_sizes
 from nas.data.pictures import DataError
 from nas.data.resident import Resident, channel_statistics, resident
 from nas.data.splits import mixed, stratified
@@ -37,7 +37,12 @@ def open_data(
             train_on_validation=train_on_validation,
             given=given,
         )
-    return ImageData(
+    kind = ImageData
+    if dataset.name == TABLE:
+        from nas.data.tables.module import TableData
+
+        kind = TableData
+    return kind(
         dataset,
         data_dir=data_dir,
         batch_size=batch_size,
@@ -64,12 +69,7 @@ class ImageData(LightningDataModule):
         train_on_validation: bool = False,
         device: str | torch.device = "cpu",
     ) -> None:
-        super().__init__()
-        dataset.check()
-        self.dataset, self.data_dir = dataset, Path(data_dir)
-        self.batch_size, self.seed, self.device = batch_size, seed, str(device)
-        self.first_epoch = 0
-        """Epoch that training batches start with; set it to resume."""
+        self._start(dataset, data_dir=data_dir, batch_size=batch_size, seed=seed, device=device)
         self._pool = resident(dataset, self.data_dir, "train", self.device)
         self._held = self._pool
         """Where the validation pictures are: among those of the pool, or apart."""
@@ -83,6 +83,25 @@ class ImageData(LightningDataModule):
         if train_on_validation:
             self._train_on_validation()
         self.mean, self.std = channel_statistics(self._pool.pixels, self._train)
+
+    def _start(
+        self,
+        dataset: Dataset,
+        *,
+        data_dir: Path,
+        batch_size: int,
+        seed: int,
+        device: str | torch.device,
+    ) -> None:
+        """What is known before anything is read."""
+        super().__init__()
+        dataset.check()
+        self.dataset, self.data_dir = dataset, Path(data_dir)
+        self.batch_size, self.seed, self.device = batch_size, seed, str(device)
+        self.first_epoch = 0
+        """Epoch that training batches start with; set it to resume."""
+        self.notes: tuple[str, ...] = ()
+        """What to know of the data, in sentences."""
 
     def _train_on_validation(self) -> None:
         """Add the validation pictures to those trained on."""

@@ -39,16 +39,16 @@ def peek(path: Path, layout: str | None = None) -> tuple[tuple[int, int, int], i
     """((channels, height, width), classes), from the header of the pictures and from the labels."""
     x_name, y_name = array_names(path)["train"]
     image_shape = _nchw_shape(path, x_name, _header(path, x_name)[0], layout)[1:]
-    return image_shape, _num_classes(path, y_name, _load(path, y_name))
+    return image_shape, _num_classes(path, y_name, load_array(path, y_name))
 
 
 def read_npz(path: Path, split: str, layout: str | None = None) -> Pictures:
     """One split of the file; without test arrays, a fixed fifth of each class is the test split."""
     names = array_names(path)
-    num_classes = _num_classes(path, names["train"][1], _load(path, names["train"][1]))
+    num_classes = _num_classes(path, names["train"][1], load_array(path, names["train"][1]))
     x_name, y_name = names.get(split, names["train"])
-    pixels = _pixels(path, x_name, _load(path, x_name), layout)
-    labels = _labels(path, y_name, _load(path, y_name))
+    pixels = _pixels(path, x_name, load_array(path, x_name), layout)
+    labels = _labels(path, y_name, load_array(path, y_name))
     if len(labels) != len(pixels):
         raise DataError(
             f"'{path}': {len(pixels):,} pictures in {x_name}, {len(labels):,} labels in {y_name}."
@@ -102,7 +102,7 @@ def arrays_in(path: Path) -> set[str]:
     return {name.removesuffix(".npy") for name in files}
 
 
-def _load(path: Path, name: str) -> np.ndarray:
+def load_array(path: Path, name: str) -> np.ndarray:
     """An array of plain numbers that fits into memory."""
     shape, dtype = _header(path, name)
     if dtype.hasobject or dtype.kind not in "biuf":

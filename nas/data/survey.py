@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas.common.errors import NasWarning
-from nas.data.catalog import FROM_PATH, Dataset, source_path, split_sizes
+from nas.data.catalog import FROM_PATH, TABLE, Dataset, noun, source_path, split_sizes
 from nas.data.facts import DATASETS
 from nas.data.pictures import DataError, first, some
 
@@ -18,8 +18,9 @@ MOST_ROWS = 20
 
 @dataclass(frozen=True)
 class Survey:
-    """Pictures of each class in each split, and what to know of them."""
+    """Pictures or rows of each class in each split, and what to know of them."""
 
+    noun: str
     classes: tuple[str, ...]
     counts: dict[str, list[int]]
     notes: list[str]
@@ -33,31 +34,46 @@ class Survey:
         ]
         if more := len(self.classes) - MOST_ROWS:
             rows += [(f"and {more:,} classes more", "", "", "")] * (more > 0)
-        rows.append(("all classes", *(f"{sum(counts):,}" for counts in self.counts.values())))
+        every = "all classes" if self.classes else "all"
+        rows.append((every, *(f"{sum(counts):,}" for counts in self.counts.values())))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         table = [
             "  ".join([name.ljust(widths[0]), *map(str.rjust, counts, widths[1:])])
             for name, *counts in rows
         ]
-        return ["Pictures:", *(f"  {line}".rstrip() for line in table), *self.notes]
+        return [
+            f"{self.noun.capitalize()}:",
+            *(f"  {line}".rstrip() for line in table),
+            *self.notes,
+        ]
 
 
 def survey(dataset: Dataset, data_dir: Path, batch_size: int) -> Survey:
-    """Read every split of a `folder` or `npz` data set; DataError where one cannot be used."""
-    from nas.data.module import ImageData
+    """Read every split of data of the user's own; DataError where one cannot be used."""
+    from nas.data.module import ImageData, open_data
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", NasWarning)
-        data = ImageData(dataset, data_dir=data_dir, batch_size=batch_size, seed=0)
+        data = open_data(dataset, data_dir=data_dir, batch_size=batch_size, seed=0)
+        assert isinstance(data, ImageData)
         data.check_enough()
         counts = {split: data.class_counts(split) for split in SPLITS}
     if data.is_constant:
-        raise DataError(
-            f"dataset.path: all pictures in '{dataset.path}' are one and the same colour, so there "
-            "is nothing to learn (dataset.background is what shows where they are transparent)."
-        )
+        raise DataError(f"dataset.path: {constant(dataset)}, so there is nothing to learn.")
     said = dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, NasWarning))
-    return Survey(data.classes, counts, [*said, *_missing(data.classes, counts), *_unread(dataset)])
+    missing = _missing(noun(dataset), data.classes, counts)
+    notes = [*said, *data.notes, *missing, *_unread(dataset)]
+    return Survey(noun(dataset), data.classes, counts, notes)
+
+
+def constant(dataset: Dataset) -> str:
+    """That all pictures or rows are the same."""
+    if dataset.name == TABLE:
+        return f"all training rows of '{dataset.path}' are the same"
+    return (
+        f"all pictures in '{dataset.path}' are one and the same colour (dataset.background is what "
+        "shows where they are transparent)"
+    )
 
 
 def sizes(dataset: Dataset) -> str:
@@ -88,7 +104,7 @@ def survey_lines(dataset: Dataset, data_dir: Path, batch_size: int) -> list[str]
     return [sizes(dataset)] if dataset.name in DATASETS else []
 
 
-def _missing(classes: tuple[str, ...], counts: dict[str, list[int]]) -> list[str]:
+def _missing(noun: str, classes: tuple[str, ...], counts: dict[str, list[int]]) -> list[str]:
     """A sentence for each split that lacks classes, with how many pictures these have in all."""
     totals = [sum(found) for found in zip(*counts.values(), strict=True)]
     notes = []
@@ -96,7 +112,7 @@ def _missing(classes: tuple[str, ...], counts: dict[str, list[int]]) -> list[str
         without = [label for label, count in enumerate(found) if not count]
         if without:
             told = first([f"'{classes[label]}' ({totals[label]:,} in all)" for label in without])
-            notes.append(f"The {split} split has no pictures of {told}: it says nothing of them.")
+            notes.append(f"The {split} split has no {noun} of {told}: it says nothing of them.")
     return notes
 
 

@@ -13,6 +13,7 @@ from nas.common.text import PATTERN, seconds_of
 from nas.data.augment import AUGMENTATIONS
 from nas.data.catalog import COLOUR, dataset_names
 from nas.data.facts import DATASETS
+from nas.data.tables.sources import TABLES
 from nas.model.architecture import MAX_BLOCKS, MAX_CHANNELS, MAX_CLASSES, Named
 from nas.model.blocks import (
     ACTIVATIONS,
@@ -56,12 +57,14 @@ Depth = Annotated[Any, number(int, 1, MAX_BLOCKS)]
 Side = Annotated[int, Field(ge=1, le=4096)]
 Blocks = Annotated[int, Field(ge=1, le=MAX_BLOCKS)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Column = Annotated[str, Field(max_length=1024)]
 Stride = Annotated[Any, number(int, 1, 64)]
 Block = Annotated[Any, component(BLOCKS)]
 #: tables from which the schema is built
 REGISTRIES: tuple[Registry[Any], ...] = (
     *(BLOCKS, ORDERS, SHORTCUTS, PLACEMENTS, JOINS, STEMS, ACTIVATIONS, NORMS, INITIALISATIONS),
-    *(OPTIMIZERS, SCHEDULES, OBJECTIVES, SAMPLERS, PRUNERS, DATASETS, AUGMENTATIONS, MEASURES),
+    *(OPTIMIZERS, SCHEDULES, OBJECTIVES, SAMPLERS, PRUNERS, DATASETS, TABLES, AUGMENTATIONS),
+    MEASURES,
 )
 
 
@@ -122,10 +125,16 @@ class ArchitectureSection(StrictSection):
 
 
 class DatasetSection(StrictSection):
-    """The pictures. One of a known name, or any LightningDataModule by class_path."""
+    """The pictures, or the rows of a table. One of a known name, or any LightningDataModule by
+    class_path."""
 
     name: Annotated[str, one_of(DATASETS, dataset_names)] = "digits"
     path: Annotated[str, Field(max_length=4096)] | None = None
+    source: Annotated[str, one_of(TABLES)] | None = None
+    target: Column | None = None
+    task: Literal["classification", "regression"] | None = None
+    groups: Column | None = None
+    drop: Annotated[list[Column], Field(min_length=1), AfterValidator(distinct)] | None = None
     layout: Literal["NCHW", "NHWC"] | None = None
     channels: Literal[1, 3] | None = None
     background: Annotated[str, Field(pattern=COLOUR)] | None = None

@@ -322,6 +322,8 @@ class SearchSpace:
         given["augment"] = tuple(
             shortened(given_component(one, AUGMENTATIONS)) for one in self.section.dataset.augment
         )
+        if given["drop"]:
+            given["drop"] = tuple(given["drop"])
         if given["image_shape"]:
             given["image_shape"] = tuple(given["image_shape"])
         if given["class_path"]:
