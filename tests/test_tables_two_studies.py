@@ -21,11 +21,13 @@ from nas.cli import main
 from nas.cli.output import ANSWERS
 from nas.payoff.answers import Finding
 from nas.payoff.primary import Comparison
+from nas.payoff.text import plain_number
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
 from nas.tables.read import TableError
 from nas.tables.two_payoffs import differences, gain_sentences
 from nas.tables.two_studies import Trials, architecture_of, both, difference
+from nas.tables.two_studies_report import Compared, files_of, sections
 from nas.tables.two_studies_text import sentences
 
 LR = FloatDistribution(0.001, 1.0)
@@ -201,8 +203,10 @@ def test_the_command_answers_with_its_status(
     options = {"depths": [1, 3], "seeds": 3, "top": 0, "orders": ("post_activation",)}
     make_twins(two, **options)
 
+    where = ("--out", str(tmp_path / "out"))
+
     def told(*words: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["nas", "compare", *words, "--storage", url])
+        monkeypatch.setattr(sys, "argv", ["nas", "compare", *words, "--storage", url, *where])
         with pytest.raises(SystemExit) as ended:
             main()
         captured = capsys.readouterr()
@@ -214,9 +218,36 @@ def test_the_command_answers_with_its_status(
     assert (read["first"], read["gains"]) == ("one", [])
     both_of_one = json.loads(told("two", "two", "--json")[1])["gains"]
     assert [gain["mean"] for gain in both_of_one] == [0.0] * len(both_of_one) != []
-    assert told("one", "two")[1].startswith(read["sentence"])
+    assert not (tmp_path / "out").exists()
+    text = told("one", "two")[1]
+    assert text.startswith(read["sentence"])
+    folder = tmp_path / "out" / "two-against-one"
+    assert f"Report: {folder / 'report.html'}" in text
+    assert json.loads((folder / "comparison.json").read_text()) == read
+    assert read["sentence"] in (folder / "report.md").read_text().replace("\\", "")
+    assert len((folder / "values.csv").read_text().splitlines()) == 41
     status, out = told("one", "three")
     assert (status, "there is no study 'three'" in out) == (2, True)
+
+
+def test_the_page_draws_pairs_and_distributions_as_they_are() -> None:
+    first, second = pairs(0.01)
+    trials = both(study_of(first, "old"), study_of(second, "<b>new</b>"))
+    found = difference(*trials)
+    compared = Compared(trials, found, [])
+    (values, method) = sections(compared)
+    steps, differences, table = values.parts
+    assert [list(trace.x) for trace in steps.figure.data] == [
+        sorted(first.values()),
+        sorted(second.values()),
+    ]
+    assert steps.figure.data[0].y[-1] == 1
+    gained = sorted(second[key] - first[key] for key in first)
+    assert list(differences.figure.data[0].x) == pytest.approx(gained)
+    assert table.rows[1][2] == plain_number(np.mean(list(second.values())), 4)
+    html = files_of(compared)["report.html"]
+    assert "<b>new</b>" not in html
+    assert sentences(found)[0].split(":")[0] in html
 
 
 # Twins.

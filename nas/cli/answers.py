@@ -31,23 +31,31 @@ def compare(
         float, typer.Option(min=0, help="The smallest difference of interest.")
     ] = 0.0,
     storage: Storage = STORAGE,
+    out: Out = OUT,
     as_json: AsJSON = False,
 ) -> None:
     """Compare two studies: is the second better? The exit status says it too.
 
     Trials of one candidate and one seed are compared as pairs, and else what was drawn at random
-    as two distributions. The statuses are those of `nas verdict`.
+    as two distributions. The statuses are those of `nas verdict`. A report is written, unless
+    --json is given.
     """
     from nas.storage.open import open_storage
     from nas.tables.two_payoffs import compare_gains, gain_sentences
-    from nas.tables.two_studies import compare_studies
+    from nas.tables.two_studies import difference, read_both
     from nas.tables.two_studies_text import as_text, sentences
 
     backend = open_storage(storage)
-    found = compare_studies(backend, first, second, smallest_effect=smallest_effect)
+    trials = read_both(backend, first, second)
+    found = difference(*trials, smallest_effect=smallest_effect)
     gains = compare_gains(backend, first, second)
-    lines = [as_text(found, gains)] if as_json else [*sentences(found), *gain_sentences(gains)]
-    for line in lines:
+    if as_json:
+        say(as_text(found, gains))
+        raise typer.Exit(ANSWERS[found.answer])
+    from nas.tables.two_studies_report import Compared, write_comparison
+
+    page, *_ = write_comparison(Compared(trials, found, gains), out)
+    for line in (*sentences(found), *gain_sentences(gains), f"Report: {page}"):
         say(line)
     raise typer.Exit(ANSWERS[found.answer])
 

@@ -8,5 +8,6 @@ __all__ = [
     "text",
     "two_payoffs",
     "two_studies",
+    "two_studies_report",
     "two_studies_text",
 ]

@@ -87,12 +87,9 @@ class Difference:
     more_pairs: int | None = None
 
 
-def compare_studies(
-    backend: BaseStorage, first: str, second: str, *, smallest_effect: float = 0.0
-) -> Difference:
-    """Compare two studies of a storage; TableError if they cannot be."""
-    studies = [load_study(backend, name) for name in (first, second)]
-    return difference(*both(*studies), smallest_effect=smallest_effect)
+def read_both(backend: BaseStorage, first: str, second: str) -> tuple[Trials, Trials]:
+    """The trials of two studies of a storage; TableError if they cannot be compared."""
+    return both(load_study(backend, first), load_study(backend, second))
 
 
 def both(first: Study, second: Study) -> tuple[Trials, Trials]:
@@ -176,13 +173,13 @@ def architecture_of(text: Any) -> str:
 
 def difference(first: Trials, second: Trials, *, smallest_effect: float = 0.0) -> Difference:
     """The second study less the first."""
-    keys = [key for key in first.values if key in second.values]
-    if len(keys) >= FEWEST_PAIRS:
-        return paired(first, second, keys, smallest_effect)
+    common = len(met(first, second))
+    if common >= FEWEST_PAIRS:
+        return paired(first, second, smallest_effect)
     for one in (first, second):
         if len(one.drawn) < FEWEST_TRIALS:
             raise TableError(
-                f"{first.name!r} and {second.name!r} have {len(keys)} trials of one candidate and "
+                f"{first.name!r} and {second.name!r} have {common} trials of one candidate and "
                 f"seed in common, and {FEWEST_PAIRS} are needed; and {one.name!r} has "
                 f"{len(one.drawn)} trials that were drawn at random and trained to their end, of "
                 f"which {FEWEST_TRIALS} are needed. Search with `--set search.sampler=random`, or "
@@ -191,24 +188,30 @@ def difference(first: Trials, second: Trials, *, smallest_effect: float = 0.0) -
     return unpaired(first, second, smallest_effect)
 
 
-def paired(
-    first: Trials, second: Trials, keys: Sequence[Key], smallest_effect: float
-) -> Difference:
+def met(first: Trials, second: Trials) -> list[tuple[float, float]]:
+    """The values of both studies where candidate and seed meet, means of several trials."""
+    return [
+        (float(np.mean(first.values[key])), float(np.mean(second.values[key])))
+        for key in first.values
+        if key in second.values
+    ]
+
+
+def paired(first: Trials, second: Trials, smallest_effect: float) -> Difference:
     """Candidate by candidate and seed by seed."""
-    before = np.array([np.mean(first.values[key]) for key in keys])
-    after = np.array([np.mean(second.values[key]) for key in keys])
+    before, after = np.array(met(first, second)).T
     effect = st.twin_effect(after, before)
     better = effect if second.higher_is_better else st.twin_effect(before, after)
     answer = st.answers({"it": better}, smallest_effect)["it"]
     return Difference(
         **in_numbers(first, second),
-        sizes=(len(keys), len(keys)),
+        sizes=(len(before), len(after)),
         means=(float(before.mean()), float(after.mean())),
         mean=effect.mean,
         low=effect.low,
         high=effect.high,
         p_value=answer.p_adjusted,
-        num_pairs=len(keys),
+        num_pairs=len(before),
         smallest_effect=smallest_effect,
         answer=answer.answer,
         more_pairs=answer.more_pairs,
