@@ -17,6 +17,7 @@ import torch
 from nas.cli import app, main
 from nas.model.architecture import Architecture, Named, Stage
 from nas.model.blocks import BLOCKS, ORDERS, same_shape, transitions
+from nas.model.layout import token_orders
 from nas.space.space import SearchSpace
 
 torch.set_num_threads(1)
@@ -41,8 +42,26 @@ def pairs(*parts: Iterable[Any]) -> list[tuple[Any, ...]]:
     return chosen
 
 
+#: the block types of convolutions and of tokens, and the activation orders of each
+CONV_BLOCKS = [name for name, block in BLOCKS.parts().items() if not block.tokens]
+TOKEN_BLOCKS = [name for name in BLOCKS if name not in CONV_BLOCKS]
+TOKEN_ORDERS = token_orders()
+CONV_ORDERS = [name for name in ORDERS if name not in TOKEN_ORDERS]
+
+
+def families(*parts: Iterable[Any]) -> list[tuple[Any, ...]]:
+    """Block types, orders that they have, and other parts: every two of them meet in a row."""
+    convolutions = pairs(CONV_BLOCKS, CONV_ORDERS, *parts)
+    return [*convolutions, *pairs(TOKEN_BLOCKS, TOKEN_ORDERS, *parts)]
+
+
+def orders_of(block: str) -> list[str]:
+    """The activation orders that a block type has."""
+    return TOKEN_ORDERS if block in TOKEN_BLOCKS else CONV_ORDERS
+
+
 #: block type, order, shortcut and transition
-COMBINATIONS = pairs(BLOCKS, ORDERS, same_shape(), transitions())
+COMBINATIONS = families(same_shape(), transitions())
 
 NAS = Path(sys.executable).with_name("nas")
 Run = Callable[..., tuple[int, str, str]]

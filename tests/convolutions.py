@@ -57,7 +57,7 @@ def all_convolutions() -> Iterator[Conv]:
 
 def all_blocks():
     """Every block type with every combination of its options."""
-    values = {"groups": WIDTHS, "ratio": (0.5, 1.0), "expansion": (1.0, 2.0)}
+    values = {"groups": WIDTHS, "ratio": (0.5, 1.0), "expansion": (1.0, 2.0), "heads": (1,)}
     for name in BLOCKS:
         options = {key: BLOCKS.options(name)[key] for key in BLOCKS.own_options(name)}
         choices = [

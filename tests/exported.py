@@ -50,7 +50,7 @@ def scrambled(network: Network) -> Network:
     with torch.no_grad():
         for tensor in network.state_dict().values():
             if tensor.is_floating_point():
-                tensor.mul_(0.5).add_(torch.rand(tensor.shape, generator=generator))
+                tensor.mul_(0.5).add_(0.1 * torch.rand(tensor.shape, generator=generator))
     return network
 
 

@@ -1,15 +1,20 @@
 """What a network costs, by what its layers see."""
 
+import math
+
 import torch
 from torch import nn
 
 from nas.model.architecture import Architecture
-from nas.model.block_layers import Dropout, LayerNorm2d, SqueezeExcite
+from nas.model.block_layers import Attention, Dropout, LayerNorm2d, RMSNorm2d, SqueezeExcite
 from nas.model.cost import cost
 from nas.model.network import Network
 
 #: layers that keep their input for the gradient
-KEEPING = (nn.Conv2d, nn.BatchNorm2d, nn.GroupNorm, LayerNorm2d, SqueezeExcite, Dropout)
+KEEPING = (
+    *(nn.Conv2d, nn.BatchNorm2d, nn.GroupNorm, LayerNorm2d, RMSNorm2d),
+    *(SqueezeExcite, Dropout, Attention),
+)
 
 
 def measured(network: Network) -> tuple[int, int, int, int]:
@@ -21,6 +26,10 @@ def measured(network: Network) -> tuple[int, int, int, int]:
             seen["adds"] += layer.weight.numel() * (
                 output[0, 0].numel() if output.dim() == 4 else 1
             )
+        if isinstance(layer, Attention):
+            channels, *places = output.shape[1:]
+            seen["adds"] += 2 * channels * math.prod(places) ** 2
+            seen["kept"] += layer.heads * math.prod(places)
         if isinstance(layer, KEEPING):
             seen["kept"] += inputs[0].numel()
         if isinstance(layer, nn.MaxPool2d):

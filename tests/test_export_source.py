@@ -11,7 +11,7 @@ from itertools import product
 import hypothesis
 import pytest
 import torch
-from conftest import COMBINATIONS, pairs
+from conftest import COMBINATIONS, CONV_ORDERS, TOKEN_ORDERS, pairs
 from exported import (
     FACTS,
     TITLE,
@@ -36,6 +36,7 @@ from nas.model.blocks import (
     ORDERS,
     SHORTCUTS,
     STEMS,
+    BlockType,
     Conv,
     Norm,
     Shortcut,
@@ -49,7 +50,9 @@ from nas.model.network import Network
 
 torch.set_num_threads(1)
 
-BLOCK_LINE = re.compile(r"^ {16}(first_|shared_)?(plain_)?block\(.*\),$", re.MULTILINE)
+BLOCK_LINE = re.compile(
+    r"^ {16}(first_|shared_)?(plain_)?(token_)?block\((.*|\n.*\n {16})\),$", re.MULTILINE
+)
 
 
 def bottleneck(**options) -> Named:
@@ -63,15 +66,15 @@ def cases() -> dict[str, Architecture]:
         stages = two_stages(block=Named(block), shortcut=shortcut, transition=transition)
         name = f"{block}-{order}-{shortcut}-{transition}"
         found[name] = architecture(*stages, activation_order=order)
-    for order, transition in product(ORDERS, transitions()):
+    for order, transition in product(CONV_ORDERS, transitions()):
         first = Stage(depth=2, width=16, stride=2, transition=transition)
         found[f"first-{order}-{transition}"] = architecture(first, activation_order=order)
-    for order, norm, transition in pairs(ORDERS, NORMS, transitions()):
+    for order, norm, transition in pairs(CONV_ORDERS, NORMS, transitions()):
         stages = two_stages(transition=transition)
         found[f"{norm}-{order}-{transition}"] = architecture(
             *stages, activation_order=order, norm=Named(norm)
         )
-    for order, activation in product(ORDERS, ACTIVATIONS):
+    for order, activation in product(CONV_ORDERS, ACTIVATIONS):
         found[f"{activation}-{order}"] = architecture(activation_order=order, activation=activation)
     for stem, norm in product(STEMS, NORMS):
         found[f"{stem}-{norm}"] = architecture(
@@ -91,7 +94,8 @@ def special_cases() -> dict[str, Architecture]:
         Stage(depth=1, width=16, stride=2, shortcut="none"),
     )
     return {
-        **{f"mixed-{order}": replace(mixed, activation_order=order) for order in ORDERS},
+        **{f"mixed-{order}": replace(mixed, activation_order=order) for order in CONV_ORDERS},
+        **{f"hybrid-{order}": hybrid(order) for order in TOKEN_ORDERS},
         "groups-of-two": architecture(norm=Named.of("group", groups=2)),
         "stride-first": architecture(*two_stages(block=bottleneck(stride_first=True))),
         "resnext": architecture(*two_stages(block=bottleneck(ratio=0.5, groups=4))),
@@ -101,6 +105,19 @@ def special_cases() -> dict[str, Architecture]:
             Stage(depth=1, width=64, shortcut="projection", block=bottleneck(**long)),
         ),
     }
+
+
+def hybrid(order: str) -> Architecture:
+    """Tokens between convolutions, with and without shortcuts, which begin twice."""
+    tokens = Named.of("transformer", heads=2, expansion=1.5)
+    return architecture(
+        Stage(depth=2, width=8, transition="none"),
+        Stage(depth=2, width=8, block=tokens, transition="none"),
+        Stage(depth=1, width=16, stride=2),
+        Stage(depth=1, width=16, block=Named("attention"), shortcut="none", transition="none"),
+        activation_order=order,
+        norm=Named("rms2d"),
+    )
 
 
 CASES = cases()
@@ -131,14 +148,17 @@ def test_only_what_is_used_is_written(name):
     assert ("self.final" in source) == bool(layout.final)
 
 
-#: kind of shortcut -> what tells it in a line, where none before it does
+#: what tells the kind of shortcut in a line, where none before it does
 WRITTEN = {
-    "identity": "nn.Identity()",
-    "avg_pool_projection": "avg_pool_projection(",
-    "projection": "projection(",
-    "avg_pool_zero_pad": "avg_pool_zero_pad(",
-    "zero_pad": "ZeroPad(",
-    "space_to_depth": "SpaceToDepth(",
+    "nn.Identity()": "identity",
+    "avg_pool_projection(": "avg_pool_projection",
+    "projection(": "projection",
+    "avg_pool_zero_pad(": "avg_pool_zero_pad",
+    "ZeroPad(": "zero_pad",
+    "zero_pad(": "zero_pad",
+    "SpaceToDepth(": "space_to_depth",
+    "space_to_depth(": "space_to_depth",
+    "Times(": "identity",
 }
 
 
@@ -150,9 +170,9 @@ def test_one_line_for_each_block(name):
     for line, record in zip(lines, records, strict=True):
         call = f"{record.type.name}({record.in_channels}, {record.out_channels}, {record.stride}"
         assert call in line
-        found = (kind for kind, text in WRITTEN.items() if text in line)
+        found = (kind for text, kind in WRITTEN.items() if text in line)
         assert next(found, "none") == record.shortcut
-        assert ("plain_block" in line) == (record.shortcut == "none")
+        assert ("plain_" in line) == (record.shortcut == "none")
 
 
 def test_it_reads_like_this():
@@ -281,9 +301,9 @@ def inverted(in_channels, out_channels, stride, *, ratio: float = 2.0) -> tuple[
     )
 
 
-@pytest.mark.parametrize("order", list(ORDERS))
+@pytest.mark.parametrize("order", CONV_ORDERS)
 def test_a_new_block_type_needs_no_change_here(monkeypatch, order):
-    monkeypatch.setitem(BLOCKS._parts, "wide_inside", inverted)
+    monkeypatch.setitem(BLOCKS._parts, "wide_inside", BlockType(function=inverted))
     candidate = architecture(
         *two_stages(block=Named.of("wide_inside", ratio=3.0)), activation_order=order
     )
@@ -332,7 +352,7 @@ def test_any_shortcut_can_be_exported(monkeypatch, function, order):
     "name", ["conv", "Residual", "block", "torch", "class", "no-name", "<lambda>"]
 )
 def test_a_part_cannot_take_the_name_of_another(monkeypatch, name):
-    monkeypatch.setitem(BLOCKS._parts, name, inverted)
+    monkeypatch.setitem(BLOCKS._parts, name, BlockType(function=inverted))
     with pytest.raises(ValueError, match="name"):
         export(architecture(*two_stages(block=Named(name))))
 

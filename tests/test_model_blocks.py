@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import TINY, Script, small
+from conftest import CONV_BLOCKS, CONV_ORDERS, TINY, Script, orders_of, small
 from exported import assert_same_function, export, ruff
 from measured_cost import assert_cost_is_measured
 
 from nas.model.architecture import Architecture, Named, Stage
 from nas.model.block_layers import Dropout, SqueezeExcite
-from nas.model.blocks import BLOCKS, ORDERS, Conv, Identity
+from nas.model.blocks import BLOCKS, Conv, Identity
 from nas.model.cost import cost
 from nas.model.layout import lay_out, order_matters
 from nas.model.network import Network, convolutions, random_streams
@@ -35,13 +35,19 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "dense": [{"ratio": 2.0}],
     "mlp": [{"hidden": 1.5, "residual_dropout": 0.2}, {"activated": True}],
     "patches": [{}],
+    "attention": [{"heads": 2}],
+    "feed_forward": [{"expansion": 2.5}],
+    "transformer": [{"heads": 2, "expansion": 1.5}],
 }
+SHARED_EACH = [*SHARED, {"se": 0.1, "dropout": 0.5, "dilation": 3}]
+#: block types that differ from others in how their parts are named alone
+UNITS = ("feed_forward", "transformer")
 #: block types whose last convolution has no norm behind it
 UNNORMALISED = ("convnext", "pyramid", "patches")
 BLOCKS_WITH_OPTIONS = [
     Named.of(name, **options)
     for name in BLOCKS
-    for options in [*SHARED, *OPTIONS[name], {"se": 0.1, "dropout": 0.5, "dilation": 3}]
+    for options in [*OPTIONS[name], *(SHARED_EACH if name not in UNITS else [])]
 ]
 
 
@@ -64,8 +70,11 @@ def test_every_block_type_has_options_here() -> None:
     assert {key for options in SHARED for key in options} == {"se", "dropout", "dilation"}
 
 
-@pytest.mark.parametrize("order", list(ORDERS))
-@pytest.mark.parametrize("block", BLOCKS_WITH_OPTIONS, ids=str)
+@pytest.mark.parametrize(
+    ("block", "order"),
+    [(block, order) for block in BLOCKS_WITH_OPTIONS for order in orders_of(block.name)],
+    ids=str,
+)
 def test_cost_and_export_are_those_of_the_network(block: Named, order: str) -> None:
     architecture = of(block, order)
     assert_cost_is_measured(architecture)
@@ -73,7 +82,7 @@ def test_cost_and_export_are_those_of_the_network(block: Named, order: str) -> N
     assert_same_function(architecture)
 
 
-@pytest.mark.parametrize("order", list(ORDERS))
+@pytest.mark.parametrize("order", list(CONV_ORDERS))
 def test_an_export_of_stages_with_different_blocks(order: str) -> None:
     blocks = [Named.of("basic", convs=1), Named.of("basic", convs=3, se=0.5), Named("inverted")]
     usual = small(order=order, shortcut="none", transition="none")
@@ -93,7 +102,8 @@ def test_an_exported_block_is_written_out() -> None:
 
 
 def test_modules_are_formatted(tmp_path: Path) -> None:
-    for number, (block, order) in enumerate(itertools.product(BLOCKS_WITH_OPTIONS, ORDERS)):
+    blocks = [(block, order) for block in BLOCKS_WITH_OPTIONS for order in orders_of(block.name)]
+    for number, (block, order) in enumerate(blocks):
         (tmp_path / f"module_{number}.py").write_text(export(of(block, order)), encoding="utf-8")
     for arguments in (["check", "--select", "E,F,I,UP,B,SIM"], ["format", "--check"]):
         command = [ruff(), *arguments, "--line-length", "100", "--isolated", "--no-cache"]
@@ -110,7 +120,7 @@ def test_options_of_later_leave_a_candidate_as_it_was(name: str) -> None:
     given = f"architecture.block={{{name}: {{se: 0.0, dropout: 0.0, dilation: 1}}}}"
     spaces = (
         wide_tiny(),
-        wide_tiny(given),
+        wide_tiny(given, f"architecture.activation_order={orders_of(name)[0]}"),
     )
     ours = [space.sample(Script([0, 0, 0])) for space in spaces]
     if name == "basic":
@@ -122,7 +132,8 @@ def test_options_of_later_leave_a_candidate_as_it_was(name: str) -> None:
 @pytest.mark.parametrize("block", BLOCKS_WITH_OPTIONS, ids=str)
 def test_it_is_searched_from_yaml(block: Named) -> None:
     options = json.dumps({key: [value] for key, value in block.options})
-    space = wide_tiny(f"architecture.block={{{block.name}: {options}}}")
+    order = f"architecture.activation_order={orders_of(block.name)[0]}"
+    space = wide_tiny(f"architecture.block={{{block.name}: {options}}}", order)
     architecture = space.sample(Script([0, 0, 0]))
     stored = Architecture.from_json(architecture.to_json())
     assert stored == architecture
@@ -175,10 +186,12 @@ def test_a_linear_bottleneck_is_not_activated() -> None:
 @pytest.mark.parametrize("block", BLOCKS_WITH_OPTIONS, ids=str)
 def test_a_plain_network_has_one_order_where_that_changes_nothing(block: Named) -> None:
     """What does not matter is not searched; where it does, twins keep their order."""
-    orders = [of(block, order, shortcut="none", transition="none") for order in ORDERS]
+    names = orders_of(block.name)
+    orders = [of(block, order, shortcut="none", transition="none") for order in names]
     matters = order_matters(orders[0].stages)
     ends_otherwise = {"se", "residual_dropout"} & block.arguments.keys()
-    assert matters == (bool(ends_otherwise) or block.name in UNNORMALISED)
+    others = block.name in UNNORMALISED or block.name not in CONV_BLOCKS
+    assert matters == (bool(ends_otherwise) or others)
     assert len({plain(one) for one in orders}) == (len(orders) if matters else 1)
     pictures = torch.randn(4, 3, 9, 7, generator=torch.Generator().manual_seed(0))
     outputs = [Network(one).train()(pictures) for one in orders]

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from conftest import CONV_ORDERS
 from exported import assert_same_function, export
 from torch import Tensor, nn
 
 from nas.common.errors import SpaceError
 from nas.model.architecture import Architecture, Named, Stage, grown, masked
-from nas.model.blocks import ORDERS, Join
+from nas.model.blocks import Join
 from nas.model.cost import cost
 from nas.model.joins import JOINS, Place
 from nas.model.layout import lay_out
@@ -134,7 +135,7 @@ def test_parameters_and_products_by_formula() -> None:
     assert spent.depth == 1 + 2 * 5 + 1 + 1
 
 
-@pytest.mark.parametrize("order", list(ORDERS))
+@pytest.mark.parametrize("order", list(CONV_ORDERS))
 def test_the_exported_module_is_the_network(order: str) -> None:
     """With blocks that have no shortcut, and with projections."""
     usual, projected = (

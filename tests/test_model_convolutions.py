@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nas.export.source import module_source
 from nas.model.architecture import Architecture, Named, Stage
-from nas.model.blocks import BLOCKS, conv
+from nas.model.blocks import BLOCKS, BlockType, conv
 from nas.model.network import Network, build_op, channels_last
 
 #: what oneDNN may use: all that the processor has, and AVX2 alone
@@ -116,7 +116,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_no_strided_1x1_convolution_reaches_the_kernels(name: str, monkeypatch) -> None:
-    monkeypatch.setitem(BLOCKS._parts, "strided_first", strided_first)
+    monkeypatch.setitem(BLOCKS._parts, "strided_first", BlockType(function=strided_first))
     architecture = CASES[name]
     for network in (channels_last(Network(architecture)), exported(architecture)):
         seen = asked_for(network, architecture)

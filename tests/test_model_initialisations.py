@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import TINY, Script, outcomes, pairs, small
+from conftest import CONV_ORDERS, TINY, Script, outcomes, pairs, small
 from exported import assert_same_function
 
 from nas.common.errors import SpaceError
 from nas.model.architecture import Architecture, Named, Stage
-from nas.model.blocks import NORMS, ORDERS
+from nas.model.blocks import NORMS
 from nas.model.cost import cost
 from nas.model.initialisations import INITIALISATIONS, Start, starts_plain
 from nas.model.network import Network, branch_convolutions
@@ -26,7 +26,7 @@ from nas.training.candidate import Candidate
 
 #: the order whose branches end in an activation, which have no gradient at zero
 DEAD = "activation_before_addition"
-LIVE = [order for order in ORDERS if order != DEAD]
+LIVE = [order for order in CONV_ORDERS if order != DEAD]
 OTHERS = [name for name in INITIALISATIONS if not starts_plain(name)]
 
 

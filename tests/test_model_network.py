@@ -2,12 +2,11 @@
 
 import copy
 from dataclasses import replace
-from itertools import product
 
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import COMBINATIONS, pairs, small
+from conftest import COMBINATIONS, CONV_BLOCKS, CONV_ORDERS, families, pairs, small
 from torch import nn
 
 from nas.common.registry import Registry
@@ -17,7 +16,6 @@ from nas.model.blocks import (
     ACTIVATIONS,
     BLOCKS,
     NORMS,
-    ORDERS,
     SHORTCUTS,
     last_convolution,
     same_shape,
@@ -36,9 +34,7 @@ def labels(num: int = 6) -> torch.Tensor:
     return torch.arange(num) % 5
 
 
-@pytest.mark.parametrize(
-    "parts", pairs(BLOCKS, ORDERS, same_shape(), transitions(), NORMS), ids="-".join
-)
+@pytest.mark.parametrize("parts", families(same_shape(), transitions(), NORMS), ids="-".join)
 def test_every_pair_of_parts_trains(parts: tuple[str, ...]) -> None:
     """It builds, gives numbers, and the loss reaches every parameter."""
     architecture = small(*parts)
@@ -54,7 +50,7 @@ def test_every_pair_of_parts_trains(parts: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("activation", list(ACTIVATIONS))
-@pytest.mark.parametrize("order", list(ORDERS))
+@pytest.mark.parametrize("order", list(CONV_ORDERS))
 def test_every_activation_trains(activation: str, order: str) -> None:
     architecture = small(order=order, activation=activation)
     network = Network(architecture)
@@ -65,7 +61,7 @@ def test_every_activation_trains(activation: str, order: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("block", "activation", "norm"), pairs(BLOCKS, ACTIVATIONS, NORMS), ids=str
+    ("block", "activation", "norm"), pairs(CONV_BLOCKS, ACTIVATIONS, NORMS), ids=str
 )
 def test_a_plain_network_is_the_same_under_every_order(
     block: str, activation: str, norm: str
@@ -75,7 +71,7 @@ def test_a_plain_network_is_the_same_under_every_order(
     """
     seen = []
     late = last_convolution(BLOCKS[block](16, 16, 1)).bare
-    for order in [one for one in ORDERS if one != "pre_activation" or not late]:
+    for order in [one for one in CONV_ORDERS if one != "pre_activation" or not late]:
         architecture = small(block, order, "none", "none", norm, activation=activation)
         network = Network(architecture, seed=3)
         trained = network(pictures(architecture))
@@ -90,14 +86,14 @@ def test_a_plain_network_is_the_same_under_every_order(
             assert torch.equal(ours, theirs)
 
 
-@pytest.mark.parametrize("order", [o for o in ORDERS if o != "post_activation"])
+@pytest.mark.parametrize("order", [o for o in CONV_ORDERS if o != "post_activation"])
 def test_with_shortcuts_the_order_matters(order: str) -> None:
     """So that the test above cannot pass because the order is ignored."""
     one, other = (small(order=name, transition="zero_pad") for name in ("post_activation", order))
     assert not torch.equal(Network(one)(pictures(one)), Network(other)(pictures(other)))
 
 
-@pytest.mark.parametrize(("block", "order"), list(product(BLOCKS, ORDERS)), ids=str)
+@pytest.mark.parametrize(("block", "order"), families(), ids=str)
 def test_a_zero_pad_network_and_its_plain_twin_start_from_the_same_bits(
     block: str, order: str
 ) -> None:
@@ -128,7 +124,7 @@ def test_whatever_the_shortcut_the_rest_starts_from_the_same_bits(
     assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
-@pytest.mark.parametrize("order", list(ORDERS))
+@pytest.mark.parametrize("order", list(CONV_ORDERS))
 def test_an_identity_shortcut_has_no_parameters_and_passes_its_input_on(order: str) -> None:
     network = Network(small(order=order))
     block = network.blocks()[1]
@@ -142,7 +138,7 @@ def test_an_identity_shortcut_has_no_parameters_and_passes_its_input_on(order: s
 
 @pytest.mark.parametrize(
     "parts",
-    pairs(BLOCKS, ORDERS, same_shape(), transitions(), ["relu", "leaky_relu"]),
+    families(same_shape(), transitions(), ["relu", "leaky_relu"]),
     ids="-".join,
 )
 def test_no_block_writes_into_its_input(parts: tuple[str, ...]) -> None:
@@ -194,7 +190,7 @@ def test_orders_are_those_of_the_paper(order: str) -> None:
 
 
 def test_every_order_is_checked_above() -> None:
-    assert set(FIGURE_4) == set(FIRST_AND_LAST) == set(ORDERS)
+    assert set(FIGURE_4) == set(FIRST_AND_LAST) == set(CONV_ORDERS)
     assert set(same_shape()) | set(transitions()) == set(SHORTCUTS)
 
 
@@ -273,7 +269,7 @@ def test_no_two_layers_start_alike() -> None:
     assert len({tuple(weight.flatten()[:4].tolist()) for weight in weights}) == 8
 
 
-@pytest.mark.parametrize(("block", "order", "norm"), pairs(BLOCKS, ORDERS, NORMS), ids=str)
+@pytest.mark.parametrize(("block", "order", "norm"), families(NORMS), ids=str)
 def test_recomputing_blocks_changes_no_bit(block: str, order: str, norm: str) -> None:
     """Gradients and running statistics, over two steps."""
     architecture = small(block, order, norm=norm)

@@ -10,14 +10,14 @@ from typing import Any
 import optuna
 import pytest
 import torch
-from conftest import small
+from conftest import CONV_ORDERS, small
 from exported import assert_same_function, export
 from placed import candidate, load
 from torch import nn
 
 from nas.common.errors import SpaceError
 from nas.model.architecture import Architecture, Named, Stage, shortcut_kinds, with_shortcuts
-from nas.model.blocks import BLOCKS, NORMS, ORDERS, STEMS
+from nas.model.blocks import BLOCKS, NORMS, STEMS
 from nas.model.network import Network, Plain, Residual
 from nas.model.placements import PLACEMENTS, mask_of
 from nas.payoff.plan import make_plan
@@ -219,7 +219,7 @@ def test_an_unknown_stored_kind_is_refused_by_name() -> None:
 # The network: same weights, a block without a shortcut where the mask says so.
 
 
-@pytest.mark.parametrize("order", list(ORDERS))
+@pytest.mark.parametrize("order", list(CONV_ORDERS))
 def test_twins_of_all_placements_share_all_weights(order: str) -> None:
     full = small(order=order, transition="zero_pad")
     whole = Network(full, seed=3).state_dict()
@@ -238,7 +238,7 @@ def test_twins_of_all_placements_share_all_weights(order: str) -> None:
             assert torch.equal(mine.weight, theirs.weight)
 
 
-@pytest.mark.parametrize("order", list(ORDERS))
+@pytest.mark.parametrize("order", list(CONV_ORDERS))
 @pytest.mark.parametrize("transition", ["projection", "zero_pad"])
 def test_a_masked_network_is_exported_to_the_bit(order: str, transition: str) -> None:
     full = small(order=order, transition=transition)

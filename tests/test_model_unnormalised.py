@@ -5,13 +5,22 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import small
+from conftest import CONV_ORDERS, small
 from exported import assert_same_function, export
 from measured_cost import assert_cost_is_measured
 
 from nas.model.architecture import Architecture, Named
 from nas.model.block_layers import LayerNorm2d, Patches
-from nas.model.blocks import BLOCKS, NORMS, ORDERS, STEMS, Activation, Conv, GlobalPool, Norm
+from nas.model.blocks import (
+    BLOCKS,
+    NORMS,
+    STEMS,
+    Activation,
+    BlockType,
+    Conv,
+    GlobalPool,
+    Norm,
+)
 from nas.model.cost import cost
 from nas.model.layout import lay_out
 from nas.model.network import Network
@@ -55,7 +64,7 @@ def test_patches_are_linear_maps_of_squares() -> None:
     assert torch.allclose(found[:, :, 3, 0], F.linear(edge, layer.weight.flatten(1), layer.bias))
 
 
-@pytest.mark.parametrize("order", list(ORDERS))
+@pytest.mark.parametrize("order", list(CONV_ORDERS))
 def test_a_convnext_block_is_the_same_under_every_order(order: str) -> None:
     """Liu et al. 2022, Fig. 4: one norm and one activation, none around the addition."""
     layout = lay_out(next_(order))
@@ -69,7 +78,7 @@ def test_a_convnext_block_is_the_same_under_every_order(order: str) -> None:
     assert layout.final == ((Norm(48), Activation()) if early else (GlobalPool(), Norm(48)))
 
 
-@pytest.mark.parametrize("order", list(ORDERS))
+@pytest.mark.parametrize("order", list(CONV_ORDERS))
 @pytest.mark.parametrize("norm", list(NORMS))
 def test_it_is_counted_and_exported(norm: str, order: str) -> None:
     for architecture in (next_(order, norm=norm), small("patches", order, norm=norm)):
@@ -90,7 +99,7 @@ def test_convolutions_have_a_bias_where_it_is_said() -> None:
 
 def test_kernels_that_cannot_be() -> None:
     odd = small(stages=(replace(small().stages[0], block=Named("even")),))
-    BLOCKS._parts["even"] = lambda i, o, s: (Conv(i, o, 2), Conv(o, o, 3))
+    BLOCKS.add("even", BlockType(function=lambda i, o, s: (Conv(i, o, 2), Conv(o, o, 3))))
     try:
         with pytest.raises(ValueError, match="sees patches, so its stride must be 2, found 1"):
             lay_out(odd)
@@ -102,5 +111,5 @@ def test_kernels_that_cannot_be() -> None:
 
 @pytest.mark.parametrize("stem", list(STEMS))
 def test_every_stem_before_blocks_of_every_order(stem: str) -> None:
-    for order in ORDERS:
+    for order in CONV_ORDERS:
         assert_same_function(next_(order, stem=Named.of(stem, width=16)))

@@ -5,13 +5,12 @@ import random
 from dataclasses import replace
 
 import pytest
-from conftest import outcomes, small
+from conftest import CONV_ORDERS, outcomes, small
 from exported import assert_same_function, export
 from measured_cost import assert_cost_is_measured
 
 from nas.common.errors import SpaceError
 from nas.model.architecture import Architecture, Stage, masked, shortcut_kinds
-from nas.model.blocks import ORDERS
 from nas.payoff.variants import deepened, ladder, plain, scaled, twins, with_mask
 from nas.report.trial_text import architecture_lines
 from nas.space.enumeration import RandomTrial, all_values
@@ -156,7 +155,7 @@ def test_twins_keep_the_rise() -> None:
     assert [one.shortcut == "none" for one in some.blocks()] == [*[False] * 2, *[True] * 4] * 2
 
 
-@pytest.mark.parametrize("order", list(ORDERS))
+@pytest.mark.parametrize("order", list(CONV_ORDERS))
 def test_it_is_counted_and_exported(order: str) -> None:
     for transition in ("avg_pool_zero_pad", "avg_pool_projection", "projection"):
         rising = Stage(depth=3, width=22, width_from=16, stride=2, transition=transition)

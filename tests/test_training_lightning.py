@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import small
+from conftest import CONV_ORDERS, small
 from sklearn.metrics import balanced_accuracy_score
 
 from nas.data import DataError, Dataset
 from nas.model.architecture import Architecture, Named, Stage
-from nas.model.blocks import NORMS, ORDERS
+from nas.model.blocks import NORMS
 from nas.model.network import Network
 from nas.training.candidate import OPTIMIZERS, SCHEDULES, Candidate, Training
 from nas.training.evaluation import accuracy
@@ -193,7 +193,7 @@ def test_an_interrupted_training_stops_at_the_next_batch() -> None:
     assert len(asked) == 5
 
 
-@pytest.mark.parametrize("order", list(ORDERS))
+@pytest.mark.parametrize("order", list(CONV_ORDERS))
 def test_recomputation_changes_no_result(order: str) -> None:
     ours = candidate(tiny(activation_order=order))
     keeping, saving = run(ours), run(ours, memory=1)

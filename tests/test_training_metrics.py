@@ -11,11 +11,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import small
+from conftest import CONV_ORDERS, small
 from torch import nn
 
 from nas.model.architecture import Architecture, Named, Stage
-from nas.model.blocks import ORDERS
 from nas.model.network import Network, Plain, Residual
 from nas.training.metrics import (
     MEASURES,
@@ -288,7 +287,7 @@ def forward_by_hand(block, x):
     return branch, shortcut, block.after(branch + shortcut)
 
 
-@pytest.mark.parametrize("order", list(ORDERS))
+@pytest.mark.parametrize("order", list(CONV_ORDERS))
 @pytest.mark.parametrize("shortcut", ["identity", "projection"])
 @pytest.mark.parametrize("transition", ["projection", "zero_pad"])
 def test_signal_is_measured_where_branch_and_shortcut_are_added(order, shortcut, transition):

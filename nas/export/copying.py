@@ -16,7 +16,7 @@ from typing import Any
 
 from nas.export.formatting import SourceText, fitted, free_name
 from nas.model import block_layers
-from nas.model.blocks import Conv, Dropout, SqueezeExcite
+from nas.model.blocks import Attention, Conv, Dropout, SqueezeExcite
 from nas.model.join_layers import RandomStream
 
 #: what every exported module has by these names
@@ -25,6 +25,7 @@ PRESENT = {"nn": "torch.nn", "torch": "torch"}
 RECORDS: dict[type, type] = {
     SqueezeExcite: block_layers.SqueezeExcite,
     Dropout: block_layers.Dropout,
+    Attention: block_layers.Attention,
 }
 Parts = Iterator[tuple[str, str]]
 

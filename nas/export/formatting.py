@@ -46,6 +46,9 @@ class SourceText(str):
 
     __repr__ = str.__str__
 
+    def __rmul__(self, factor: Any) -> "SourceText":
+        return SourceText(f"{factor} * {self}")
+
 
 def literal(value: Any) -> SourceText:
     """A number as source."""

@@ -8,7 +8,7 @@ only foreign text and stand in the docstring alone; all else is a number or a re
 import inspect
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, fields, replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,6 @@ from torch import nn
 from nas.common.registry import base_name
 from nas.export.copying import Copier
 from nas.export.formatting import (
-    LINE_LENGTH,
     TAKEN,
     SourceText,
     docstring,
@@ -32,15 +31,19 @@ from nas.export.formatting import (
     wrapped,
 )
 from nas.export.prediction import Inputs, constants, predict
+from nas.export.weaving import Surrounding, Weaving
 from nas.model import block_layers, blocks, network
-from nas.model.architecture import Architecture, BlockRecord, Stage
+from nas.model.architecture import Architecture, BlockRecord, Stage, units_of
 from nas.model.blocks import (
     BLOCKS,
     ORDERS,
     SHORTCUTS,
     Activation,
+    Attention,
     AvgPool,
+    ClassToken,
     Conv,
+    FirstPlace,
     GlobalPool,
     Identity,
     Join,
@@ -51,19 +54,23 @@ from nas.model.blocks import (
     Op,
     Ops,
     Pool,
+    Positions,
     SpaceToDepth,
     SqueezeExcite,
+    Times,
     ZeroPad,
 )
 from nas.model.layout import (
     Block,
     activation_layer,
+    is_tokens,
     iterate_operations,
     lay_out,
     layers_of,
     norm_groups,
     norm_layer,
     stride_of,
+    takes_activation,
     without_norm,
 )
 
@@ -122,6 +129,14 @@ SHAPE: Any = tuple(map(SourceText, ("in_channels", "out_channels", "stride")))
 RESHAPING: dict[type, type] = {
     ZeroPad: network.ZeroPad,
     SpaceToDepth: block_layers.SpaceToDepth,
+    Times: block_layers.Times,
+}
+#: operations in front of blocks, and behind the last one -> their classes
+BESIDE: dict[type, type] = {
+    ClassToken: block_layers.ClassToken,
+    Positions: block_layers.Positions,
+    FirstPlace: block_layers.FirstPlace,
+    GlobalPool: block_layers.GlobalPool,
 }
 #: operations without numbers -> how they are made
 FIXED: dict[type, str] = {MaxPool: "nn.MaxPool2d(3, 2, 1)", Identity: "nn.Identity()"}
@@ -136,9 +151,16 @@ BLOCK_FUNCTIONS = {
     "shared_block": "Branch and shortcut both read the activated x.",
     "stream_block": "A branch of these convolutions between streams.",
     "first_stream_block": "The same behind the stem, which has activated x already.",
+    "token_block": "A branch of these layers with a shortcut around it.",
+    "plain_token_block": "These layers without a shortcut.",
+    "shared_token_block": "Branch and shortcut both read the normalised x.",
+    "stream_token_block": "A branch of these layers between streams.",
 }
 #: those that fill another class than Residual
-PARTS: dict[str, type] = {"plain_block": network.Plain, "stream_block": network.Streamed}
+PARTS: dict[str, type] = {
+    **dict.fromkeys(("plain_block", "plain_token_block"), network.Plain),
+    **dict.fromkeys(("stream_block", "stream_token_block"), network.Streamed),
+}
 NETWORK = '''\
 class Network(nn.Module):
     """Input (N, {shape}) float, output (N, {classes}) logits."""
@@ -219,32 +241,53 @@ class Writer:
         self.activation = activation_layer(architecture)
         self.order = ORDERS[architecture.activation_order]()
         self.order_name = base_name(architecture.activation_order)
-        self.cycle = [n for n in self.order.cycle if n != "norm" or self.groups is not None]
-        self.lead = self.cycle.index("conv")
+        self.convs = [(r, b) for r, b in self.blocks if not is_tokens(r)]
+        self.tokens = [(r, b) for r, b in self.blocks if is_tokens(r)]
+        self.tokens_name = f"{self.order_name}_tokens" if self.convs else self.order_name
         self.joins = [b.join for b in self.layout.blocks if b.shortcut is not None]
         self.joined = any(join != ADDITION for join in self.joins)
         self.shortcuts = self.general_shortcuts()
         self.functions = function_names(self.shortcuts)
-        self.options = {s.block.name: options(s.block) for s in reversed(architecture.stages)}
+        types = [unit for s in architecture.stages for unit in units_of(s.block)]
+        self.options = {unit.name: options(unit) for unit in reversed(types)}
 
     def parts(self) -> Iterator[tuple[str, str]]:
         """Name and source of everything the network uses, in the order of use; some come twice."""
         yield from self.convolutions()
         yield from self.norm_class()
-        for name in dict.fromkeys(record.type.name for record, _ in self.blocks):
-            yield from self.block_type(name, self.copier)
+        yield from self.block_types()
         yield from self.modifiers()
         if isinstance(self.activation.kind, type):
             yield from self.copier.kind(self.activation.kind)
         for kind in dict.fromkeys(join.kind for join in self.joins if self.joined):
             yield from self.copier.kind(network.join_class(kind))
-        yield self.order_name, self.interleave()
+        yield from self.orders()
         for name in dict.fromkeys(record.shortcut for record, _ in self.blocks):
             yield from self.shortcut_parts(name)
         yield from self.block_functions()
-        if GlobalPool() in self.layout.final:
-            yield from self.copier.kind(block_layers.GlobalPool)
+        yield from self.beside_blocks()
         yield "Network", self.network()
+
+    def block_types(self) -> Iterator[tuple[str, str]]:
+        """The functions of all block types, after the class of attention where that is used."""
+        if any(isinstance(op, Attention) for record, _ in self.tokens for op in layers_of(record)):
+            yield from self.copier.kind(block_layers.Attention)
+        for name in dict.fromkeys(record.type.name for record, _ in self.blocks):
+            yield from self.block_type(name, self.copier)
+
+    def orders(self) -> Iterator[tuple[str, str]]:
+        """The functions of the activation order, for convolutions and for tokens."""
+        if self.convs:
+            yield self.order_name, self.interleave()
+        if self.tokens:
+            yield self.tokens_name, self.surround()
+
+    def beside_blocks(self) -> Iterator[tuple[str, str]]:
+        """The classes of what stands in front of blocks and behind the last one."""
+        entries = [op for block in self.layout.blocks for op in block.entry]
+        for kind in dict.fromkeys(map(type, (*entries, *self.layout.final))):
+            if kind in BESIDE:
+                yield from self.copier.kind(BESIDE[kind])
 
     def block_functions(self) -> Iterator[tuple[str, str]]:
         """The functions that make blocks, each after the class that it fills."""
@@ -374,7 +417,7 @@ class Writer:
         cycle = self.order.cycle
         norm_first = cycle.index("norm") < cycle.index("conv")
         act_first = cycle.index("act") < cycle.index("conv")
-        layers = [self.with_norms(layers_of(record)) for record, _ in self.blocks]
+        layers = [self.with_norms(layers_of(record)) for record, _ in self.convs]
         convs = [op for ops in layers for op in ops if isinstance(op, Conv)]
         linear = any(op.linear for op in convs)
         bare = self.groups is not None and any(op.bare for op in convs)
@@ -391,11 +434,38 @@ class Writer:
         return Weaving(
             name=self.order_name,
             about=str(inspect.getdoc(ORDERS.function(self.architecture.activation_order))),
-            cycle=[item for name in self.cycle for item in table[name]],
+            cycle=[item for name in self.cycle(tokens=False) for item in table[name]],
             others=others,
             remembers=(linear and act_first) or (bare and norm_first),
-            after=len(self.layout.blocks[0].after),
+            after=len(self.convs[0][1].after),
         ).source()
+
+    def surround(self) -> str:
+        """The function that puts norms around the layers of token blocks."""
+        cycle, has_norms = self.cycle(tokens=True), self.groups is not None
+        place = cycle.index("branch")
+        layers = [op for record, _ in self.tokens for op in layers_of(record)]
+        convs = [op for op in layers if isinstance(op, Conv)]
+        before, behind = SourceText("convs[0].in_channels"), SourceText("convs[-1].out_channels")
+        return Surrounding(
+            name=self.tokens_name,
+            about=ORDERS.description(self.architecture.activation_order),
+            norms=(
+                [self.op(Norm(before))] * place if has_norms else [],  # type: ignore[arg-type]
+                [self.op(Norm(behind))] * (len(cycle) - place - 1) if has_norms else [],  # type: ignore[arg-type]
+            ),
+            activation=self.op(Activation()) if any(map(takes_activation, layers)) else None,
+            linear=any(op.linear for op in convs),
+        ).source()
+
+    def cycle(self, *, tokens: bool) -> list[str]:
+        """What the order puts around a convolution, or the branch of a token block."""
+        cycle = self.order.tokens.cycle if tokens and self.order.tokens else self.order.cycle
+        return [name for name in cycle if name != "norm" or self.groups is not None]
+
+    def lead(self, *, tokens: bool) -> int:
+        """How much of it stands before."""
+        return self.cycle(tokens=tokens).index("branch" if tokens else "conv")
 
     def general_shortcuts(self) -> dict[str, Ops]:
         """Name -> operations in terms of the shape of a block, of the shortcuts with weights, or of
@@ -424,7 +494,7 @@ class Writer:
             shape = numbers(*record.shortcut_shape)
             return f"{self.functions[record.shortcut]}({shape})"
         items = [self.op(op) for op in layout]
-        if len(layout) == 1 and isinstance(layout[0], Pool):
+        if len(layout) == 1 and isinstance(layout[0], Pool | Times):
             return items[0]
         return f"nn.Sequential({', '.join(items)})" if items else "nn.Identity()"
 
@@ -437,7 +507,7 @@ class Writer:
         if not self.joined:
             source = without(source, "join").replace("shortcut(x), ", "shortcut(x) + ")
         source = source.replace("join=None", "join").replace("join or Add()", "join")
-        if "before" in source:
+        if "before" in source or not all(block.after for block in self.layout.blocks):
             return source
         return source.replace("after=None", "after").replace("after or nn.Identity()", "after")
 
@@ -449,35 +519,37 @@ class Writer:
         if others or any(isinstance(op, Conv) for op in block.before):
             return network.Residual.__name__
         is_bare = isinstance(self.layout.stem[-1], Conv)
-        first = self.lead and block is self.layout.blocks[0] and not is_bare
-        place = "shared_" if block.before else "first_" if first else ""
-        if block.join.streams:
-            return f"{place}stream_block"
-        return place + ("plain_block" if block.shortcut is None else "block")
+        tokens = is_tokens(record)
+        first = not tokens and block is self.layout.blocks[0] and not is_bare
+        place = "shared_" if block.before else "first_" if first and self.lead(tokens=False) else ""
+        place += "stream_" if block.join.streams else "plain_" if block.shortcut is None else ""
+        return place + ("token_block" if tokens else "block")
 
     def function(self, name: str, part: str) -> str:
         """The function of that name, which fills a block class."""
-        start = 0 if name in ("block", "plain_block", "stream_block") else self.lead
-        cut = len(self.layout.blocks[0].after)
+        tokens = "token" in name
+        start = self.lead(tokens=tokens) if name.startswith(("first_", "shared_")) else 0
+        cut = len((self.tokens if tokens else self.convs)[0][1].after)
+        given = "parts" if tokens else "convs"
         shortcut = {
             "Plain": [],
             "Residual": ["shortcut", "join"][: 1 + self.joined],
             "Streamed": ["shortcut", "join", "opens", "closes"],
         }[part]
-        arguments = [self.layers(start, -cut), *shortcut]
-        if name == "shared_block":
-            arguments.append(f"before={self.layers(0, start)}")
+        arguments = [self.layers(tokens, start, -cut), *shortcut]
+        if name.startswith("shared_"):
+            arguments.append(f"before={self.layers(tokens, 0, start)}")
         if cut:
-            arguments.append(f"after={self.layers(-cut, 0)}")
+            arguments.append(f"after={self.layers(tokens, -cut, 0)}")
         return (
-            f'def {name}({", ".join(["convs", *shortcut])}):\n    """{BLOCK_FUNCTIONS[name]}"""\n'
-            f"    layers = {self.order_name}(convs)\n"
+            f'def {name}({", ".join([given, *shortcut])}):\n    """{BLOCK_FUNCTIONS[name]}"""\n'
+            f"    layers = {self.tokens_name if tokens else self.order_name}({given})\n"
             + fitted(f"return {part}(", arguments, ")", 4)
         )
 
-    def layers(self, start: int, stop: int) -> str:
+    def layers(self, tokens: bool, start: int, stop: int) -> str:
         """Those of the layers of the order as one module; 0 is the beginning or the end."""
-        if (self.cycle * 2)[start or None : stop or None] == ["act"]:
+        if (self.cycle(tokens=tokens) * 2)[start or None : stop or None] == ["act"]:
             return f"layers[{start}]"
         return f"nn.Sequential(*layers[{start or ''}:{stop or ''}])".replace("[:]", "")
 
@@ -504,7 +576,10 @@ class Writer:
             if self.architecture.is_of_rows:
                 about = f"stage {index + 1}: {width_text(stage)} features"
             yield f"            nn.Sequential(  # {about}"
-            yield from (self.block_line(r, b) for r, b in self.blocks if r.stage == index)
+            for record, block in self.blocks:
+                if record.stage == index:
+                    yield from (f"                {self.op(op)}," for op in block.entry)
+                    yield self.block_line(record, block)
             yield "            ),"
 
     def block_line(self, record: BlockRecord, block: Block) -> str:
@@ -620,54 +695,6 @@ def lines_of_tuple(items: list[str]) -> str:
     return "(\n" + "".join(f"        {item},\n" for item in items) + "    )"
 
 
-def added(items: list[str]) -> str:
-    """The line that adds layers in a loop, or a line for each of them."""
-    line = f"        layers += [{', '.join(items)}]"
-    if len(line) <= LINE_LENGTH:
-        return line
-    return "\n".join(
-        ["        layers += [", *(f"            {one}," for one in items), "        ]"]
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Weaving:
-    """The function of an activation order.
-
-    cycle: what stands for one convolution. others: whether layers other than convolutions stand
-    between them, or behind the last one, where `after` layers follow the addition. remembers:
-    whether an activation depends on the convolution before it.
-    """
-
-    name: str
-    about: str
-    cycle: list[str]
-    others: bool
-    remembers: bool
-    after: int
-
-    def source(self) -> str:
-        """Its text."""
-        lines = ["    layers, others = [], []" if self.others else "    layers = []"]
-        if self.remembers:
-            convs = "[layer for layer in convs if isinstance(layer, nn.Conv2d)]"
-            lines.append(f"    before = {convs if self.others else 'convs'}[-1]")
-        lines.append("    for layer in convs:")
-        if self.others:
-            lines += ["        if not isinstance(layer, nn.Conv2d):"]
-            lines += ["            others.append(layer)", "            continue"]
-        lines.append(added(self.cycle))
-        if self.others:
-            lines.append("        others = []")
-        if self.remembers:
-            lines.append("        before = layer")
-        if self.others:
-            place = f"layers[-{self.after}:-{self.after}] =" if self.after else "layers +="
-            lines.append(f"    {place} others")
-        body = "\n".join([*lines, "    return layers"])
-        return f'def {self.name}(convs):\n    """{self.about}"""\n{body}'
-
-
 def function_names(kinds: Iterable[str]) -> dict[str, str]:
     """Kind of shortcut -> the name of its function: that of the kind, numbered where it stands
     there with other options as well.
@@ -685,9 +712,10 @@ def generalised(record: BlockRecord, layout: Ops) -> Ops | None:
     that the shortcut gives for the names of the numbers, as where it computes with them.
     """
     values = dict(zip(SHAPE, record.shortcut_shape, strict=True))
+    scale = tuple(op for op in layout[-1:] if isinstance(op, Times))
     try:
         symbolic = SHORTCUTS[record.shortcut](*SHAPE) or ()
-        for general in (symbolic, without_norm(symbolic)):
+        for general in (symbolic + scale, without_norm(symbolic) + scale):
             if tuple(map(partial(with_numbers, values), general)) == layout:
                 return general
     except Exception:  # a user's own function, given names for numbers, can raise anything

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from nas.common.errors import shown
 from nas.common.later_keys import without_later
 from nas.common.registry import MAX_OPTION
+from nas.model.blocks import BLOCKS
 
 Scalar = int | float | bool | str
 T = TypeVar("T", bound=Any)
@@ -26,7 +27,9 @@ LATER_STAGE_KEYS: dict[str, Any] = {
     "width_from": 0,
 }
 #: the same of the whole network
-LATER_NETWORK_KEYS: dict[str, Any] = {"initialisation": "he"}
+LATER_NETWORK_KEYS: dict[str, Any] = {"initialisation": "he", "pooling": "mean"}
+#: what the classifier reads: the mean of all places, or a place of its own beside those of tokens
+POOLINGS = ("mean", "class_token")
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,17 @@ class Named:
         return f"{self.name}({options})" if options else self.name
 
 
+def units_of(block: Named) -> tuple[Named, ...]:
+    """The block types of the residual units of a block, with the options that each of them knows;
+    one that is not registered here is a single unit.
+    """
+    names = BLOCKS[block.name].units if block.name in BLOCKS else ()
+    return tuple(
+        Named(name, tuple(one for one in block.options if one[0] in BLOCKS.options(name)))
+        for name in names
+    ) or (block,)
+
+
 #: the usual join, which JSON leaves out
 ADD = Named("add")
 
@@ -79,7 +93,8 @@ class Stage:
     widths (`grown`).
 
     shortcut and transition: the kind in blocks that keep the shape of their input, and in those
-    that change it. shortcuts: the kind of each block, where these two do not say it all.
+    that change it. shortcuts: the kind of each block, where these two do not say it all. A block
+    type of several residual units counts as so many blocks, but in `depth`.
     """
 
     depth: int
@@ -93,10 +108,21 @@ class Stage:
     width_from: int = 0
 
     @property
+    def units(self) -> tuple[Named, ...]:
+        """The type of each block: one for each residual unit."""
+        return units_of(self.block) * self.depth
+
+    @property
+    def num_units(self) -> int:
+        """The number of residual units."""
+        return self.depth * len(units_of(self.block))
+
+    @property
     def widths(self) -> list[int]:
         """The channels of each block."""
         start, rise = self.width_from or self.width, self.width - (self.width_from or self.width)
-        return [round(start + rise * number / self.depth) for number in range(1, self.depth + 1)]
+        count = self.num_units
+        return [round(start + rise * number / count) for number in range(1, count + 1)]
 
     @property
     def growth(self) -> int:
@@ -191,6 +217,7 @@ class Architecture:
     activation: str = "relu"
     norm: Named = Named("batch")
     initialisation: str = "he"
+    pooling: str = "mean"
 
     @property
     def is_of_rows(self) -> bool:
@@ -200,12 +227,13 @@ class Architecture:
         return self.image_shape[1:] == (1, 1)
 
     def blocks(self) -> list[BlockRecord]:
-        """One record for each block, in the order of the network."""
+        """One record for each block, or residual unit of it, in the order of the network."""
         records = []
         in_channels = self.stem.arguments["width"]
         for index, stage in enumerate(self.stages):
             kinds = shortcut_kinds(stage, in_channels)
-            for number, (kind, width) in enumerate(zip(kinds, stage.widths, strict=True)):
+            units = zip(kinds, stage.widths, stage.units, strict=True)
+            for number, (kind, width, block) in enumerate(units):
                 stride = stage.stride if number == 0 else 1
                 join, beside = stage.join, width - stage.growth if stage.growth else 0
                 if kind == "none":
@@ -213,7 +241,7 @@ class Architecture:
                 if stage.streams and kind != "identity":
                     join = ADD
                 shape = in_channels, width, stride
-                records.append(BlockRecord(index, stage.block, *shape, kind, join, beside))
+                records.append(BlockRecord(index, block, *shape, kind, join, beside))
                 in_channels = width
         return records
 
@@ -273,7 +301,7 @@ class Architecture:
                 raise ValueError(
                     f"{name} must be a whole number from 1 to {most:,}, found {shown(size)}."
                 )
-        check_blocks(sum(stage.depth for stage in self.stages))
+        check_blocks(sum(stage.num_units for stage in self.stages))
         self.check_growth()
 
     def check_growth(self) -> None:
@@ -283,9 +311,9 @@ class Architecture:
             made = grown(stage, in_channels)
             if stage != made:
                 raise ValueError(
-                    f"stages.{index}: {stage.depth} blocks with the join {made.join} have widths "
-                    f"from {made.width_from} to {made.width} here, found from {stage.width_from} "
-                    f"to {stage.width} with the join {stage.join}."
+                    f"stages.{index}: {stage.num_units} blocks with the join {made.join} have "
+                    f"widths from {made.width_from} to {made.width} here, found from "
+                    f"{stage.width_from} to {stage.width} with the join {stage.join}."
                 )
             in_channels = stage.width
 
@@ -297,9 +325,9 @@ class Architecture:
         for index, stage in enumerate(self.stages):
             kinds = stage.shortcuts
             canonical = stage == with_shortcuts(stage, kinds, in_channels)
-            if kinds and not (canonical and len(kinds) == stage.depth):
+            if kinds and not (canonical and len(kinds) == stage.num_units):
                 raise ValueError(
-                    f"stages.{index}.shortcuts must name a kind for each of its {stage.depth} "
+                    f"stages.{index}.shortcuts must name a kind for each of its {stage.num_units} "
                     "blocks, and differ from what shortcut and transition say, found "
                     f"{shown(list(kinds))}."
                 )
@@ -361,7 +389,7 @@ def grown(stage: Stage, in_channels: int) -> Stage:
     if stage.stride != 1:
         start = max(1, math.floor(round(in_channels * share, 6)))
         options = stage.join.arguments
-    width = start + stage.growth * stage.depth
+    width = start + stage.growth * stage.num_units
     join = Named.of(stage.join.name, **options)
     return replace(stage, width_from=start, width=width, join=join)
 
@@ -381,12 +409,12 @@ def changing(stage: Stage, in_channels: int) -> list[bool]:
     that puts channels beside those of x does not.
     """
     if stage.growth:
-        return [False] * stage.depth
+        return [False] * stage.num_units
     if not stage.width_from:
         first = changes_shape(stage.stride, in_channels, stage.width)
-        return [first, *[False] * (stage.depth - 1)]
+        return [first, *[False] * (stage.num_units - 1)]
     widths = stage.widths
-    strides = [stage.stride, *[1] * (stage.depth - 1)]
+    strides = [stage.stride, *[1] * (stage.num_units - 1)]
     return [
         changes_shape(stride, before, width)
         for stride, before, width in zip(strides, [in_channels, *widths], widths, strict=False)
@@ -427,7 +455,7 @@ def with_shortcuts(stage: Stage, kinds: Sequence[str], in_channels: int) -> Stag
         stage,
         shortcut=shortcut,
         transition=transition,
-        shortcuts=() if is_uniform and len(kinds) == stage.depth else tuple(kinds),
+        shortcuts=() if is_uniform and len(kinds) == stage.num_units else tuple(kinds),
     )
     return joining(placed, in_channels)
 

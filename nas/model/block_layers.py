@@ -95,3 +95,71 @@ class LayerNorm2d(nn.Module):
         x = x.permute(0, 2, 3, 1)
         x = F.layer_norm(x, self.weight.shape, self.weight, self.bias, 1e-6)
         return x.permute(0, 3, 1, 2)
+
+
+class RMSNorm2d(nn.Module):
+    """The channels of each place divided by their root mean square (Zhang and Sennrich 2019)."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+
+    def forward(self, x):
+        x = x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-6)
+        return x * self.weight[:, None, None]
+
+
+class Attention(nn.Module):
+    """The places of a map attend to each other (Vaswani et al. 2017): (N, 3 C, H, W), which are
+    queries, keys and values, each head by head, become (N, C, H, W).
+    """
+
+    def __init__(self, channels, heads):
+        super().__init__()
+        self.heads = heads
+
+    def forward(self, x):
+        parts = x.flatten(2).unflatten(1, (3, self.heads, -1)).transpose(3, 4)
+        means = F.scaled_dot_product_attention(*parts.unbind(1))
+        return means.transpose(1, 2).flatten(2).transpose(1, 2).unflatten(2, x.shape[2:])
+
+
+class ClassToken(nn.Module):
+    """The places of a map, (N, C, H, W), as a row behind a learned one: (N, C, 1, 1 + H W)."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.token = nn.Parameter(torch.zeros(channels, 1, 1))
+
+    def forward(self, x):
+        token = self.token.expand(len(x), -1, -1, -1)
+        return torch.cat((token, x.flatten(2).unsqueeze(2)), 3)
+
+
+class Positions(nn.Module):
+    """Learned numbers for each channel and place, added."""
+
+    def __init__(self, channels, height, width):
+        super().__init__()
+        self.positions = nn.Parameter(torch.zeros(channels, height, width))
+
+    def forward(self, x):
+        return x + self.positions
+
+
+class FirstPlace(nn.Module):
+    """The first place of a row, as one pixel."""
+
+    def forward(self, x):
+        return x[:, :, :1, :1]
+
+
+class Times(nn.Module):
+    """Everything times a number."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return self.factor * x

@@ -118,6 +118,48 @@ class Dropout:
 
 
 @dataclass(frozen=True)
+class Attention:
+    """At every place the mean of the values of all places, weighed by what its query and their keys
+    have in common, in each head for its part of the channels (Vaswani et al. 2017, section 3.2).
+
+    It gets three times its channels: queries, keys and values.
+    """
+
+    channels: int
+    heads: int
+
+
+@dataclass(frozen=True)
+class ClassToken:
+    """The places of a map as a row, behind a learned one that stands for the picture (Dosovitskiy
+    et al. 2021, section 3.1).
+    """
+
+    channels: int
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Learned numbers for each channel and place, added (Dosovitskiy et al. 2021, section 3.1)."""
+
+    channels: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class FirstPlace:
+    """The first place of a row: the class token."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """Everything times a number."""
+
+    factor: float
+
+
+@dataclass(frozen=True)
 class Identity:
     """Nothing, in the place of an activation or a norm that is left out."""
 
@@ -125,12 +167,13 @@ class Identity:
 
 
 Pool = MaxPool | AvgPool | GlobalPool | ZeroPad | SpaceToDepth
-Op = Conv | Norm | Activation | Pool | Join | SqueezeExcite | Dropout | Identity
+Token = Attention | ClassToken | Positions | FirstPlace | Times
+Op = Conv | Norm | Activation | Pool | Join | SqueezeExcite | Dropout | Identity | Token
 Ops = tuple[Op, ...]
 conv = Conv
 #: what a block type gives: its convolutions, and others that stand right before the next
 #: convolution or, behind the last one, before the addition; a norm may also stand before the first
-Layers = tuple[Conv | Norm | SqueezeExcite | Dropout, ...]
+Layers = tuple[Conv | Norm | SqueezeExcite | Dropout | Attention, ...]
 
 
 def modified(layers: Layers, *, dilation: int = 1, dropout: float = 0.0, se: float = 0.0) -> Layers:
@@ -149,7 +192,7 @@ def modified(layers: Layers, *, dilation: int = 1, dropout: float = 0.0, se: flo
         )
     if dropout:
         first = next(op for op in layers if isinstance(op, Conv))
-        layers = tuple(part for op in layers for part in with_dropout(op, dropout, first))
+        layers = tuple(part for op in layers for part in with_dropout(op, dropout, first))  # type: ignore[misc]
     if se:
         layers += (squeeze(last_convolution(layers).out_channels, se),)
     return layers
@@ -160,7 +203,7 @@ def sees_others(conv: Conv) -> bool:
     return conv.kernel_size > 1 and conv.kernel_size % 2 == 1
 
 
-def with_dropout(op: Conv | Norm | SqueezeExcite | Dropout, rate: float, first: object) -> Layers:
+def with_dropout(op: Op, rate: float, first: object) -> Ops:
     """A layer, after dropout where it is a convolution other than the first."""
     if isinstance(op, Conv) and op is not first:
         return Dropout(rate), op
@@ -180,7 +223,21 @@ def last_convolution(layers: Layers) -> Conv:
     return convs[-1]
 
 
-BLOCKS: Registry[Callable[..., Layers]] = Registry("block type", shared=modified)
+@dataclass(frozen=True, kw_only=True)
+class BlockType(Entry):
+    """The layers of a branch, and how they are used.
+
+    tokens: an activation order stands around the branch as one thing, not around each convolution;
+    learned positions are added where such blocks begin. units: the types of the residual units that
+    each block is made of, one behind the other, where it has several; each has a shortcut of its
+    own, and takes those options that it knows.
+    """
+
+    tokens: bool = False
+    units: tuple[str, ...] = ()
+
+
+BLOCKS: Registry[BlockType] = Registry("block type", BlockType, shared=modified)
 ORDERS: Registry[Callable[[], "Order"]] = Registry("activation order")
 STEMS: Registry[Callable[..., Ops]] = Registry("stem")
 ACTIVATIONS: Registry[Callable[[], "Layer"]] = Registry("activation")
@@ -356,7 +413,71 @@ def patches(in_channels: int, out_channels: int, stride: int) -> Layers:
     )
 
 
+# Blocks of tokens: each place of a map is a token, and a linear layer a 1x1 convolution.
+
+
+@BLOCKS.register("attention", tokens=True)
+def attention(in_channels: int, out_channels: int, stride: int, *, heads: int = 4) -> Layers:
+    """1x1 convolution, self-attention of all places and 1x1 convolution (Vaswani et al. 2017).
+
+    heads: the parts of the channels that attend on their own; it must divide them.
+    """
+    return (
+        conv(in_channels, 3 * out_channels, 1, stride, linear=True, bias=True),
+        Attention(out_channels, heads),
+        conv(out_channels, out_channels, 1, linear=True, bias=True),
+    )
+
+
+@BLOCKS.register("feed_forward", tokens=True)
+def feed_forward(
+    in_channels: int, out_channels: int, stride: int, *, expansion: float = 4.0
+) -> Layers:
+    """1x1 convolution, activation and 1x1 convolution, wider inside: the MLP of tokens (Vaswani et
+    al. 2017, section 3.3).
+
+    expansion: the inner width as a multiple of the outer one.
+    """
+    inner = round(out_channels * expansion)
+    return (
+        conv(in_channels, inner, 1, stride, bias=True),
+        conv(inner, out_channels, 1, linear=True, bias=True),
+    )
+
+
+@BLOCKS.register("transformer", tokens=True, units=("attention", "feed_forward"))
+def transformer(
+    in_channels: int,
+    out_channels: int,
+    stride: int,
+    *,
+    heads: int = 4,
+    expansion: float = 4.0,
+) -> Layers:
+    """Self-attention and the MLP of tokens, two residual units (Vaswani et al. 2017; Dosovitskiy et
+    al. 2021).
+
+    heads: the parts of the channels that attend on their own; it must divide them.
+    expansion: the inner width of the MLP as a multiple of the outer one.
+    """
+    first = attention(in_channels, out_channels, stride, heads=heads)
+    return *first, *feed_forward(out_channels, out_channels, 1, expansion=expansion)
+
+
 # Activation orders: how norms and activations stand between the convolutions.
+
+
+@dataclass(frozen=True)
+class Around:
+    """What stands around the branch of a token block: norms, and "branch" itself.
+
+    scales: of the number of token blocks the factor of the shortcut, and that of the weights that
+    the branches start with, but for queries and keys.
+    """
+
+    cycle: tuple[str, ...]
+    after_addition: int = 0
+    scales: Callable[[int], tuple[float, float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -364,10 +485,12 @@ class Order:
     """The operations repeated for each convolution; the last ones may follow the addition.
 
     A plain network is one long cycle, whatever the order: only the places of the additions differ.
+    tokens: what stands around the branches of token blocks, for networks that have some.
     """
 
     cycle: tuple[str, str, str]
     after_addition: int
+    tokens: Around | None = None
 
 
 @ORDERS.register("post_activation")
@@ -398,6 +521,60 @@ def activation_only_pre_activation() -> Order:
 def pre_activation() -> Order:
     """Norm and activation before each convolution (He et al. 2016, Fig. 4e)."""
     return Order(("norm", "act", "conv"), after_addition=0)
+
+
+# Orders of networks with token blocks. Blocks of convolutions follow in them the order that has its
+# norms in the same place.
+
+
+@ORDERS.register("post_norm")
+def post_norm() -> Order:
+    """Tokens: norm(x + F(x)) (Vaswani et al. 2017). Convolutions: norm_after_addition."""
+    return Order(("conv", "norm", "act"), 2, tokens=Around(("branch", "norm"), after_addition=1))
+
+
+@ORDERS.register("pre_norm")
+def pre_norm() -> Order:
+    """Tokens: x + F(norm(x)), and a norm behind the last block (Xiong et al. 2020). Convolutions:
+    pre_activation.
+    """
+    return Order(("norm", "act", "conv"), 0, tokens=Around(("norm", "branch")))
+
+
+@ORDERS.register("peri_norm")
+def peri_norm() -> Order:
+    """Tokens: x + norm(F(norm(x))), and a norm behind the last block (sandwich, Ding et al. 2021;
+    Peri-LN, Kim et al. 2025, arXiv 2502.02732). Convolutions: pre_activation.
+    """
+    return Order(("norm", "act", "conv"), 0, tokens=Around(("norm", "branch", "norm")))
+
+
+@ORDERS.register("output_norm")
+def output_norm() -> Order:
+    """Tokens: x + norm(F(x)), and a norm behind the last block (OLMo 2, OLMo et al. 2024, arXiv
+    2501.00656). Convolutions: post_activation.
+    """
+    return Order(("conv", "norm", "act"), 1, tokens=Around(("branch", "norm")))
+
+
+@ORDERS.register("deep_norm")
+def deep_norm() -> Order:
+    """Tokens: norm(a x + F(x)), with a = L^(1/4) and weights of F that start (4 L)^(-1/4) times as
+    large, but for queries and keys; L residual units (DeepNorm, Wang et al. 2022, arXiv
+    2203.00555). Convolutions: norm_after_addition.
+    """
+
+    def scales(units: int) -> tuple[float, float]:
+        return units**0.25, (4 * units) ** -0.25
+
+    around = Around(("branch", "norm"), after_addition=1, scales=scales)
+    return Order(("conv", "norm", "act"), 2, tokens=around)
+
+
+@ORDERS.register("no_norm")
+def no_norm_order() -> Order:
+    """Tokens: x + F(x), and a norm behind the last block. Convolutions: pre_activation."""
+    return Order(("norm", "act", "conv"), 0, tokens=Around(("branch",)))
 
 
 # Shortcuts: what is added to the branch; () is x itself, None is no addition.
@@ -533,15 +710,19 @@ def deep(in_channels: int, *, width: int = 0) -> Ops:
     return *first, *second, Conv(inner, width, 3), Norm(width), Activation(), MaxPool()
 
 
-@STEMS.register("patchify")
-def patchify(in_channels: int, *, width: int = 0, patch: Literal[2, 4, 8] = 4) -> Ops:
-    """One convolution of patches, with a norm and no activation (Dosovitskiy et al. 2021; Liu et
-    al. 2022, section 2.2).
+@STEMS.register("patchify", later=("normed",))
+def patchify(
+    in_channels: int, *, width: int = 0, patch: Literal[2, 4, 8, 16] = 4, normed: bool = True
+) -> Ops:
+    """One convolution of patches, with a norm and no activation (Liu et al. 2022, section 2.2), or
+    without (Dosovitskiy et al. 2021).
 
     width: channels; left out, those of the first stage.
     patch: height and width of a patch.
+    normed: whether a norm follows.
     """
-    return Conv(in_channels, width, patch, patch, bias=True), Norm(width)
+    norm = (Norm(width),) if normed else ()
+    return Conv(in_channels, width, patch, patch, bias=True), *norm
 
 
 @STEMS.register("linear")
@@ -644,6 +825,13 @@ def layer() -> int | NormLayer | None:
 def layer2d() -> int | NormLayer | None:
     """The channels of each place of a picture (Ba et al. 2016, as in Liu et al. 2022)."""
     return NormLayer("LayerNorm2d")
+
+
+@NORMS.register("rms2d")
+def rms2d() -> int | NormLayer | None:
+    """The channels of each place of a picture divided by the root of their mean square (Zhang and
+    Sennrich 2019)."""
+    return NormLayer("RMSNorm2d", parameters=1)
 
 
 @NORMS.register("none")

@@ -3,7 +3,19 @@
 from typing import NamedTuple
 
 from nas.model.architecture import Architecture
-from nas.model.blocks import Activation, Conv, Dropout, Join, MaxPool, Norm, Op, SqueezeExcite
+from nas.model.blocks import (
+    Activation,
+    Attention,
+    ClassToken,
+    Conv,
+    Dropout,
+    Join,
+    MaxPool,
+    Norm,
+    Op,
+    Positions,
+    SqueezeExcite,
+)
 from nas.model.layout import (
     activation_layer,
     iterate_operations,
@@ -17,8 +29,9 @@ class Cost(NamedTuple):
     """Sizes of one network.
 
     depth: weighted layers from input to output, convolutions of the branches and the classifier
-    (He et al. 2015: 6n + 2). parameters: learnable numbers. multiply_adds: of convolutions, joins
-    and classifier, for one picture. memory: bytes of a training step at the given batch size.
+    (He et al. 2015: 6n + 2). parameters: learnable numbers. multiply_adds: of convolutions,
+    attention, joins and classifier, for one picture. memory: bytes of a training step at the given
+    batch size.
     """
 
     depth: int
@@ -64,6 +77,7 @@ def cost(architecture: Architecture, *, batch_size: int = 128, state_bytes: int 
             parameters += other.parameters
             multiply_adds += other.multiply_adds
             kept += other.kept
+            channels = op.channels if isinstance(op, Attention) else channels
     memory = parameters * (PARAMETER_BYTES + state_bytes) + 4 * batch_size * kept
     return Cost(depth, parameters, multiply_adds, memory)
 
@@ -83,6 +97,13 @@ def other_cost(op: Op, pixels_in: int, pixels_out: int) -> OtherCost:
             weights = 2 * channels * inner
             kept = channels * (pixels_in + 1) + inner
             return OtherCost(weights + channels + inner, weights, kept)
+        case Attention(channels, heads):
+            kept = (3 * channels + heads) * pixels_in
+            return OtherCost(0, 2 * channels * pixels_in**2, kept)
+        case ClassToken(channels):
+            return OtherCost(channels)
+        case Positions(channels, height, width):
+            return OtherCost(channels * height * width)
         case Join():
             adds, kept = op.multiply_adds * pixels_out, op.kept * pixels_out
             return OtherCost(op.parameters, adds, kept)

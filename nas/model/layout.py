@@ -23,9 +23,13 @@ from nas.model.blocks import (
     SHORTCUTS,
     STEMS,
     Activation,
+    Around,
+    Attention,
     AvgPool,
+    ClassToken,
     Conv,
     Dropout,
+    FirstPlace,
     GlobalPool,
     Identity,
     Join,
@@ -37,7 +41,9 @@ from nas.model.blocks import (
     Op,
     Ops,
     Order,
+    Positions,
     SpaceToDepth,
+    Times,
     ZeroPad,
     last_convolution,
     modified,
@@ -55,7 +61,7 @@ class Block:
     """after(join(shortcut(before(x)), branch(before(x)))); where the shortcut is None, it is
     after(branch(x)). Before both stands what makes x smaller, where a join grows, and what they
     share of the branch. Where the join has streams: whether they are opened at its input and closed
-    at its output.
+    at its output. entry: what stands in front of the block, where tokens begin.
     """
 
     before: Ops
@@ -65,6 +71,7 @@ class Block:
     join: Join
     opens: bool = False
     closes: bool = False
+    entry: Ops = ()
 
 
 @dataclass(frozen=True)
@@ -87,10 +94,17 @@ def lay_out(architecture: Architecture) -> Layout:
     last = last_convolution(layers_of(records[-1]))
     if architecture.is_of_rows:  # whose classifier reads what is activated, as in Gorishniy et al.
         last = replace(last, linear=False)
-    final = final_operations(order, features, after=last)
+    if is_tokens(records[-1]):
+        final = final_of_tokens(order, features, architecture.pooling)
+    else:
+        final = final_operations(order, features, after=last)
     is_bare = isinstance(stem[-1], Conv)
+    scales = scales_of(order, sum(map(is_tokens, records)))
     blocks = tuple(
-        block(record, order, Place(record.out_channels, number, len(records)), is_bare)
+        replace(
+            block(record, order, Place(record.out_channels, number, len(records)), is_bare, scales),
+            entry=entry(architecture, stem, records[: number + 1]),
+        )
         for number, record in enumerate(records)
     )
     layout = Layout(stem, connected(blocks), final, features)
@@ -125,6 +139,33 @@ def start_of(architecture: Architecture) -> Callable[[int], Start]:
     return partial(INITIALISATIONS[architecture.initialisation], num_branches)
 
 
+def is_tokens(record: BlockRecord) -> bool:
+    """Whether a block is one of tokens."""
+    return BLOCKS[record.type.name].tokens
+
+
+def scales_of(order: Order, num_units: int) -> tuple[float, float]:
+    """The factors of the shortcut and of the first weights in so many token blocks."""
+    scales = order.tokens and order.tokens.scales
+    return scales(num_units) if scales and num_units else (1.0, 1.0)
+
+
+def entry(architecture: Architecture, stem: Ops, records: Sequence[BlockRecord]) -> Ops:
+    """What stands in front of the last of some blocks: where tokens begin learned positions, behind
+    the class token where there is one.
+    """
+    *before, record = records
+    if not is_tokens(record) or (before and is_tokens(before[-1])):
+        return ()
+    height, width = architecture.image_shape[1:]
+    for stride in (*map(stride_of, stem), *(one.stride for one in before)):
+        height, width = -(-height // stride), -(-width // stride)
+    channels = record.in_channels
+    if architecture.pooling == "class_token":
+        return ClassToken(channels), Positions(channels, 1, 1 + height * width)
+    return (Positions(channels, height, width),)
+
+
 def last_scaled(branch: Ops) -> int:
     """The place in a branch of the norm behind its last convolution, or of that one where no norm
     follows it.
@@ -148,18 +189,21 @@ def strip_norms(layout: Layout) -> Layout:
     return Layout(without_norm(layout.stem), blocks, without_norm(layout.final), layout.features)
 
 
-def block(record: BlockRecord, order: Order, place: Place, is_bare: bool) -> Block:
+def block(
+    record: BlockRecord, order: Order, place: Place, is_bare: bool, scales: tuple[float, float]
+) -> Block:
     """One block. First-unit rule: the stem has already activated the first block's input, unless it
-    is a bare convolution.
+    is a bare convolution, or the block one of tokens.
 
     A projection reads the activated signal, identity and zero_pad the raw one, as in the
     released code of He et al. 2016.
     """
-    branch, after = interleave(order, layers_of(record))
+    around = order.tokens if is_tokens(record) else None
+    branch, after = woven(order, record, layers_of(record))
     before = entrance(record, order)
-    num_lead = num_leading(order)
+    num_lead = around.cycle.index("branch") if around else num_leading(order)
     shortcut = SHORTCUTS[record.shortcut](*record.shortcut_shape)
-    is_activated = place.block == 0 and not is_bare
+    is_activated = place.block == 0 and not is_bare and around is None
     if is_activated and not before:
         branch = branch[num_lead:]
     else:
@@ -168,17 +212,28 @@ def block(record: BlockRecord, order: Order, place: Place, is_bare: bool) -> Blo
             before, branch = before + branch[:num_lead], branch[num_lead:]
     if shortcut and not ends_normalised(branch):
         shortcut = without_norm(shortcut)
+    if around and shortcut is not None and scales[0] != 1:
+        shortcut = *shortcut, Times(scales[0])
     join = JOINS[record.join.name](place, **record.join.arguments)
     after = tuple(Norm(record.out_channels) if isinstance(op, Norm) else op for op in after)
     return Block(before, branch, shortcut, after, join)
 
 
 def connected(blocks: Sequence[Block]) -> tuple[Block, ...]:
-    """The blocks, streams opened and closed where the neighbour has not as many."""
+    """The blocks, streams opened and closed where the neighbour has not as many, or where tokens
+    begin.
+    """
     counts = [0, *(block.join.streams for block in blocks), 0]
+    begins = [*(bool(block.entry) for block in blocks), False]
     return tuple(
-        replace(block, opens=before != own, closes=own != behind) if own else block
-        for block, before, own, behind in zip(blocks, counts, counts[1:], counts[2:], strict=False)
+        replace(
+            block,
+            opens=counts[number] != block.join.streams or begins[number],
+            closes=counts[number + 2] != block.join.streams or begins[number + 1],
+        )
+        if block.join.streams
+        else block
+        for number, block in enumerate(blocks)
     )
 
 
@@ -188,7 +243,7 @@ def entrance(record: BlockRecord, order: Order) -> Ops:
     """
     if not record.beside or (record.in_channels, 1) == (record.beside, record.stride):
         return ()
-    branch, after = interleave(order, (Conv(record.in_channels, record.beside, 1),))
+    branch, after = woven(order, record, (Conv(record.in_channels, record.beside, 1),))
     pool = (AvgPool(record.stride),) if record.stride != 1 else ()
     return *branch, *after, *pool
 
@@ -219,6 +274,16 @@ def final_operations(order: Order, channels: int, *, after: Conv) -> Ops:
         return (Norm(channels), Activation()) if "norm" in lead else (GlobalPool(), Norm(channels))
     table: dict[str, Op] = {"norm": Norm(channels), "act": activation_after(after)}
     return tuple(table[name] for name in lead)
+
+
+def final_of_tokens(order: Order, channels: int, pooling: str) -> Ops:
+    """What follows the last block of tokens: the class token alone, or the mean of all, and a norm
+    unless one stands behind the addition.
+    """
+    pool: Ops = (FirstPlace(),) if pooling == "class_token" else (GlobalPool(),)
+    around = order.tokens
+    is_normalised = around is not None and "norm" in behind_addition(around)
+    return pool if is_normalised else (*pool, Norm(channels))
 
 
 def norm_after(conv: Conv, channels: int) -> Op:
@@ -253,9 +318,11 @@ def branch_layers(type: Named, in_channels: int, out_channels: int, stride: int)
 def order_matters(stages: Sequence[Stage], *, of_rows: bool = False) -> bool:
     """Whether networks of these stages differ under different activation orders even without
     shortcuts. They do where a branch ends in something else than a convolution, where some blocks
-    end without an activation or a norm and others with one, and where the last one does. Those of
-    rows do, as their stem has neither.
+    end without an activation or a norm and others with one, where the last one does, and where
+    there are tokens. Those of rows do, as their stem has neither.
     """
+    if any(BLOCKS[unit.name].tokens for stage in stages for unit in stage.units):
+        return True
     ends = [branch_layers(stage.block, stage.width, stage.width, 1) for stage in stages]
     last = [last_convolution(layers) for layers in ends]
     kinds = {(conv.linear, conv.bare) for conv in last}
@@ -280,6 +347,50 @@ def settled(stage: Stage, in_channels: int) -> Stage:
     moved = [change and (number > 0 or not first) for number, change in enumerate(changes)]
     same = tuple(name(kind) if one else kind for kind, one in zip(kinds, moved, strict=True))
     return stage if same == kinds else with_shortcuts(stage, same, in_channels)
+
+
+def woven(order: Order, record: BlockRecord, layers: Layers) -> tuple[Ops, Ops]:
+    """The branch of a block of these layers with the norms and activations of an order, and what
+    follows the addition. ValueError where the order does not say how they stand in such a block.
+    """
+    if not is_tokens(record):
+        return interleave(order, layers)
+    if order.tokens is None:
+        raise ValueError(
+            "the activation order does not say where the norms of token blocks such as "
+            f"{record.type.name} stand: take one of {', '.join(token_orders())}."
+        )
+    return surround(order.tokens, layers)
+
+
+def token_orders() -> list[str]:
+    """The activation orders of networks with token blocks."""
+    return [name for name in ORDERS if ORDERS[name]().tokens]
+
+
+def behind_addition(around: Around) -> tuple[str, ...]:
+    """What of an order stands behind the addition of a token block."""
+    return around.cycle[len(around.cycle) - around.after_addition :]
+
+
+def surround(around: Around, layers: Layers) -> tuple[Ops, Ops]:
+    """The layers of a token block, behind each convolution that is not linear an activation, with
+    norms around them: the branch, and what follows the addition.
+    """
+    inside: list[Op] = []
+    for layer in layers:
+        inside += [layer, Activation()] if takes_activation(layer) else [layer]
+    convs = [layer for layer in layers if isinstance(layer, Conv)]
+    place = around.cycle.index("branch")
+    lead = (Norm(convs[0].in_channels),) * place
+    tail = (Norm(convs[-1].out_channels),) * (len(around.cycle) - place - 1)
+    cut = len(tail) - around.after_addition
+    return (*lead, *inside, *tail[:cut]), tail[cut:]
+
+
+def takes_activation(op: Op) -> bool:
+    """Whether an activation stands behind it in a token block."""
+    return isinstance(op, Conv) and not op.linear
 
 
 def interleave(order: Order, layers: Layers) -> tuple[Ops, Ops]:
@@ -331,7 +442,7 @@ def iterate_operations(
     size = image_shape[1:]
     parts: list[tuple[str, Ops]] = [("stem", layout.stem)]
     for number, block in enumerate(layout.blocks):
-        parts.append((f"block {number}", block.before))
+        parts.append((f"block {number}", block.entry + block.before))
         if block.shortcut is not None:
             parts.append((f"shortcut {number}", block.shortcut))
         join = () if block.shortcut is None else (block.join,)
@@ -347,8 +458,10 @@ def iterate_operations(
                     f"of {here[0]}x{here[1]}."
                 )
             smaller = (-(-here[0] // stride), -(-here[1] // stride))
-            if isinstance(op, GlobalPool):
+            if isinstance(op, GlobalPool | FirstPlace):
                 smaller = 1, 1
+            if isinstance(op, ClassToken):
+                smaller = 1, 1 + here[0] * here[1]
             yield part, op, here[0] * here[1], smaller[0] * smaller[1]
             here = smaller
         size = size if part.startswith("shortcut") else here
@@ -371,12 +484,18 @@ def check(architecture: Architecture, layout: Layout) -> None:
     """Refuse channel counts, group counts and strides that cannot be, in one sentence."""
     check_start(architecture, layout)
     check_streams(architecture, layout)
+    check_tokens(architecture)
     groups = norm_groups(architecture)
     for part, op, _, _ in iterate_operations(layout, architecture.image_shape):
         if isinstance(op, Conv):
             check_conv(part, op)
         if architecture.is_of_rows:
             check_row(part, op)
+        if isinstance(op, Attention) and (op.heads < 1 or op.channels % op.heads):
+            raise ValueError(
+                f"{op.heads} heads cannot share the {op.channels} channels of {part}: their number "
+                "must be at least 1 and divide that of the channels."
+            )
         if isinstance(op, Dropout) and not 0 <= op.rate < 1:
             raise ValueError(f"dropout must be at least 0 and below 1, found {op.rate:g}.")
         if isinstance(op, Norm) and groups is not None and groups > 0 and op.channels % groups:
@@ -419,6 +538,27 @@ def check_streams(architecture: Architecture, layout: Layout) -> None:
                 f"activation order {architecture.activation_order} has a norm behind the addition, "
                 f"and the join {record.join} {block.join.streams} streams to be normalised there: "
                 "take another activation order, or another join."
+            )
+
+
+def check_tokens(architecture: Architecture) -> None:
+    """Refuse an activation order of token blocks where there are none, and a class token that would
+    not reach the classifier.
+    """
+    records = architecture.blocks()
+    first = next((number for number, one in enumerate(records) if is_tokens(one)), None)
+    if first is None and ORDERS[architecture.activation_order]().tokens:
+        others = [name for name in ORDERS if name not in token_orders()]
+        raise ValueError(
+            f"activation order {architecture.activation_order} is one of token blocks, and there "
+            f"are none: take one of {', '.join(others)}."
+        )
+    if architecture.pooling == "class_token":
+        behind = [] if first is None else records[first:]
+        if not behind or any(one.stride != 1 or not is_tokens(one) for one in behind):
+            raise ValueError(
+                "pooling class_token: the class token needs token blocks that keep their places, "
+                "as transformer with stride 1, up to the last block."
             )
 
 

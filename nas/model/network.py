@@ -15,23 +15,31 @@ from nas.model import block_layers, join_layers
 from nas.model import blocks as ops
 from nas.model.architecture import Architecture
 from nas.model.block_layers import (
+    Attention,
+    ClassToken,
     Dropout,
+    FirstPlace,
     GlobalPool,
     Linear,
     Patches,
+    Positions,
     SpaceToDepth,
     SqueezeExcite,
+    Times,
 )
+from nas.model.blocks import ORDERS
 from nas.model.initialisations import Start
 from nas.model.join_layers import Add, RandomStream
 from nas.model.layout import (
     Block,
     Layout,
     activation_layer,
+    is_tokens,
     last_scaled,
     lay_out,
     norm_groups,
     norm_layer,
+    scales_of,
     start_of,
 )
 
@@ -165,7 +173,7 @@ class Network(nn.Module):
         self.stem = make(layout.stem)
         stages = [nn.Sequential() for _ in architecture.stages]
         for record, block in zip(architecture.blocks(), layout.blocks, strict=True):
-            stages[record.stage].append(build_block(architecture, block))
+            stages[record.stage].extend([*make(block.entry), build_block(architecture, block)])
         self.stages = nn.Sequential(*stages)
         self.final = make(layout.final)
         self.head = nn.Linear(layout.features, architecture.num_classes)
@@ -175,14 +183,23 @@ class Network(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits of a batch of pictures."""
         x = self.stem(x)
-        for block in self.blocks():
-            x = recomputed(block, x) if self.checkpointing and self.training else block(x)
+        again = self.checkpointing and self.training
+        for part in self.parts():
+            x = recomputed(part, x) if again and isinstance(part, BLOCK_CLASSES) else part(x)
         logits: Tensor = self.head(self.final(x).mean((2, 3)))
         return logits
 
     def blocks(self) -> list[nn.Module]:
         """The blocks from input to output, one for each record of the architecture."""
-        return [block for stage in self.stages.children() for block in stage.children()]
+        return [part for part in self.parts() if isinstance(part, BLOCK_CLASSES)]
+
+    def parts(self) -> list[nn.Module]:
+        """The blocks, and what stands in front of some of them."""
+        return [part for stage in self.stages.children() for part in stage.children()]
+
+
+#: what a block is, and what stands in front of it is not
+BLOCK_CLASSES = Residual, Streamed, Plain
 
 
 def build_block(architecture: Architecture, block: Block) -> nn.Module:
@@ -246,6 +263,11 @@ LAYERS: dict[type, Callable[[Any], nn.Module]] = {
     ops.ZeroPad: lambda op: ZeroPad(op.in_channels, op.out_channels, op.stride),
     ops.SqueezeExcite: lambda op: SqueezeExcite(op.channels, op.inner),
     ops.Dropout: lambda op: Dropout(op.rate),
+    ops.Attention: lambda op: Attention(op.channels, op.heads),
+    ops.ClassToken: lambda op: ClassToken(op.channels),
+    ops.Positions: lambda op: Positions(op.channels, op.height, op.width),
+    ops.FirstPlace: lambda op: FirstPlace(),
+    ops.Times: lambda op: Times(op.factor),
     ops.Identity: lambda op: nn.Identity(),
 }
 
@@ -306,7 +328,32 @@ def initialise(network: Network, seed: int) -> None:
             stream.seed = derived_seed(seed, f"stream {index} {number}")
     for number, conv in enumerate(convolutions(network.stem)):
         initialise_layer(conv, seed, f"stem {number}")
+    initialise_positions(network, seed)
     initialise_layer(network.head, seed, "head")
+
+
+def initialise_positions(network: Network, seed: int) -> None:
+    """Learned positions with a deviation of 0.02 (Dosovitskiy et al. 2021)."""
+    found = [part for part in network.parts() if isinstance(part, Positions)]
+    for number, part in enumerate(found):
+        generator = torch.Generator().manual_seed(derived_seed(seed, f"positions {number}"))
+        nn.init.normal_(part.positions, std=0.02, generator=generator)
+
+
+def scale_tokens(network: Network, layout: Layout) -> None:
+    """What the activation order makes of the weights of token blocks, but for queries and keys."""
+    records = network.architecture.blocks()
+    order = ORDERS[network.architecture.activation_order]()
+    factor = scales_of(order, sum(map(is_tokens, records)))[1]
+    for record, block, laid_out in zip(records, network.blocks(), layout.blocks, strict=True):
+        if factor == 1 or not is_tokens(record):
+            continue
+        modules = block.get_submodule("branch").children()
+        behind = [*laid_out.branch[1:], None]
+        for module, op, following in zip(modules, laid_out.branch, behind, strict=True):
+            if isinstance(op, ops.Conv):
+                first = 2 * op.out_channels // 3 if isinstance(following, ops.Attention) else 0
+                module.get_parameter("weight").data[first:] *= factor
 
 
 def scale_start(network: Network, layout: Layout, seed: int) -> None:
@@ -329,6 +376,7 @@ def scale_start(network: Network, layout: Layout, seed: int) -> None:
             conv.weight.data *= start.convolutions
         head = start.head
     network.head.weight.data *= head
+    scale_tokens(network, layout)
 
 
 def orthogonal_start(conv: nn.Conv2d, seed: int) -> None:

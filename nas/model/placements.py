@@ -31,14 +31,18 @@ def no_block(num_blocks: int) -> Sequence[bool]:
     return [False] * num_blocks
 
 
-@PLACEMENTS.register("every")
-def every(num_blocks: int, *, step: int = 2) -> Sequence[bool]:
+@PLACEMENTS.register("every", later=("first",))
+def every(num_blocks: int, *, step: int = 2, first: int = 0) -> Sequence[bool]:
     """Every second block, or every step-th one, the first of them after step - 1 blocks without.
 
     step: the distance of blocks with a shortcut.
+    first: the number of the first one, from 1 on, where it is another; of blocks of two units,
+    {step: 2, first: 1} are the first units and {step: 2} the second ones.
     """
     at_least(step, 1, "step")
-    return [(block + 1) % step == 0 for block in range(num_blocks)]
+    at_least(first, 0, "first")
+    start = (first or step) - 1
+    return [block >= start and (block - start) % step == 0 for block in range(num_blocks)]
 
 
 @PLACEMENTS.register("first")

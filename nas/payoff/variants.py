@@ -43,7 +43,10 @@ ON_DEMAND: dict[str, tuple[str, ...]] = {
         *("dropout_shortcut", "orthogonal", "concat", "hyper", "mhc"),
     ),
     "initialisation": ("orthogonal",),
-    "block": ("convnext", "pyramid", "dense", "patches"),
+    "block": (
+        *("convnext", "pyramid", "dense", "patches"),
+        *("attention", "feed_forward", "transformer"),
+    ),
 }
 #: stages up to which every combination of stages with and without shortcuts is trained
 MOST_STAGES = 4
@@ -80,7 +83,7 @@ def same_network(one: Candidate, other: Candidate) -> bool:
     blocks = first.blocks()
     if blocks != second.blocks():
         return False
-    if all(block.shortcut == "none" for block in blocks):
+    if all(block.shortcut == "none" for block in blocks) and not order_matters(first.stages):
         second = replace(second, activation_order=first.activation_order)
     return replace(first, stages=()) == replace(second, stages=())
 
@@ -232,8 +235,9 @@ def with_mask(architecture: Architecture, mask: Mask) -> Architecture:
         return plain(architecture)
     in_channels, stages, left = architecture.stem.arguments["width"], [], mask
     for stage in architecture.stages:
-        stages.append(settled(masked(stage, left[: stage.depth], in_channels), in_channels))
-        in_channels, left = stage.width, left[stage.depth :]
+        count = stage.num_units
+        stages.append(settled(masked(stage, left[:count], in_channels), in_channels))
+        in_channels, left = stage.width, left[count:]
     return replace(architecture, stages=tuple(stages))
 
 
@@ -296,7 +300,8 @@ def restaged(architecture: Architecture, change: Callable[[Stage], Stage]) -> Ar
 
 def fitted(stage: Stage, in_channels: int) -> Stage:
     """The stage with its transitions, and the kinds of its blocks stretched over its depth."""
-    before = changing(replace(stage, depth=len(stage.shortcuts)), in_channels)
+    depth = len(stage.shortcuts) * stage.depth // stage.num_units
+    before = changing(replace(stage, depth=depth), in_channels)
     after = changing(stage, in_channels)
     kept = [kind for kind, change in zip(stage.shortcuts, before, strict=True) if not change]
     moved = [stage.transition]

@@ -16,6 +16,7 @@ from nas.model.architecture import (
     grown,
     joining,
     masked,
+    units_of,
     with_shortcuts,
 )
 from nas.model.blocks import ACTIVATIONS, BLOCKS, NORMS, ORDERS, SHORTCUTS, STEMS, unstrided
@@ -146,6 +147,7 @@ def draw_architecture(
         activation=activation,
         norm=norm,
         initialisation=draw_initialisation(trial, section, stages),
+        pooling=draw(trial, "pooling", section.pooling),
     )
 
 
@@ -174,11 +176,17 @@ def draw_masks(trial: Trial, shared: SharedKeys, stages: list[StageSection]) -> 
     def placement(name: str, given: Any) -> Named:
         return draw_component(trial, name, given, PLACEMENTS)
 
+    def num_units(index: int) -> int:
+        given = parts_of(shared.given(stages[index], "block"))
+        if not any(BLOCKS[component_name(one)].units for one in given):
+            return 1
+        return len(units_of(draw_block(trial, shared, stages[index], index)))
+
     def masks(indices: list[int]) -> list[Mask | None]:
         drawn = shared.draw(stages[indices[0]], indices[0], "placement", placement)
         if drawn == Named("all"):
             return [ALL] * len(indices)
-        depths = [shared.draw(stages[i], i, "depth", value) for i in indices]
+        depths = [shared.draw(stages[i], i, "depth", value) * num_units(i) for i in indices]
         mask = mask_of(drawn, sum(depths))
         starts = [sum(depths[:number]) for number in range(len(depths))]
         return [
@@ -216,7 +224,7 @@ def draw_stage(
     growing = draw_growth(trial, shared, stage, index)
     width_from, width = (0, 1) if growing else draw_width(trial, shared, stage, index)
     stride = shared.draw(stage, index, "stride", value)
-    block = component("block", BLOCKS)
+    block = draw_block(trial, shared, stage, index)
     depth = shared.draw(stage, index, "depth", value)
     drawn = Stage(
         depth=depth,
@@ -239,6 +247,16 @@ def draw_stage(
     if not growing and (join := component("join", JOINS)) != ADD:
         drawn = joining(replace(drawn, join=join), in_channels)
     return settled(drawn, in_channels)
+
+
+def draw_block(trial: Trial, shared: SharedKeys, stage: StageSection, index: int) -> Named:
+    """The block type of a stage."""
+
+    def block(name: str, given: Any) -> Named:
+        return draw_component(trial, name, given, BLOCKS)
+
+    found: Named = shared.draw(stage, index, "block", block)
+    return found
 
 
 def draw_growth(trial: Trial, shared: SharedKeys, stage: StageSection, index: int) -> Named | None:

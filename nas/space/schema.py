@@ -14,7 +14,7 @@ from nas.data.augment import AUGMENTATIONS
 from nas.data.catalog import COLOUR, dataset_names
 from nas.data.facts import DATASETS
 from nas.data.tables.sources import TABLES
-from nas.model.architecture import MAX_BLOCKS, MAX_CHANNELS, MAX_CLASSES, Named
+from nas.model.architecture import MAX_BLOCKS, MAX_CHANNELS, MAX_CLASSES, POOLINGS, Named
 from nas.model.blocks import (
     ACTIVATIONS,
     BLOCKS,
@@ -102,6 +102,9 @@ class ArchitectureSection(StrictSection):
     """The normalisation."""
     initialisation: Annotated[Any, component(INITIALISATIONS)] = "he"
     """What the weights of branches with a shortcut start as."""
+    pooling: Annotated[Any, name(POOLINGS)] = "mean"
+    """What the classifier reads: the mean of all places, or a class token beside those of token
+    blocks."""
     depth: Depth | None = None
     """Blocks in each stage."""
     width: Size | None = None

@@ -29,7 +29,9 @@ from nas.model.architecture import (
     LATER_STAGE_KEYS,
     Architecture,
     Named,
+    Stage,
     check_blocks,
+    units_of,
 )
 from nas.model.blocks import BLOCKS, NORMS, STEMS
 from nas.model.cost import Cost, cost
@@ -386,7 +388,10 @@ class SearchSpace:
         """Refuse networks of more blocks, and factorials of more stages, than can be counted."""
         shared, payoff = self.section.architecture, self.section.payoff
         num_stages = len(shared.stages)
-        deepest = sum(highest(stage.depth or shared.depth) for stage in shared.stages)
+        deepest = sum(
+            highest(stage.depth or shared.depth) * most_units(stage.block or shared.block)
+            for stage in shared.stages
+        )
         with placed(self.source, ("architecture", "stages")):
             check_blocks(deepest)
         if payoff is not None:
@@ -547,12 +552,21 @@ def shallow(architecture: Architecture, num_stages: int) -> Architecture:
     the width rises from block to block.
     """
     stages = [
-        stage
-        if stage.width_from
-        else replace(stage, depth=min(stage.depth, 2), shortcuts=stage.shortcuts[:2])
+        stage if stage.width_from else with_depth(stage, min(stage.depth, 2))
         for stage in architecture.stages
     ]
     return replace(architecture, stages=tuple(stages[:num_stages]))
+
+
+def with_depth(stage: Stage, depth: int) -> Stage:
+    """The first blocks of a stage."""
+    shorter = replace(stage, depth=depth)
+    return replace(shorter, shortcuts=stage.shortcuts[: shorter.num_units])
+
+
+def most_units(given: Any) -> int:
+    """The most residual units of a block, as its type is written."""
+    return max(len(units_of(Named(component_name(one)))) for one in parts_of(given))
 
 
 def check_layout(architecture: Architecture, values: dict[str, Any]) -> None:

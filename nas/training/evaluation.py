@@ -3,14 +3,14 @@
 import copy
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor, nn
 
-from nas.model.network import Network, branch_convolutions, convolutions
+from nas.model.blocks import ORDERS
+from nas.model.network import Network, branch_convolutions, convolutions, initialise
 from nas.training.metrics import PROBE_STEPS
 from nas.training.metrics.probes import Value, probe
 
@@ -163,11 +163,14 @@ def of_two_or_more(batches: Iterable[tuple[Tensor, Tensor]]) -> Iterator[Tensor]
 
 def initial_hash(network: Network, seed: int) -> str:
     """A hash of stem, branches and classifier, not of shortcuts: equal for untrained twins. It is
-    that of the weights as drawn, before an initialisation scales those of some branches.
+    that of the weights as drawn, before an initialisation or an order scales those of some
+    branches.
     """
-    if network.architecture.initialisation != "he":
+    order = ORDERS[network.architecture.activation_order]()
+    if network.architecture.initialisation != "he" or (order.tokens and order.tokens.scales):
         with torch.random.fork_rng(devices=[]):
-            network = Network(replace(network.architecture, initialisation="he"), seed=seed)
+            network = Network(network.architecture, seed=seed)
+        initialise(network, seed)
     digest = hashlib.sha256()
     layers: list[nn.Conv2d | nn.Linear] = [*convolutions(network.stem)]
     for block in network.blocks():
