@@ -49,6 +49,8 @@ KNOWN = {
     "wrn28_10_dropout": Known(26, 36_479_194, "5243.33M"),
     "resnet110_stochastic_depth": Known(110, 1_727_962, "252.89M"),
     "densenet_bc_100_12": Known(100, 769_162, "287.93M"),
+    "vit_ti_16": Known(50, 5_717_416, "1253.68M"),
+    "vit_ti_4_cifar": Known(50, 5_362_378, "359.20M"),
 }
 #: built as modules too; the others differ from these in depth and width alone
 BUILT = ["resnet20", "plain20", "preresnet110", "preresnet164", "wrn40_4", "resnet18", "resnet50"]

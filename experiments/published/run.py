@@ -30,7 +30,11 @@ class Reference(NamedTuple):
 
     package: str
     name: str
+    options: dict[str, Any] = {}
 
+
+#: what timm calls ViT-Ti with patches of 4x4 and the mean of all places in place of the class token
+SMALL_PATCHES = {"img_size": 32, "patch_size": 4, "global_pool": "avg", "class_token": False}
 
 REFERENCES = {
     "seresnet50": Reference("pytorchcv", "seresnet50"),
@@ -42,6 +46,10 @@ REFERENCES = {
     "wrn28_10_dropout": Reference("pytorchcv", "wrn28_10_cifar10"),
     "resnet110_stochastic_depth": Reference("pytorchcv", "resnet110_cifar10"),
     "densenet_bc_100_12": Reference("pytorchcv", "densenet100_k12_bc_cifar10"),
+    "vit_ti_16": Reference("timm", "vit_tiny_patch16_224"),
+    "vit_ti_4_cifar": Reference(
+        "timm", "vit_tiny_patch16_224", SMALL_PATCHES | {"num_classes": 10}
+    ),
 }
 #: the setting in which ours is compared, where the reference differs from the paper
 SETTINGS = {"resnet110_stochastic_depth": ["architecture.transition=projection"]}
@@ -98,7 +106,9 @@ def made(reference: Reference) -> nn.Module:
     """The network of the other package, without trained weights."""
     makers: dict[str, Callable[[str], nn.Module]] = {
         "torchvision": lambda name: importlib.import_module("torchvision.models").get_model(name),
-        "timm": lambda name: importlib.import_module("timm").create_model(name),
+        "timm": lambda name: importlib.import_module("timm").create_model(
+            name, **reference.options
+        ),
         "pytorchcv": lambda name: importlib.import_module("pytorchcv.model_provider").get_model(
             name
         ),
@@ -110,16 +120,23 @@ def copy_weights(ours: nn.Module, theirs: nn.Module) -> None:
     """Give theirs the weights of ours, in the order in which the layers stand."""
     pairs = zip(ours.parameters(), in_order(theirs), strict=True)
     for number, (mine, other) in enumerate(pairs):
+        if mine.shape[0] == other.shape[-1] and other.dim() == 3:  # positions, channels last there
+            mine = mine.flatten(1).T
         if mine.squeeze().shape != other.squeeze().shape:
             raise ValueError(f"parameter {number}: {mine.shape} against {other.shape}.")
-        other.data.copy_(mine.data.view_as(other))
+        other.data.copy_(mine.data.reshape(other.shape))
 
 
 def in_order(network: nn.Module) -> Iterator[Tensor]:
-    """Parameters as ours are ordered: a scale of the branch behind the branch."""
-    scale = None
+    """Parameters as ours are ordered: a scale of the branch behind the branch, class token and
+    positions behind the stem.
+    """
+    scale, waiting = None, []
     for module in network.modules():
         for name, parameter in module.named_parameters(recurse=False):
+            if name in ("cls_token", "pos_embed"):
+                waiting.append(parameter)
+                continue
             if name == "layer_scale":
                 scale = parameter
                 continue
@@ -128,6 +145,9 @@ def in_order(network: nn.Module) -> Iterator[Tensor]:
             if is_last and scale.shape[0] == parameter.shape[0]:
                 yield scale
                 scale = None
+        if isinstance(module, nn.Conv2d):
+            yield from waiting
+            waiting = []
 
 
 def outputs(network: nn.Module, architecture: Architecture) -> Tensor:
@@ -143,11 +163,15 @@ def outputs(network: nn.Module, architecture: Architecture) -> Tensor:
 
 
 def multiply_adds(network: nn.Module, architecture: Architecture) -> int:
-    """Products of convolutions and linear layers for one picture, by what they give."""
+    """Products of convolutions, linear layers and attention for one picture, by what they give."""
     counted = []
 
     def hook(layer: Any, inputs: Any, output: Tensor) -> None:
-        if isinstance(layer, nn.Linear):
+        if (
+            type(layer).__name__ == "Attention"
+        ):  # each place with each, twice: (1, places, channels)
+            counted.append(2 * output.numel() * output.shape[1])
+        elif isinstance(layer, nn.Linear):
             counted.append(output.numel() * layer.in_features)
         else:
             counted.append(output[0, 0].numel() * layer.weight.numel())
@@ -155,7 +179,7 @@ def multiply_adds(network: nn.Module, architecture: Architecture) -> int:
     handles = [
         module.register_forward_hook(hook)
         for module in network.modules()
-        if isinstance(module, nn.Conv2d | nn.Linear)
+        if isinstance(module, nn.Conv2d | nn.Linear) or type(module).__name__ == "Attention"
     ]
     with torch.no_grad():
         network.eval()(torch.zeros(1, *architecture.image_shape))
