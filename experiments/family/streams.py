@@ -23,6 +23,7 @@ import torch
 from experiments.family.arms import Arms, of_errors, of_losses, print_answers, print_table
 from nas.data import Dataset
 from nas.model.architecture import ADD, Architecture, Named, Stage
+from nas.model.cost import cost
 from nas.model.network import Network
 from nas.training.candidate import Candidate, Training
 
@@ -118,7 +119,7 @@ def main() -> None:
     for name in TIME_OF:
         compare(replace(EQUAL_STEPS, names=(f"add, time of {name}", name)), "train_error")
     for name, join in JOINS.items():
-        print(f"{name}: {Network(architecture(join)).num_parameters} parameters")
+        print(f"{name}: {cost(architecture(join)).parameters:,} parameters")
 
 
 if __name__ == "__main__":
