@@ -25,7 +25,7 @@ from experiments.again import twin
 from nas.payoff.plan import Plan, kept_plan
 from nas.payoff.queue import known_runs
 from nas.payoff.records import Twin
-from nas.payoff.runs import Cell, Key, every_run
+from nas.payoff.runs import RunKey, UniqueKey, every_run
 from nas.payoff.study import withdraw
 from nas.search.beside import TWINS, study_beside
 from nas.search.study import load_study
@@ -33,7 +33,7 @@ from nas.storage.open import open_storage
 from nas.training.candidate import Candidate
 
 
-def candidates(plan: Plan) -> dict[tuple[Key, float], Candidate]:
+def candidates(plan: Plan) -> dict[tuple[UniqueKey, float], Candidate]:
     """What a run of the plan alone may have, and its learning rate -> its candidate."""
     return {
         (run.cell.key, run.cell.lr): run.candidate
@@ -42,9 +42,9 @@ def candidates(plan: Plan) -> dict[tuple[Key, float], Candidate]:
     }
 
 
-def cell(row: Twin) -> Cell:
+def cell(row: Twin) -> RunKey:
     """Its place alone."""
-    return Cell(**{field.name: getattr(row, field.name) for field in fields(Cell)})
+    return RunKey(**{field.name: getattr(row, field.name) for field in fields(RunKey)})
 
 
 def finished(rows: list[Twin], candidate: Candidate, seed: int) -> FrozenTrial:

@@ -154,6 +154,7 @@ def gains_drawing(gains: Sequence[GainDifference]) -> Drawing:
                 "type": "data",
                 "array": [one.high - one.mean for one in gains],
                 "arrayminus": [one.mean - one.low for one in gains],
+                "color": TEXT,
                 "thickness": 2,
             },
         )

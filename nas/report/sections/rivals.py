@@ -82,6 +82,7 @@ def dots(rows: Sequence[tuple[str, st.Effect]], kind: str) -> go.Scatter:
             "type": "data",
             "array": [effect.high - effect.mean if effect.n > 1 else 0 for effect in effects],
             "arrayminus": [effect.mean - effect.low if effect.n > 1 else 0 for effect in effects],
+            "color": kind_colour(kind) if kind in COLOURS else TEXT,
             "thickness": 1.5,
             "width": 3,
         },
