@@ -94,7 +94,9 @@ def caption_of(points: Sequence[BlockPoint], norms: str) -> str:
 
 def scatter(points: Sequence[BlockPoint]) -> go.Figure:
     """A number for each block."""
-    drawn = figure("what its shortcut is worth (points)", "what its loss costs (points)")
+    drawn = figure(
+        "what its shortcut is worth (points)", "what its loss costs (points)", height=420
+    )
     drawn.add_hline(y=0, line={"color": TEXT, "width": 1})
     drawn.add_vline(x=0, line={"color": TEXT, "width": 1})
     drawn.add_trace(
