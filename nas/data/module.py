@@ -59,6 +59,9 @@ class ImageData(LightningDataModule):
     measures pictures that were seen.
     """
 
+    target_scale = 1.0
+    """The deviation of a target that is a number."""
+
     def __init__(
         self,
         dataset: Dataset,

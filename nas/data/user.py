@@ -31,6 +31,8 @@ class UserData(LightningDataModule):
     never trained on.
     """
 
+    target_scale = 1.0
+
     def __init__(
         self,
         dataset: Dataset,

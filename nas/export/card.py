@@ -22,7 +22,7 @@ from {stem} import Network, predict
 
 network = Network()
 network.load_state_dict(torch.load({weights}, weights_only=True))
-print(predict(network, pictures))  # ({shape}){kind}
+print({call}
 ```"""
 MEASURED = (
     "Each accuracy is of one training, on the test split of the same data, which is read after the "
@@ -58,7 +58,7 @@ class Card:
             "## Use": use(module, self.candidate, self.inputs),
             "## Files": bullets(code(path.name) for path in self.files),
             "## What is known of it": bullets(map(escaped, self.facts)),
-            "## Accuracy": accuracy(self.accuracies),
+            "## Accuracy": accuracy(self.accuracies, self.inputs),
             "## Data": bullets(data(self.candidate, self.inputs)),
             "## Candidate": candidate(self.candidate),
             "## Made with": bullets(f"{key}: {code(text)}" for key, text in provenance().items()),
@@ -71,27 +71,36 @@ def use(module: Path, candidate: Candidate, inputs: Inputs) -> str:
     shape = ", ".join(map(str, ("N", *candidate.architecture.image_shape)))
     weights = json.dumps(module.with_suffix(".pt").name)
     kind = ", uint8 from 0 to 255" if inputs.mean else ", as the data module gives them"
-    return USE.format(stem=module.stem, weights=weights, shape=shape, kind=kind)
+    call = f"predict(network, pictures))  # ({shape}){kind}"
+    if inputs.rows is not None:
+        call = "predict(network, rows))  # each a dict of columns to values, as of csv.DictReader"
+    return USE.format(stem=module.stem, weights=weights, call=call)
 
 
-def accuracy(accuracies: Mapping[int, float]) -> str:
+def accuracy(accuracies: Mapping[int, float], inputs: Inputs) -> str:
     """A table of the trainings."""
+    noun = "pictures" if inputs.rows is None else "rows"
     if not accuracies:
         return UNMEASURED
     rows = [f"| {seed} | {100 * value:.2f} % |" for seed, value in accuracies.items()]
-    head = ["| seed | test accuracy |", "|---|---|"]
-    return "\n".join([*head, *rows, "", MEASURED])
+    goal = "share of the variance explained (R²)" if inputs.is_number else "test accuracy"
+    head = [f"| seed | {goal} |", "|---|---|"]
+    return "\n".join([*head, *rows, "", MEASURED.replace("pictures", noun)])
 
 
 def data(candidate: Candidate, inputs: Inputs) -> list[str]:
     """Where the pictures come from, as far as that is known."""
     dataset = candidate.dataset
-    lines = [f"data set: {code(dataset.name)}"]
+    lines = [f"data set: {code(dataset.source or dataset.name)}"]
     if dataset.name in DATASETS and (page := DATASETS[dataset.name].home_page):
         lines += [f"home page: <{page}>"]
     licence = DATASETS[dataset.name].licence if dataset.name in DATASETS else ""
     lines += [f"licence of the data: {licence or 'not known to nas: ask those who published them'}"]
-    lines += [f"classes: {', '.join(map(code, inputs.classes))}"]
+    if inputs.classes:
+        lines += [f"classes: {', '.join(map(code, inputs.classes))}"]
+    if inputs.rows is not None:
+        columns = [one["name"] for key in ("numbers", "categories") for one in inputs.rows[key]]
+        lines += [f"columns: {', '.join(map(code, columns))}"]
     return lines
 
 

@@ -36,7 +36,7 @@ from nas.search.best_trials import best_trials
 from nas.search.foreign_studies import is_ours, not_ours
 from nas.search.study import objectives_of
 from nas.training.candidate import Candidate
-from nas.training.evaluation import accuracies
+from nas.training.evaluation import measured as scores_of
 from nas.training.lightning import train as train_candidate
 from nas.training.watching import WatchedRun
 
@@ -44,13 +44,14 @@ from nas.training.watching import WatchedRun
 @dataclass(frozen=True)
 class Retraining:
     """One retraining: its seed, its test accuracy, also as the mean over the classes, its weights,
-    and what it was trained on."""
+    and what it was trained on. Of a target that is a number: R^2, and its mean absolute error."""
 
     seed: int
     test_accuracy: float
-    balanced_test_accuracy: float
+    balanced_test_accuracy: float | None
     weights: Path
     inputs: Inputs
+    test_mae: float | None = None
 
 
 def export(
@@ -110,7 +111,8 @@ def export(
         how = partial(how, watched_as=watched_as, device=device_of(device))
         for run in retrained(how, seed, seeds):
             runs.append(run)
-            say(f"seed {run.seed}: test accuracy {run.test_accuracy:.4f}")
+            name = "R²" if run.inputs.is_number else "accuracy"
+            say(f"seed {run.seed}: test {name} {run.test_accuracy:.4f}")
         found = trained(candidate, runs, differences(searched, candidate), objectives_of(study))
         if candidate == searched:  # what the report tells as the test accuracy of the trial
             accuracies = list(found.accuracies.values())
@@ -127,7 +129,14 @@ def trained(
 ) -> Trained:
     """What is told of trainings, with the weights of the first."""
     inputs = runs[0].inputs
-    facts = [inputs.trained_on(), *changes, *measured(runs, "test_accuracy")]
+    facts = [inputs.trained_on(), *changes]
+    if inputs.is_number:
+        facts += [
+            *explained(runs, "test_accuracy", "R²"),
+            *explained(runs, "test_mae", "mean error"),
+        ]
+    else:
+        facts += measured(runs, "test_accuracy")
     if "val_balanced_accuracy" in objectives:
         facts += measured(runs, "balanced_test_accuracy")
     accuracies = {run.seed: run.test_accuracy for run in runs}
@@ -207,11 +216,12 @@ def retrain(
         watched_as=watched_as and replace(watched_as, name=f"{watched_as.name}_seed_{seed}"),
         device=device.kind,
     )
-    plain, balanced = accuracies(done.network, done.data.test_dataloader())
+    found = scores_of(done.network, done.data.test_dataloader(), scale=done.data.target_scale)
     run = Retraining(
         seed=seed,
-        test_accuracy=plain,
-        balanced_test_accuracy=balanced,
+        test_accuracy=found["accuracy"],
+        balanced_test_accuracy=found.get("balanced_accuracy"),
+        test_mae=found.get("mae"),
         weights=weights,
         inputs=inputs_of(done.data),
     )
@@ -229,6 +239,18 @@ def done_before(candidate: Candidate, kept: Path, weights: Path) -> Retraining |
         return Retraining(**found | {"weights": weights, "inputs": Inputs(**found["inputs"])})
     except (OSError, ExportError, ValueError, TypeError, KeyError):
         return None
+
+
+def explained(runs: list[Retraining], name: str, words: str) -> list[str]:
+    """The same of a target that is a number."""
+    values = [getattr(run, name) for run in runs]
+    facts = [f"Test {words} of these weights (seed {runs[0].seed}), tested once: {values[0]:.4g}."]
+    if len(values) > 1:
+        spread = f"{mean(values):.4g} ± {stdev(values):.2g}"
+        facts.append(
+            f"Test {words} of the architecture: {spread} (mean ± sd of {len(values)} seeds)."
+        )
+    return facts
 
 
 def measured(runs: list[Retraining], name: str) -> list[str]:

@@ -79,6 +79,9 @@ __all__ = ["SearchSpace", "SpaceError", "bundled_spaces", "differences", "find"]
 MAX_ENUMERATED = 10_000
 #: stages drawn and laid out for a check of all stages; where there are more, some at random
 MAX_CHECKED = 4_000
+#: objectives of one kind of target alone
+OF_CLASSES = ("val_accuracy", "val_balanced_accuracy")
+OF_NUMBERS = ("val_r2", "val_mae")
 #: what is said of a width that no block would have
 GROWN = "width: the join gives each block its channels, by its growth: leave width out."
 #: stages of which `nas payoff` trains all combinations
@@ -112,6 +115,7 @@ class SearchSpace:
         self._check_orders()
         self._check_training()
         self._check_class_weights()
+        self._check_task()
         self._check_sampler()
         self._check_halving()
 
@@ -351,6 +355,29 @@ class SearchSpace:
                 if self.dataset.name in FROM_CODE:
                     raise ValueError(
                         "class_weights: a data module does not tell its classes' sizes."
+                    )
+
+    def _check_task(self) -> None:
+        """Refuse what is of classes where the target is a number, and the reverse."""
+        is_number = self._shape[1] == 1
+        wrong = OF_CLASSES if is_number else OF_NUMBERS
+        instead = "val_r2, val_mae or val_loss" if is_number else "val_accuracy or val_loss"
+        kind = "a number" if is_number else "classes"
+        for name in self.search.objectives:
+            if name in wrong:
+                with placed(self.source, ("search", "objectives")):
+                    raise ValueError(
+                        f"objectives: {name} is none of a target that is {kind}: write {instead}."
+                    )
+        if is_number and self.section.payoff and self.section.payoff.after_training:
+            with placed(self.source, ("payoff", "after_training")):
+                raise ValueError("after_training: these measures are of classes: leave it out.")
+        for training in self.trainings() if is_number else ():
+            if training.label_smoothing or training.class_weights != "none":
+                with placed(self.source, ("training",)):
+                    raise ValueError(
+                        "label_smoothing and class_weights are of classes, and the target is a "
+                        "number: leave them out."
                     )
 
     def _check_stages(self) -> None:

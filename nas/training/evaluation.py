@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nas.model.blocks import ORDERS
 from nas.model.network import Network, branch_convolutions, convolutions, initialise
+from nas.training.losses import num_hits, scores, tally
 from nas.training.metrics import PROBE_STEPS
 from nas.training.metrics.probes import Value, probe
 
@@ -66,54 +67,33 @@ class Probes(Callback):
         )
 
 
-def num_hits(logits: Tensor, labels: Tensor) -> Tensor:
-    """Number of pictures classified rightly."""
-    return (logits.argmax(1) == labels).sum()
-
-
-def class_hits(logits: Tensor, labels: Tensor) -> Tensor:
-    """For each class the numbers of its pictures classified wrongly and rightly: (K, 2)."""
-    num_classes = logits.shape[1]
-    right = (logits.argmax(1) == labels).long()
-    hits = right.new_zeros(2 * num_classes)  # bincount would make a GPU wait
-    return hits.scatter_add_(0, 2 * labels + right, torch.ones_like(right)).view(num_classes, 2)
-
-
-def balanced_accuracy(hits: Tensor) -> float:
-    """Mean over the classes that have pictures of the share classified rightly, from `class_hits`
-    summed over batches (Brodersen et al. 2010)."""
-    hits = hits.cpu()
-    counts = hits.sum(1)
-    shares = hits[:, 1].double() / counts
-    return float(shares[counts > 0].mean())
-
-
 @torch.inference_mode()
-def accuracies(network: nn.Module, batches: Any) -> tuple[float, float]:
-    """Accuracy and balanced accuracy in eval mode."""
+def measured(network: nn.Module, batches: Any, *, scale: float = 1.0) -> dict[str, float]:
+    """The scores of a network in eval mode, as `nas.training.losses.scores` has them."""
     network.eval()
     device = next(network.parameters()).device
-    hits = sum(
-        class_hits(network(x.to(device, memory_format=torch.channels_last)), y.to(device))
+    sums = sum(
+        tally(network(x.to(device, memory_format=torch.channels_last)), y.to(device))
         for x, y in batches
     )
-    assert isinstance(hits, Tensor)
-    return int(hits[:, 1].sum()) / int(hits.sum()), balanced_accuracy(hits)
+    assert isinstance(sums, Tensor)
+    return scores(sums, scale=scale)
 
 
 @torch.inference_mode()
 def accuracy(network: nn.Module, batches: Any, *, most: int | None = None) -> float:
-    """Share of pictures classified rightly, in eval mode, over at most so many pictures."""
+    """Share of pictures classified rightly, or R^2 of numbers, in eval mode, over at most so many
+    pictures."""
     network.eval()
     device = next(network.parameters()).device
-    hits, count = torch.zeros((), dtype=torch.int64, device=device), 0
+    hits, count = torch.zeros((), dtype=torch.float64, device=device), 0
     for pictures, labels in batches:
         logits = network(pictures.to(device, memory_format=torch.channels_last))
         hits += num_hits(logits, labels.to(device))
         count += len(labels)
         if most is not None and count >= most:
             break
-    return int(hits) / count
+    return float(hits) / count
 
 
 def clean_error(network: nn.Module, data: Any) -> float:

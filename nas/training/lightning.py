@@ -13,7 +13,6 @@ from statistics import median
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
@@ -28,15 +27,13 @@ from nas.training.candidate import Candidate, Training
 from nas.training.checkpoint import Checkpoint, Resuming
 from nas.training.evaluation import (
     Probes,
-    balanced_accuracy,
-    class_hits,
     clean_error,
     initial_hash,
-    num_hits,
     retake_statistics,
     thinned,
 )
 from nas.training.fading import Fading
+from nas.training.losses import guessing, loss_of, num_hits, scores, tally
 from nas.training.metrics import Run, measure_run
 from nas.training.metrics.finished import measure_finished
 from nas.training.mixup import Mix, draw_mix
@@ -75,9 +72,11 @@ class Trained:
 
 
 class ClassifierModule(LightningModule):
-    """Cross-entropy training of a network; losses are kept as tensors until an epoch ends.
+    """Training of a network by cross-entropy, or by least squares where targets are numbers; losses
+    are kept as tensors until an epoch ends.
 
-    `seed` is that of the pictures that are mixed. `watched`: callbacks of others hear of backward
+    `seed` is that of the pictures that are mixed. target_scale: the deviation of targets that are
+    numbers. `watched`: callbacks of others hear of backward
     passes and, but with fp16, of steps, which takes half a millisecond for each.
     """
 
@@ -88,8 +87,10 @@ class ClassifierModule(LightningModule):
         class_weights: Tensor | None = None,
         seed: int = 0,
         watched: bool = False,
+        target_scale: float = 1.0,
     ) -> None:
         super().__init__()
+        self.target_scale = target_scale
         self.automatic_optimization = False  # of Lightning's: half a millisecond for every step
         self.watched = watched
         self.network = network
@@ -103,7 +104,7 @@ class ClassifierModule(LightningModule):
         self.norms = [one for one in network.modules() if isinstance(one, nn.BatchNorm2d)]
         self.losses: list[Tensor] = []
         self.batch_metrics: dict[str, list[tuple[Tensor, Tensor, int]]] = {"train": [], "val": []}
-        self.val_hits: list[Tensor] = []
+        self.val_tallies: list[Tensor] = []
 
     def on_fit_start(self) -> None:
         """The network is where it is trained."""
@@ -142,7 +143,7 @@ class ClassifierModule(LightningModule):
         smoothing, weights = self.settings.label_smoothing, self.class_weights
 
         def smoothed(targets: Tensor) -> Tensor:
-            return F.cross_entropy(logits, targets, weights, label_smoothing=smoothing)
+            return loss_of(logits, targets, weights, label_smoothing=smoothing)
 
         loss = mix.mean(smoothed, labels)
         backward = self.manual_backward if self.watched else Tensor.backward
@@ -152,7 +153,7 @@ class ClassifierModule(LightningModule):
             self.average.update()
         self.losses.append(loss.detach())
         is_plain = weights is None and not smoothing
-        plain = loss if is_plain else mix.mean(partial(F.cross_entropy, logits), labels)
+        plain = loss if is_plain else mix.mean(partial(loss_of, logits), labels)
         hits = mix.mean(partial(num_hits, logits), labels)
         self.update_metrics("train", plain.detach(), hits, len(labels))
 
@@ -190,9 +191,9 @@ class ClassifierModule(LightningModule):
         """Loss and hits of a batch."""
         pictures, labels = batch
         logits = self.network(pictures.to(memory_format=torch.channels_last))
-        loss, hits = F.cross_entropy(logits, labels), num_hits(logits, labels)
+        loss, hits = loss_of(logits, labels), num_hits(logits, labels)
         self.update_metrics("val", loss, hits, len(labels))
-        self.val_hits.append(class_hits(logits, labels))
+        self.val_tallies.append(tally(logits, labels))
 
     def on_validation_start(self) -> None:
         """Measure the averaged weights, where there are any."""
@@ -211,7 +212,7 @@ class ClassifierModule(LightningModule):
     def record(self, epoch: int) -> dict[str, float]:
         """The record of the epoch that ended: mean loss and accuracy over its pictures.
 
-        The balanced accuracy is that of the validation pictures.
+        Balanced accuracy, or R^2 and mean absolute error, are those of the validation pictures.
         """
         record = {"epoch": float(epoch)}
         for split, batches in self.batch_metrics.items():
@@ -220,8 +221,9 @@ class ClassifierModule(LightningModule):
             record[f"{split}_loss"] = (torch.stack(losses).cpu().double() @ shares).item()
             record[f"{split}_accuracy"] = torch.stack(hits).sum().item() / sum(counts)
             batches.clear()
-        record["val_balanced_accuracy"] = balanced_accuracy(torch.stack(self.val_hits).sum(0))
-        self.val_hits.clear()
+        found = scores(torch.stack(self.val_tallies).sum(0), scale=self.target_scale)
+        record |= {f"val_{name}": value for name, value in found.items()}
+        self.val_tallies.clear()
         return record
 
 
@@ -331,7 +333,9 @@ def train(
     spent = candidate.cost()
     network = build_network(candidate, spent, seed, memory)
     weights = data.class_weights() if settings.class_weights == "balanced" else None
-    module = ClassifierModule(network, settings, weights, seed, watched=watched_as is not None)
+    module = ClassifierModule(
+        network, settings, weights, seed, watched_as is not None, data.target_scale
+    )
     monitor = TrainingMonitor(on_epoch, pause_after, interrupted)
     initial = initial_hash(network, seed)
     probing = Probes(network, data, seed, probes, monitor.is_paused) if probes else None
@@ -382,7 +386,7 @@ def add_measures(
     result.measures = {"train_error": train_error} | measure_run(
         Run(
             losses=losses,
-            num_classes=network.architecture.num_classes,
+            num_classes=guessing(network.architecture.num_classes),
             train_error=train_error,
             val_error=1 - result.final["val_accuracy"],
         )

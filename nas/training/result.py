@@ -12,10 +12,12 @@ class Result:
     """Measured numbers of one trained candidate.
 
     curve: one record for each epoch with epoch, train_loss, train_accuracy, val_loss, val_accuracy
-    and val_balanced_accuracy, which is the mean of the classes' accuracies. losses: [step, training
-    loss], thinned. measures: train_error (clean, in eval mode) and those of nas.training.metrics
-    from the run. probes: step -> measure -> value. finished: measures of the finished network,
-    taken on request. initial_hash: of the weights as drawn, shortcuts left out: equal for twins.
+    and val_balanced_accuracy, which is the mean of the classes' accuracies; where the target is a
+    number, accuracies are R^2, and val_r2 and val_mae stand in place of the last. losses: [step,
+    training loss], thinned. measures: train_error (clean, in eval mode) and those of
+    nas.training.metrics from the run. probes: step -> measure -> value. finished: measures of the
+    finished network, taken on request. initial_hash: of the weights as drawn, shortcuts left out:
+    equal for twins.
     steps: made in the training, those before a resumption too; None in results of older versions.
     diverged: the accuracy stands as measured. seconds: wall-clock time of the training. latency:
     seconds of a forward pass of one picture.
@@ -103,7 +105,9 @@ def val_balanced_accuracy(result: Result) -> float | None:
     "val_loss", direction="minimize", label="validation loss", unit="nats", each_epoch=True
 )
 def val_loss(result: Result) -> float | None:
-    """Mean cross-entropy of the validation pictures after the last epoch."""
+    """Mean cross-entropy of the validation pictures after the last epoch; of numbers the mean
+    square.
+    """
     return result.final["val_loss"]
 
 
@@ -113,6 +117,20 @@ def val_loss(result: Result) -> float | None:
 def train_loss(result: Result) -> float | None:
     """Mean cross-entropy of the training batches of the last epoch."""
     return result.final["train_loss"]
+
+
+@OBJECTIVES.register("val_r2", direction="maximize", label="validation R²", each_epoch=True)
+def val_r2(result: Result) -> float | None:
+    """Share of the variance of a target that is a number, explained on the validation rows."""
+    return result.final.get("val_r2")
+
+
+@OBJECTIVES.register(
+    "val_mae", direction="minimize", label="mean absolute validation error", each_epoch=True
+)
+def val_mae(result: Result) -> float | None:
+    """Mean size of what a target that is a number is missed by on the validation rows."""
+    return result.final.get("val_mae")
 
 
 @OBJECTIVES.register("parameters", direction="minimize", label="parameters", is_log=True)

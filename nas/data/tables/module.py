@@ -43,6 +43,7 @@ class TableData(ImageData):
             torch.from_numpy(table.rows[split]).to(device)
             for split in ("train", "validation", "test")
         )
+        self.target_scale = table.encoding.target[1] if table.encoding.target else 1.0
         self._outside_test = len(self._train) + len(self._validation)
         if train_on_validation:
             self._train_on_validation()
@@ -65,11 +66,6 @@ class TableData(ImageData):
         if not self.classes:
             return [len(rows)]
         return self._pool.labels[rows].bincount(minlength=self.num_classes).tolist()
-
-    @property
-    def target_scale(self) -> float:
-        """The deviation of a target that is a number; 1 of classes."""
-        return self.encoding.target[1] if self.encoding.target else 1.0
 
 
 def told(table: Prepared) -> str:

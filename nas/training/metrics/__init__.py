@@ -40,11 +40,12 @@ class Measure(Entry):
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """A run as it was recorded: the cross-entropies of its training batches in nats, one for each
-    step, and its errors; num_steps where it was to be longer and broke off.
+    step, and its errors; num_steps where it was to be longer and broke off. Where the losses are
+    squares of standardised numbers, guessing has a loss of 1, as of e classes.
     """
 
     losses: Sequence[float]
-    num_classes: int
+    num_classes: float
     train_error: float | None = None
     val_error: float | None = None
     num_steps: int | None = None

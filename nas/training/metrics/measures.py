@@ -255,13 +255,13 @@ def hessian_eigenvalue(subject: Subject) -> float:
     often negative. Gradient descent is stable below a learning rate of 2 over a positive one.
     """
     import torch
-    from torch.nn.functional import cross_entropy
 
+    from nas.training.losses import loss_of
     from nas.training.metrics.curvature import extreme_eigenvalue, hessian_product
 
     network = subject.network.train()
     network.checkpointing = False  # what is computed again cannot be differentiated twice
-    loss = cross_entropy(network(subject.pictures), subject.labels)
+    loss = loss_of(network(subject.pictures), subject.labels)
     parameters = list(network.parameters())
     count = sum(parameter.numel() for parameter in parameters)
     start = torch.randn(count, generator=subject.generator(), dtype=torch.float64)

@@ -24,7 +24,7 @@ def moving_average(losses: Losses, window: int = WINDOW) -> list[float]:
     return [sum(losses[t : t + window]) / window for t in range(len(losses) - window + 1) if window]
 
 
-def loss_area(losses: Losses, num_classes: int, *, num_steps: int | None = None) -> float | None:
+def loss_area(losses: Losses, num_classes: float, *, num_steps: int | None = None) -> float | None:
     """Area under the training-loss curve, as its mean: (1/T) sum_t loss_t.
 
     The training speed estimate of Ru et al. 2021 (TSE), divided by the number of steps. So that a
@@ -56,7 +56,7 @@ def in_steps_made(measures: dict[str, Any]) -> dict[str, Any]:
     return measures | {name: made + WINDOW for name, made in steps.items() if isinstance(made, int)}
 
 
-def started(losses: Losses, num_classes: int) -> bool:
+def started(losses: Losses, num_classes: float) -> bool:
     """Whether a moving average of the loss was ever under 0.95 ln(num_classes).
 
     Guessing in the proportions of the classes gives ln(num_classes) at best where they are
@@ -66,7 +66,7 @@ def started(losses: Losses, num_classes: int) -> bool:
     return steps_to_threshold(losses, STARTED * math.log(num_classes)) is not None
 
 
-def diverged(losses: Losses, num_classes: int) -> bool:
+def diverged(losses: Losses, num_classes: float) -> bool:
     """Whether a loss was not finite, or the run started and ended at ln(num_classes) or above.
 
     The end is the last moving average. A run that stayed finite without ever starting did not

@@ -8,10 +8,10 @@ from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nas.model.network import Network, Streamed, convolutions
+from nas.training.losses import loss_of
 
 #: pictures of the pass in training mode, at most
 MAX_PICTURES = 128
@@ -92,7 +92,7 @@ def read_blocks(network: Network, pictures: Tensor, labels: Tensor) -> Readings:
         watched(shortcuts, spread) as of_shortcuts,
         watched(blocks, channel_moments) as of_blocks,
     ):
-        loss = F.cross_entropy(network(pictures), labels)
+        loss = loss_of(network(pictures), labels)
     weights = [[conv.weight for conv in convolutions(branch)] for branch in branches]
     gradients = iter(torch.autograd.grad(loss, [weight for own in weights for weight in own]))
     norms = [joint_norm([next(gradients) for _ in own]) for own in weights]
