@@ -13,6 +13,7 @@ from nas.data.catalog import Dataset, shape
 from nas.data.module import ImageData, open_data
 from nas.data.pictures import DataError
 from nas.data.survey import survey
+from nas.data.tables.boosting import boosted
 from nas.data.tables.encoding import Encoding
 from nas.data.tables.prepare import prepared, read
 from nas.data.tables.sources import TABLES
@@ -127,7 +128,13 @@ def test_an_npz_of_features_with_its_own_splits(tmp_path: Path) -> None:
     assert found.classes == ("0", "1")
 
 
-GOOD = "1,red,0,no\n2,blue,1,yes\n3,red,2,no\n4,blue,3,yes\n"
+def test_gradient_boosting_sees_the_same_rows(tmp_path: Path) -> None:
+    found = boosted(table(written(tmp_path, people()), drop=("household",)))
+    assert found.keys() == {"val_accuracy", "val_balanced_accuracy", "val_loss"}
+    assert boosted(Dataset(name="table", source="iris"))["val_accuracy"] > 0.8
+    assert boosted(Dataset(name="table", source="friedman1"))["val_r2"] > 0.8
+
+
 BAD = {
     "no target": ("age,colour\n1,red\n2,red\n", {}, "has no column 'label'; it has 'age'"),
     "one class": ("age,label\n1,no\n2,no\n3,no\n", {}, "holds 'no' in every row"),

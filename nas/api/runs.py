@@ -12,10 +12,12 @@ from rich.console import Console
 from nas.api.outcome import Outcome
 from nas.api.studies import load_study, study_of, url_of
 from nas.common.main_guard import leave_if_importing_main
+from nas.data.catalog import TABLE
 from nas.payoff.run import payoff as run_twins
 from nas.payoff.run import settings_of
 from nas.search.allow_code import allow_plugins
 from nas.search.baseline import run_baseline
+from nas.search.boosting import keep_boosting
 from nas.search.coordinator import Outcome as Ending
 from nas.search.options import WorkerOptions
 from nas.search.run import search as run_search
@@ -70,8 +72,10 @@ def beside(
     console: Console | None = None,
 ) -> Ending:
     """The random search and the twins of a search that has finished, as far as its space asks for
-    them."""
+    them; gradient boosting where the data are a table."""
     searched, start = ending.study, time.monotonic()
+    if space.dataset.name == TABLE and ending.how == "finished":
+        keep_boosting(searched, space.dataset)
     if space.search.baseline and ending.how == "finished":
         ending = run_baseline(searched, space, options, timeout=timeout, data=data, console=console)
     if space.section.payoff and ending.how == "finished":

@@ -81,7 +81,8 @@ def _lead(data: StudyData, front: Sequence[Row]) -> list[str]:
     """Data, trials, the best one, twins and date in a few words."""
     counts = Counter(row.outcome for row in data.rows)
     runs = [*data.rows, *data.twins.values()]
-    dataset = next((row.candidate.dataset.name for row in runs if row.candidate), "")
+    found = (row.candidate.dataset for row in runs if row.candidate)
+    dataset = next((one.source or one.name for one in found), "")
     trained = f"{counted(len(data.rows), 'trial')}, {counts['trained']:,} trained to their end"
     finished = {twin.trial for twin in data.payoff.twins} if data.payoff else set()
     twins = counted(len(finished), "twin") if finished else "no twins"

@@ -83,9 +83,16 @@ def candidate_lines(candidate: Candidate) -> list[str]:
     return [
         *architecture_lines(candidate.architecture),
         "training: " + ", ".join(f"{key} {plain(value)}" for key, value in written.items()),
-        f"data: {candidate.dataset.name}, pictures of "
-        + " x ".join(map(str, candidate.architecture.image_shape)),
+        f"data: {candidate.dataset.source or candidate.dataset.name}, "
+        + inputs(candidate.architecture),
     ]
+
+
+def inputs(architecture: Architecture) -> str:
+    """What the network sees."""
+    if architecture.is_of_rows:
+        return f"rows of {architecture.image_shape[0]} features"
+    return "pictures of " + " x ".join(map(str, architecture.image_shape))
 
 
 def architecture_lines(architecture: Architecture) -> list[str]:

@@ -6,6 +6,7 @@ __all__ = [
     "baseline",
     "beside",
     "best_trials",
+    "boosting",
     "coordinator",
     "exhaustion",
     "foreign_studies",

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from nas.common.machine import available_memory, default_workers
 from nas.common.text import counted, duration
-from nas.data.catalog import FROM_CODE, split_sizes
+from nas.data.catalog import FROM_CODE, noun, split_sizes
 from nas.data.facts import DATASETS
 from nas.model.architecture import Architecture
 from nas.model.cost import Cost, cost
@@ -69,8 +69,9 @@ def estimate(space: SearchSpace, data_dir: Path) -> Estimate:
     seconds, trained = drawn(space, timed, pictures)
     one, spread = mean(seconds), math.hypot(pstdev(seconds), timing_error(timed) * mean(seconds))
     lines.append(
-        f"A training step of {training.batch_size} pictures takes {step_words(timed)} on one core, "
-        f"a {'training' if len(timed) == 1 else 'candidate'} about {give_or_take(one, spread)}."
+        f"A training step of {training.batch_size} {noun(space.dataset)} takes "
+        f"{step_words(timed)} on one core, a {'training' if len(timed) == 1 else 'candidate'} "
+        f"about {give_or_take(one, spread)}."
     )
     workers = min(num_workers(space), space.search.trials)
     total = one * trained / workers

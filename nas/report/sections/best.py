@@ -10,6 +10,7 @@ from nas.report.scales import scale
 from nas.report.style import number
 from nas.report.trial_markers import trial_text
 from nas.report.trial_rows import Row
+from nas.search.boosting import BOOSTING
 
 MOST_FRONT = 15
 
@@ -21,12 +22,32 @@ def best_section(data: StudyData, front: Sequence[Row]) -> Section:
     parts: list[Part] = [_front_table(data, front)] if len(data.objectives) > 1 else []
     best = front[0]
     parts.append(Items(_key_facts(data, best)))
+    parts += _boosting(data, best)
     if best.architecture is not None:
         parts.append(_block_table(best))
     parts.append(
         Text(f"As a Python module that needs only torch: {code(f'nas export {data.name}')}")
     )
     return Section("best", "What is the best architecture?", parts)
+
+
+def _boosting(data: StudyData, best: Row) -> list[Part]:
+    """What gradient boosting reaches on the same rows, where it was fitted."""
+    known = data.attrs.get(BOOSTING)
+    name, own = data.objectives[0], best.objective(0)
+    there = known.get(name) if isinstance(known, dict) else None
+    if not isinstance(there, float) or own is None:
+        return []
+    factor, title = scale(name).factor, scale(name).title
+    ahead = there > own if data.maximise[0] else there < own
+    compared = "is ahead of" if ahead else "is level with" if there == own else "is behind"
+    text = (
+        f"scikit-learn's gradient boosting with its defaults {compared} the best network on the "
+        f"same validation rows: {title} {number(factor * there, 4)} against "
+        f"{number(factor * own, 4)}. It was fitted on the same training rows and not searched for; "
+        "the network was chosen by these validation rows, which favours it."
+    )
+    return [Text(text, role="warning" if ahead else "text")]
 
 
 def _key_facts(data: StudyData, best: Row) -> list[tuple[str, str]]:

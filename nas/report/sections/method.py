@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from nas.data.catalog import FROM_CODE, FROM_PATH, Dataset, split_sizes
+from nas.data.catalog import FROM_CODE, FROM_PATH, TABLE, Dataset, split_sizes
 from nas.data.facts import DATASETS
 from nas.payoff.analysis import Payoff
 from nas.payoff.records import OUTCOMES as OUTCOMES_OF_TWINS
@@ -35,7 +35,11 @@ def method_section(data: StudyData) -> Section:
             ("Twins", twins(data)),
             ("Statistics", _statistics(Twins(data.payoff, data.twins))),
         ]
-    items += [("Measures", MEASURES), ("Cost", _cost(data)), ("Versions", versions(runs))]
+    items += [
+        ("Measures", measures(candidates)),
+        ("Cost", _cost(data)),
+        ("Versions", versions(runs)),
+    ]
     return Section(
         "method", "Method, as it was carried out", [Items([item for item in items if item[1]])]
     )
@@ -49,6 +53,23 @@ MEASURES = (
 )
 
 
+#: what is said instead of rows, and of a target that is a number
+OF_NUMBERS = (
+    "Of a target that is a number, an error is the share of its variance that is not explained, "
+    "1 - R², in points, and losses are mean squares of the standardised target."
+)
+
+
+def measures(candidates: Iterable[Candidate]) -> str:
+    """What is measured of runs on pictures or on rows of a table."""
+    known = list(candidates)
+    if not known or any(one.dataset.name != TABLE for one in known):
+        return MEASURES
+    of_rows = MEASURES.replace("un-augmented training pictures", "training rows")
+    numbers = any(one.architecture.num_classes == 1 for one in known)
+    return of_rows.replace("pictures", "rows") + f" {OF_NUMBERS}" * numbers
+
+
 def data_sets(candidates: Iterable[Candidate]) -> str:
     """Data sets with the sizes of their splits, as far as they are known without the pictures."""
     datasets = dict.fromkeys(candidate.dataset for candidate in candidates)
@@ -60,6 +81,11 @@ def _data_set(one: Dataset) -> Iterator[str]:
     if one.name in FROM_CODE:
         source = one.class_path or "pictures handed over by a Python program"
         yield f"{source}, split and augmented by their own code"
+        return
+    if one.name == TABLE:
+        yield f"table {one.source or one.path}: its features fitted on the training rows alone"
+        groups = f"rows of equal {one.groups} in one split" if one.groups else "a stratified split"
+        yield f"a fifth of the rows kept for the test, {groups}, seed {one.split_seed}"
         return
     if one.name in DATASETS:
         known = DATASETS[one.name]
