@@ -25,7 +25,7 @@ architecture:
   transition: none
   stages: [{{depth: 1, width: 4}}]
 training: {{epochs: 2, batch_size: 32}}
-search: {{trials: {len(TOKEN_ORDERS)}, sampler: grid, pruner: none, workers: 2}}
+search: {{trials: {len(TOKEN_ORDERS)}, sampler: grid, pruner: none, workers: 2, probes: false}}
 payoff:
   vary: activation_order
   top: 0
@@ -47,7 +47,7 @@ def searched_tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
