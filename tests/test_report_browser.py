@@ -116,6 +116,31 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
+def test_figures_are_saved(pages, browser, tmp_path):
+    """As SVG in black on white, and as a PDF of one page with that figure alone."""
+    page = opened(browser, pages["twins"], scheme="dark")
+    with page.expect_download() as saved:
+        page.locator(".save button", has_text="SVG").first.click()
+    saved.value.save_as(tmp_path / "figure.svg")
+    assert saved.value.suggested_filename.startswith("gain-train-error")
+    text = (tmp_path / "figure.svg").read_text()
+    assert text.startswith("<svg")
+    assert "depth (weighted layers)" in text
+    assert "fill: rgb(255, 255, 255)" in text
+    assert "fill: rgb(0, 0, 0)" in text
+    page.evaluate("window.print = () => {}")
+    page.locator(".save button", has_text="PDF").nth(2).click()
+    page.emulate_media(media="print")
+    shown = "[...document.querySelectorAll('.plot')].filter((one) => one.offsetParent).length"
+    assert page.evaluate(shown) == 1
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.pdf().count(b"/Type /Page\n") == 1
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(shown) > 3
+    assert page.said == []
+    page.close()
+
+
 def test_on_paper_figures_fit_and_folded_tables_are_open(pages, browser):
     page = opened(browser, pages["twins"])
     page.emulate_media(media="print")

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -72,12 +73,35 @@ def test_the_study_is_there(served: tuple[str, str]) -> None:
 def test_every_trial_has_its_note_curve_and_architecture(served: tuple[str, str]) -> None:
     for trial in study(served[0])["trials"]:
         note = trial["note"]["body"]
-        assert "| blocks | type | channels | stride | shortcut |" in note
+        assert "| stage | blocks | type | channels | stride | shortcut |" in note
         attrs = {one["key"]: one["value"] for one in trial["user_attrs"]}
         if "reused_from" not in attrs:
             assert "| epoch | training loss |" in note
         assert len(trial["intermediate_values"]) == 2
         assert "stages" in json.loads(attrs["candidate"])["architecture"]
+
+
+def test_the_note_says_what_parameters_are_called_in_the_report(served: tuple[str, str]) -> None:
+    found = study(served[0])
+    assert "| `stages.0.shortcut` | shortcut, stage 1 |" in found["note"]["body"]
+    names = {one["name"] for one in found["union_search_space"]}
+    assert "stages.0.shortcut" in names, "stored names stay as they are"
+
+
+def test_the_trial_page_is_no_wider_than_the_window(served: tuple[str, str]) -> None:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("there is no chromium here")
+    flags = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    with sync_api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=flags)
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        page.set_default_timeout(120_000)
+        page.goto(f"{served[0]}/dashboard/studies/1/trials?numbers=0")
+        page.get_by_text("candidate {").first.wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") == 1400
+        browser.close()
 
 
 # Requests of other pages

@@ -190,6 +190,16 @@ Vary = Annotated[
 ]
 
 
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Fill this time, as 30m or 8h, with pictures, epochs and trials, by trainings timed "
+        "here. What is set is told first.",
+    ),
+]
+
+
 class WithRay(typer.core.TyperCommand):
     """A command whose --ray may stand without an address."""
 
@@ -210,14 +220,14 @@ def cluster_of(
     return RayCluster(address=address, workers=workers, cpus=cpus, gpus=gpus)
 
 
-def seconds_of(text: str | None) -> float | None:
-    """The seconds of a --timeout, if there is one; a number needs its unit."""
+def seconds_of(text: str | None, option: str = "--timeout") -> float | None:
+    """The seconds of an option, if it is given; a number needs its unit."""
     if text is not None and re.fullmatch(r"[0-9]+(\.[0-9]*)?", text):
-        raise SpaceError(f"--timeout {text}: add the unit: {text}s, {text}m or {text}h.")
+        raise SpaceError(f"{option} {text}: add the unit: {text}s, {text}m or {text}h.")
     try:
         return None if text is None else parse_seconds(text)
     except ValueError as error:
-        raise SpaceError(f"--timeout {text}: {error}") from error
+        raise SpaceError(f"{option} {text}: {error}") from error
 
 
 def check_study_name(name: str | None) -> str | None:

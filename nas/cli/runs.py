@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nas.cli.costs import say_cost, settings_for
 from nas.cli.options import (
     Baseline,
+    Budget,
     CPUsPerWorker,
     DataDir,
     Depths,
@@ -52,6 +54,7 @@ def search(
     space: Space,
     trials: NumTrials = None,
     timeout: Timeout = None,
+    budget: Budget = None,
     workers: Workers = None,
     workers_per_gpu: WorkersPerGPU = 1,
     device: Device = "auto",
@@ -77,7 +80,7 @@ def search(
     """
     given = {"search.seed": seed, "search.baseline": baseline and baseline.value}
     changes = [f"{key}={value}" for key, value in given.items() if value is not None]
-    loaded = load_space(space, [*(settings or []), *changes], imports)
+    changes = [*(settings or []), *changes]
     options = WorkerOptions(
         storage=storage,
         workers=workers,
@@ -89,6 +92,11 @@ def search(
         trust=trust,
     )
     name = check_study_name(study)
+    if budget:
+        changes += settings_for(budget, space, changes, imports, options, name, trials)
+    loaded = load_space(space, changes, imports)
+    if not budget:
+        say_cost(space, changes, imports, options)
     seconds = seconds_of(timeout) or loaded.timeout
     outcome = _search_and_beside(loaded, options, trials, seconds, name, extend)
     end(outcome, storage, out)

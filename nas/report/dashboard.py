@@ -5,6 +5,7 @@ from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from nas.common.errors import StudyError, shown
+from nas.report.dashboard_style import Styled
 from nas.report.own_page import OwnPageOnly, is_loopback, served_names
 from nas.search.beside import studies_in
 from nas.search.study import load_study
@@ -36,7 +37,7 @@ def serve(storage: str, name: str | None, host: str, port: int, *, expose: bool 
     if not is_loopback(host):
         names = ", ".join(one.name for one in studies_in(backend))
         warn(host, f"{hidden(storage)}: {names}", expose=expose)
-    application = OwnPageOnly(wsgi(backend), served_names(host))
+    application = OwnPageOnly(Styled(wsgi(backend)), served_names(host))
     try:
         server = make_server(host, port, application, Server, Quiet)
     except OSError as error:

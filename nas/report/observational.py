@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, create_trial
 
 from nas import statistics as st
 from nas.model.architecture import Architecture
+from nas.report.parameter_names import label
 from nas.report.trial_rows import Row, candidate
 
 #: options a numeric parameter may have before its values are put into thirds
@@ -126,15 +127,6 @@ def _thirds(values: Sequence[Any]) -> list[str | None]:
     low, high = quantiles(known, n=3)
     names = (f"up to {low:.3g}", f"{low:.3g} to {high:.3g}", f"above {high:.3g}")
     return [None if value is None else names[(value > low) + (value > high)] for value in values]
-
-
-def label(name: str) -> str:
-    """A parameter's name with stages numbered from 1, as on the rest of the page."""
-    block = re.fullmatch(r"stages\.(\d+)\.blocks\.(\d+)\.(.+)", name)
-    if block:
-        return f"{block[3]}, stage {int(block[1]) + 1}, block {int(block[2]) + 1}"
-    match = re.fullmatch(r"stages\.(\d+)\.(.+)", name)
-    return f"{match[2]}, stage {int(match[1]) + 1}" if match else name
 
 
 def importance(rows: Sequence[Row]) -> dict[str, float]:

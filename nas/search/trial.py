@@ -114,7 +114,7 @@ def _attempt_candidate(
         pause_after=partial(pruner.should_pause, study, trial),
         interrupted=environment.interrupted,
         measure_latency="latency" in space.search.objectives,
-        probes=_probe_names(space),
+        probes=probe_names(space),
         memory=environment.memory,
         checkpoint=checkpoint,
         watched_as=_watched(study, trial, space, environment),
@@ -178,7 +178,7 @@ def _attempt_twin(
         given=environment.data,
         on_epoch=report,
         interrupted=environment.interrupted,
-        probes=_probe_names(space),
+        probes=probe_names(space),
         finished=trial.user_attrs.get(AFTER_TRAINING, ()),
         memory=environment.memory,
         checkpoint=checkpoint,
@@ -200,7 +200,7 @@ def _watched(
     return WatchedRun(space.watchers, environment.out, folder_name(study), name)
 
 
-def _probe_names(space: SearchSpace) -> list[str]:
+def probe_names(space: SearchSpace) -> list[str]:
     """The probes a space asks for."""
     given = space.search.probes
     named = given if isinstance(given, list) else default_probes() if given else ()

@@ -283,6 +283,9 @@ class SearchSection(StrictSection):
     """A candidate drawn again takes over the numbers (reuse) or has another seed (new_seed)."""
     probes: Annotated[Any, flag_or_names(MEASURES, probe_names)] = True
     """Whether gradients, responses and Jacobians are measured on the way; or which measures are."""
+    budget: Duration | None = None
+    """What --budget was, which filled this time with pictures, epochs and trials; it is told, and
+    decides nothing any more."""
     hessian: bool = False
     """Whether the largest eigenvalue of the Hessian is measured as well, which takes long."""
 

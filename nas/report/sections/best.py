@@ -7,6 +7,7 @@ from statistics import mean, stdev
 from nas.report.data import StudyData
 from nas.report.document import Items, Kind, Part, Section, Table, Text, code
 from nas.report.scales import scale
+from nas.report.sections.leaderboard import leaderboard
 from nas.report.style import number
 from nas.report.trial_markers import trial_text
 from nas.report.trial_rows import Row
@@ -16,10 +17,11 @@ MOST_FRONT = 15
 
 
 def best_section(data: StudyData, front: Sequence[Row]) -> Section:
-    """The best candidate as a table with its shortcuts, after the Pareto front if there is one."""
+    """The best trials, or the Pareto front, then the best candidate with its shortcuts."""
     if not front:
         return Section("best", "What is the best architecture?")
-    parts: list[Part] = [_front_table(data, front)] if len(data.objectives) > 1 else []
+    is_front = len(data.objectives) > 1
+    parts: list[Part] = [_front_table(data, front) if is_front else leaderboard(data)]
     best = front[0]
     parts.append(Items(_key_facts(data, best)))
     parts += _boosting(data, best)

@@ -11,11 +11,11 @@ from nas.report.document import Drawing, Part, Section, Text
 from nas.report.incumbents import Incumbents, SearchSummary, searches
 from nas.report.observational import (
     compare_distributions,
-    label,
     plain_and_residual,
     pruned_by_kind,
 )
 from nas.report.parallel_coordinates import MOST_LINES, parallel_coordinates, searched_parameters
+from nas.report.parameter_names import label
 from nas.report.scales import Scale, scale
 from nas.report.style import (
     ACCENT,

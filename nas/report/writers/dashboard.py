@@ -2,7 +2,7 @@
 
 import html
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 from optuna.exceptions import StorageInternalError
@@ -11,11 +11,20 @@ from sqlalchemy.exc import IntegrityError
 from nas.common.errors import StudyError
 from nas.report.data import StudyData
 from nas.report.document import Drawing
+from nas.report.parameter_names import renamed
 from nas.report.style import counted
 from nas.report.writers.markdown import MOST_SENTENCES, escaped, listing, quoted
 from nas.report.writers.trial_notes import best_trial_notes
+from nas.search.beside import BASELINE, TWINS, study_beside
 from nas.storage.dashboard import publish
 
+#: the notes of the studies beside a search
+BESIDE = {
+    TWINS: "These are the **twins** of the search {0}: trainings that differ in one choice, in "
+    "pairs. What they say stands in the note of {0}, with the figures.",
+    BASELINE: "This is **random search** beside the search {0}, to compare with. The comparison "
+    "stands in the report of {0}.",
+}
 #: pixels of a figure in the dashboard
 PLOT_HEIGHT = 420
 
@@ -26,7 +35,11 @@ def try_to_publish(data: StudyData, drawings: Sequence[Drawing]) -> None:
     study = data.study
     try:
         figures = {drawing.name: _titled(drawing) for drawing in drawings}
-        publish(study, figures, note(study.study_name, data.verdict), best_trial_notes(data))
+        text = note(study.study_name, data.verdict, names_of(data))
+        publish(study, figures, text, best_trial_notes(data))
+        for ending, told in BESIDE.items():
+            if beside := study_beside(study, ending):
+                publish(beside, {}, told.format(quoted(study.study_name)), {})
     except (StorageInternalError, StudyError, IntegrityError) as error:  # the last: another report
         logging.getLogger("nas").warning(
             "the storage cannot be written to, so the dashboard shows no report: %s", error
@@ -41,9 +54,24 @@ def _titled(drawing: Drawing) -> str:
     return str(figure.to_json())
 
 
-def note(name: str, verdict: Sequence[str]) -> str:
-    """The verdict in Markdown, long ones cut."""
+def names_of(data: StudyData) -> dict[str, str]:
+    """Parameter of the search -> what it is called, of those that the report calls otherwise."""
+    return renamed(dict.fromkeys(name for row in data.rows for name in row.trial.params))
+
+
+def note(name: str, verdict: Sequence[str], names: Mapping[str, str]) -> str:
+    """The verdict in Markdown, long ones cut, and what parameters are called in it."""
     head, shown, more = verdict[0], verdict[1 : MOST_SENTENCES + 1], verdict[MOST_SENTENCES + 1 :]
     end = f"{quoted(f'nas report {name}')} writes the whole report"
     end += f", with {counted(len(more), 'more sentence')}." if more else "."
-    return "\n\n".join(["## Verdict", f"**{escaped(head)}**", *listing(shown), end])
+    lines = ["## Verdict", f"**{escaped(head)}**", *listing(shown), end]
+    return "\n\n".join([*lines, *name_table(names)])
+
+
+def name_table(names: Mapping[str, str]) -> list[str]:
+    """Parameters as the dashboard names them, beside their names in verdict and report."""
+    if not names:
+        return []
+    rows = [f"| {quoted(name)} | {escaped(text)} |" for name, text in names.items()]
+    head = "Stages and blocks are numbered from 1 here and in the report, parameters from 0:"
+    return ["## Names of parameters", head, "\n".join(["| parameter | is |", "|---|---|", *rows])]

@@ -55,7 +55,7 @@ def _architecture_table(architecture: Architecture) -> str:
         f"norm {architecture.norm}, stem {architecture.stem}{architecture.start_text}, "
         f"{shortcuts_text(architecture)}"
     )
-    rows = ["| blocks | type | channels | stride | shortcut |", "|---|---|---|---|---|"]
+    rows = ["| stage | blocks | type | channels | stride | shortcut |", "|---|---|---|---|---|---|"]
     rows += [_block_row(one, len(list(group))) for one, group in groupby(architecture.blocks())]
     return head + "\n\n" + "\n".join(rows)
 
@@ -63,7 +63,8 @@ def _architecture_table(architecture: Architecture) -> str:
 def _block_row(record: BlockRecord, count: int) -> str:
     """One row of the table of blocks."""
     channels = f"{record.in_channels} → {record.out_channels}"
-    return f"| {count} × | {record.type} | {channels} | {record.stride} | {record.shortcut} |"
+    cells = (record.stage + 1, f"{count} ×", record.type, channels, record.stride, record.shortcut)
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def _summary(row: Row, candidate: Candidate) -> str:

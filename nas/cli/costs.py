@@ -1,0 +1,75 @@
+"""What a search takes here, and what fits into a budget, said before it begins."""
+
+from nas.cli.options import seconds_of
+from nas.cli.output import say
+from nas.common.errors import SpaceError
+from nas.search.options import WorkerOptions
+
+
+def settings_for(
+    budget: str,
+    space: str,
+    settings: list[str],
+    imports: list[str] | None,
+    options: WorkerOptions,
+    study: str | None,
+    trials: int | None,
+) -> list[str]:
+    """The settings with which a search takes about a budget; those of its study where it was begun
+    for the same one."""
+    from functools import partial
+    from pathlib import Path
+
+    from nas.payoff.budgeted import KEYS, kept_settings
+    from nas.payoff.budgeted import settings_for as settings_in
+    from nas.space.space import SearchSpace
+
+    seconds_of(budget, "--budget")
+    given = [key for key, _, _ in (one.partition("=") for one in settings) if key in KEYS]
+    if trials or given:
+        which = "--trials" if trials else f"--set {given[0]}"
+        raise SpaceError(f"--budget decides what {which} says: leave one of them out.")
+    if options.cluster is not None:
+        raise SpaceError("--budget times trainings of this machine, not of a cluster: leave --ray.")
+    load = partial(SearchSpace.load, space, plugins=imports or [])
+    loaded = load(settings)
+    kept = kept_settings(options.storage, study or loaded.name, budget)
+    if kept is not None:
+        say(f"Going on for {budget} with the settings of its study.")
+        return kept
+    return settings_in(
+        lambda more: load([*settings, *more]),
+        budget,
+        workers=num_workers(options, loaded.search.workers),
+        data_dir=Path(options.data_dir),
+        log=say,
+    )
+
+
+def say_cost(
+    space: str, settings: list[str], imports: list[str] | None, options: WorkerOptions
+) -> None:
+    """Say about how long the search of a bundled space takes, by timed steps of this processor;
+    nothing where others train.
+    """
+    from pathlib import Path
+
+    from nas.common.devices import device_of
+    from nas.payoff.preview import cost_lines
+    from nas.space.space import SearchSpace, find
+
+    elsewhere = options.cluster is not None or options.workers == 0
+    if elsewhere or not find(space)[1] or device_of(options.device).num_gpus:
+        return
+    more = [f"search.workers={options.workers}"] if options.workers else []
+    loaded = SearchSpace.load(space, [*settings, *more], imports or [])
+    say(cost_lines(loaded, Path(options.data_dir))[-1])
+
+
+def num_workers(options: WorkerOptions, wanted: int | None) -> int:
+    """Workers that a search has on this machine."""
+    from nas.common.devices import device_of
+    from nas.common.machine import default_workers
+
+    num_gpus = device_of(options.device).num_gpus
+    return options.workers or wanted or default_workers(options.workers_per_gpu, num_gpus)
