@@ -32,3 +32,10 @@ def test_test_files_are_named_as_the_page_says_and_import_no_other(name: str) ->
     assert first in (packages | {"docs", "experiments"} if part else few_parts | whole_tree)
     text = (ROOT / "tests" / f"{name}.py").read_text(encoding="utf-8")
     assert set(re.findall(r"^from (test_\w+)", text, flags=re.MULTILINE)) <= {name}
+
+
+def test_what_holds_an_expectation_is_there() -> None:
+    text = (ROOT / "docs" / "expectations.md").read_text(encoding="utf-8")
+    named = re.findall(r"\| `(tests/\w+\.py)` \|$", text, flags=re.MULTILINE)
+    assert len(named) == text.count("\n| ") - 1, "each row but the head names its test"
+    assert [one for one in named if not (ROOT / one).exists()] == []

@@ -5,6 +5,7 @@ __all__ = [
     "analysis",
     "answers",
     "block_masks",
+    "budgeted",
     "contrasts",
     "equal_loss_words",
     "gain_maps",

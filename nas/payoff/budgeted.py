@@ -11,9 +11,9 @@ from typing import Any
 
 from nas.common.errors import StudyError, UserError
 from nas.common.text import seconds_of as seconds_in
+from nas.data import ensure
 from nas.data.catalog import Dataset, split_sizes
 from nas.data.facts import DATASETS
-from nas.data.locate import ensure
 from nas.payoff.budget import SMALLEST_SIDE, Filled, Load, Rates, fill
 from nas.payoff.costs import trainings
 from nas.payoff.plan import make_plan

@@ -18,6 +18,7 @@ __all__ = [
     "run",
     "session",
     "study",
+    "trial",
     "trial_attributes",
     "worker",
 ]
