@@ -300,8 +300,8 @@ def restaged(architecture: Architecture, change: Callable[[Stage], Stage]) -> Ar
 
 def fitted(stage: Stage, in_channels: int) -> Stage:
     """The stage with its transitions, and the kinds of its blocks stretched over its depth."""
-    depth = len(stage.shortcuts) * stage.depth // stage.num_units
-    before = changing(replace(stage, depth=depth), in_channels)
+    single = replace(stage, block=Named("basic"), depth=len(stage.shortcuts))
+    before = changing(single, in_channels)
     after = changing(stage, in_channels)
     kept = [kind for kind, change in zip(stage.shortcuts, before, strict=True) if not change]
     moved = [stage.transition]
