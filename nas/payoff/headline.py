@@ -87,10 +87,12 @@ def tested(payoff: Payoff, ladder: list[Contrast]) -> list[str]:
     depths = sorted({layers for one in ladder for layers in one.gains["train_error"]})
     pairs = sorted({effect.n for one in ladder for effect in one.gains["train_error"].values()})
     epochs = sorted({twin.epochs for twin in payoff.twins if twin.budget == 1})
-    orders = [named(order) for order in dict.fromkeys(one.order for one in ladder)]
+    orders = (one.order for one in ladder)
+    if payoff.vary == "activation_order":
+        orders = (name for one in ladder for name in (one.reference, one.arm))
     parts = [
         f"{listed([str(layers) for layers in depths])} layers",
-        listed(orders),
+        listed([named(order) for order in dict.fromkeys(orders)]),
         f"{spread(pairs)} {'pair' if pairs == [1] else 'pairs'} of each",
         f"{listed([str(number) for number in epochs])} epochs",
         rates_tested(payoff, ladder),
