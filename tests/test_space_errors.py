@@ -209,7 +209,7 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "no path": (with_("name: digits", "name: npz"), "2:10", "dataset.path: needed"),
     "idle path": (with_("name: digits", "name: digits, path: x"), "2:31", "not a setting of"),
     "no shape": (with_("name: digits", "class_path: a.B"), "2:10", "image_shape: needed"),
-    "augmentation": (with_("digits", "digits, augment: [spin]"), "2:35", "'crop', 'flip', 'random"),
+    "augmentation": (with_("digits", "digits, augment: [spin]"), "2:35", "'crop', 'flip', 'rand_"),
     "timeout": (GOOD + "search: {timeout: 20 minutes}\n", "7:19", "90s, 20m or 2h"),
     "timeout as number": (GOOD + "search: {timeout: 20}\n", "7:19", "90s, 20m or 2h"),
     "objective": (

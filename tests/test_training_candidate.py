@@ -58,6 +58,7 @@ def test_every_setting_is_part_of_the_hash() -> None:
         "weight_average": 0.9,
         "mixup": 0.2,
         "precision": "bf16",
+        "fade_shortcuts": 0.3,
     }
     assert set(changes) == set(Training.__dataclass_fields__)
     others = [replace(ours, training=replace(ours.training, **{k: v})) for k, v in changes.items()]

@@ -6,6 +6,7 @@ import math
 import operator
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple, TypeVar
 
@@ -75,10 +76,15 @@ def units_of(block: Named) -> tuple[Named, ...]:
     """The block types of the residual units of a block, with the options that each of them knows;
     one that is not registered here is a single unit.
     """
-    names = BLOCKS[block.name].units if block.name in BLOCKS else ()
+    return _units(block) if block.name in BLOCKS else (block,)
+
+
+@lru_cache(maxsize=4096)
+def _units(block: Named) -> tuple[Named, ...]:
+    """Those of a registered block, which are asked for at every look at a stage."""
     return tuple(
         Named(name, tuple(one for one in block.options if one[0] in BLOCKS.options(name)))
-        for name in names
+        for name in BLOCKS[block.name].units
     ) or (block,)
 
 

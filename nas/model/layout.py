@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import takewhile
 
 from nas.model.architecture import (
@@ -101,12 +101,14 @@ def lay_out(architecture: Architecture) -> Layout:
     is_bare = isinstance(stem[-1], Conv)
     scales = scales_of(order, sum(map(is_tokens, records)))
     blocks = tuple(
-        replace(
-            block(record, order, Place(record.out_channels, number, len(records)), is_bare, scales),
-            entry=entry(architecture, stem, records[: number + 1]),
-        )
+        block(record, order, Place(record.out_channels, number, len(records)), is_bare, scales)
         for number, record in enumerate(records)
     )
+    if any(map(is_tokens, records)):
+        blocks = tuple(
+            replace(one, entry=entry(architecture, stem, records[: number + 1]))
+            for number, one in enumerate(blocks)
+        )
     layout = Layout(stem, connected(blocks), final, features)
     if norm_groups(architecture) is None:
         layout = strip_norms(layout)
@@ -393,6 +395,7 @@ def takes_activation(op: Op) -> bool:
     return isinstance(op, Conv) and not op.linear
 
 
+@lru_cache(maxsize=1024)  # blocks of a network, and networks of a space, have many in common
 def interleave(order: Order, layers: Layers) -> tuple[Ops, Ops]:
     """Norms and activations between convolutions: the branch, and what follows the addition.
 
@@ -532,6 +535,8 @@ def check_start(architecture: Architecture, layout: Layout) -> None:
 
 def check_streams(architecture: Architecture, layout: Layout) -> None:
     """Refuse norms behind the addition of several streams: each stream would need its own."""
+    if not any(block.join.streams for block in layout.blocks):
+        return
     for record, block in zip(architecture.blocks(), layout.blocks, strict=True):
         if block.join.streams and any(isinstance(op, Norm) for op in block.after):
             raise ValueError(

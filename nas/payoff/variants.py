@@ -159,7 +159,8 @@ def twins(
         started = {name: with_initialisation(joined, name) for name in INITIALISATIONS}
         arms = {name: one for name, one in started.items() if can_be_built(one)}
     else:
-        arms = {name: with_block(architecture, name) for name in BLOCKS}
+        built = {name: with_block(architecture, name) for name in BLOCKS}
+        arms = {name: one for name, one in built.items() if can_be_built(one)}
     return {arm: replace(candidate, architecture=twin) for arm, twin in arms.items()}
 
 

@@ -247,11 +247,13 @@ class SearchSpace:
         seen: dict[Architecture, float] = {}
         found: dict[str, Values] = {}
         branches = placed_values if self._has_placements else shape_values
+        stages = len(self.section.architecture.stages)
+        most = min(self._most, 16 * MAX_ENUMERATED // stages**2)  # of many, each takes long
         kind = CountingTrial if self._placements <= {"all", "per_block"} else EnumeratingTrial
         for count, (trial, architecture) in enumerate(all_draws(self.sample, branches, kind)):
             seen[architecture] = max(seen.get(architecture, 0), trial.weight)
             found |= trial.parameters
-            if count >= self._most:
+            if count >= most:
                 return sum(seen.values()), False, found
         return sum(seen.values()), True, found
 

@@ -16,7 +16,7 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, Trainer, callbacks
 
 from nas.common.errors import NasWarning
 from nas.common.files import remove_parts, replacing
@@ -149,11 +149,8 @@ class Resuming(Callback):
         # a training that was killed before its pause was written to the storage pauses now
         self.monitor.paused = trainer.should_stop = self.monitor.pause_after(self.monitor.curve[-1])
 
-    def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:
-        """Runs after the epoch was recorded, and after it was asked whether to go on.
-
-        A training whose state cannot be saved is not paused.
-        """
+    def after_epoch(self, trainer: Trainer, module: Any) -> None:
+        """Save what is due. A training whose state cannot be saved is not paused."""
         if self.monitor.paused:
             self.monitor.paused = trainer.should_stop = self.checkpoint.save(
                 self.state(trainer, module)
@@ -186,3 +183,20 @@ class Resuming(Callback):
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all(),
         }
+
+
+class Saving(Callback):
+    """Saves the state at the end of an epoch."""
+
+    def __init__(self, resuming: Resuming) -> None:
+        self.resuming = resuming
+
+    def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:
+        """Runs after the epoch was recorded, and after it was asked whether to go on."""
+        self.resuming.after_epoch(trainer, module)
+
+
+class SavingLast(Saving, callbacks.Checkpoint):
+    """The same beside callbacks of the user's own: Lightning lets those of this kind run last, when
+    others, as EarlyStopping, have seen the epoch.
+    """

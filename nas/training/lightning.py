@@ -24,7 +24,7 @@ from nas.model.cost import Cost
 from nas.model.network import Network, channels_last
 from nas.training.averaging import Average
 from nas.training.candidate import Candidate, Training
-from nas.training.checkpoint import Checkpoint, Resuming
+from nas.training.checkpoint import Checkpoint, Resuming, Saving, SavingLast
 from nas.training.evaluation import (
     Probes,
     clean_error,
@@ -346,8 +346,9 @@ def train(
     resuming = Resuming(kept, monitor, probing)
     told = {"seed": seed, "parameters": spent.parameters, **json.loads(candidate.to_json())}
     watching = watch(watched_as, told, monitor.curve)
-    resuming.watching = watching.callbacks
+    resuming.watching = tuple(watching.callbacks)
     own = [monitor, *([probing] if probing else []), resuming]
+    watching.callbacks.append(SavingLast(resuming) if watching else Saving(resuming))
     fit(module, own, data, seed, len(monitor.curve), watching, accelerator)
     if module.average and not monitor.paused:
         module.average.swap()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import Logger
 
 from nas.common.class_paths import Code, import_class
@@ -54,7 +53,7 @@ class Watching:
         return {
             "logger": self.loggers,
             "default_root_dir": self.folder,
-            "enable_checkpointing": any(isinstance(one, Checkpoint) for one in self.callbacks),
+            "enable_checkpointing": True,  # there is always our own
             "enable_progress_bar": False,
             "enable_model_summary": False,
             "num_sanity_val_steps": 0,
@@ -127,8 +126,8 @@ class EpochLog(Callback):
     def __init__(self, settings: dict[str, Any], curve: list[dict[str, float]]) -> None:
         self.settings, self.curve = settings, curve
 
-    def on_train_start(self, trainer: Trainer, module: Any) -> None:
-        """Log what is trained."""
+    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        """Log what is trained, before Lightning has loggers write what they know of it."""
         for logger in trainer.loggers:
             logger.log_hyperparams(self.settings)
 
