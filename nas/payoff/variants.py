@@ -44,7 +44,7 @@ ON_DEMAND: dict[str, tuple[str, ...]] = {
     ),
     "initialisation": ("orthogonal",),
     "block": (
-        *("convnext", "pyramid", "dense", "patches"),
+        *("convnext", "pyramid", "dense", "mlp", "patches"),
         *("attention", "feed_forward", "transformer"),
     ),
 }
