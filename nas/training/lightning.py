@@ -346,9 +346,9 @@ def train(
     resuming = Resuming(kept, monitor, probing)
     told = {"seed": seed, "parameters": spent.parameters, **json.loads(candidate.to_json())}
     watching = watch(watched_as, told, monitor.curve)
-    resuming.watching = tuple(watching.callbacks)
-    own = [monitor, *([probing] if probing else []), resuming]
-    watching.callbacks.append(SavingLast(resuming) if watching else Saving(resuming))
+    resuming.watching = watching.callbacks
+    saving = SavingLast(resuming) if watching else Saving(resuming)
+    own = [monitor, *([probing] if probing else []), resuming, saving]
     fit(module, own, data, seed, len(monitor.curve), watching, accelerator)
     if module.average and not monitor.paused:
         module.average.swap()
