@@ -1,5 +1,6 @@
 """Accuracy apart from trainability, in twins, verdict, answer and report."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from nas.model.architecture import Named
 from nas.payoff.analysis import Payoff, analyse, compare
 from nas.payoff.answers import finding
 from nas.payoff.random_parts import random_parts
-from nas.payoff.records import Twin, curve_of
+from nas.payoff.records import Twin, curve_of, in_points
 from nas.payoff.verdict import verdict
 from nas.report.depth_sweep import Twins
 from nas.report.document import Drawing, Table
@@ -130,6 +131,8 @@ def test_what_is_left_out_follows_from_the_candidate() -> None:
     assert text(join=drop) == random_parts("drop_path(rate=0.25)") == "drop_path(rate=0.25)"
     block = Named.of("basic", dropout=0.1)
     assert text(join=drop, block=block) == "drop_path(rate=0.25), dropout 0.1"
+    mlp = Named.of("mlp", residual_dropout=0.2)
+    assert text(block=mlp) == "residual_dropout 0.2"
     assert random_parts("{}") == random_parts(None) == ""
 
 
@@ -142,3 +145,11 @@ def test_a_damaged_curve_is_none() -> None:
         good | {"val_accuracy": "x"},
     ):
         assert curve_of([good, bad]) == ()
+
+
+def test_of_numbers_no_error_is_above_that_of_guessing() -> None:
+    shares = (0.25, 1.0, 7.5, math.inf, None)
+    assert [in_points(share, of_number=True) for share in shares] == [25, 100, 100, 100, 100]
+    assert in_points(7.5, of_number=False) == 750
+    record = {"train_loss": 0.5, "val_accuracy": -3.0, "val_r2": -3.0}
+    assert curve_of([record, record | {"val_accuracy": 0.25}]) == ((0.5, 100.0), (0.5, 75.0))

@@ -54,7 +54,15 @@ def _one_thread():
 
 
 def build(
-    depth=1, *, width=4, shortcut="identity", seed=0, norm=NORMS[0], size=8, **options
+    depth=1,
+    *,
+    width=4,
+    shortcut="identity",
+    seed=0,
+    norm=NORMS[0],
+    size=8,
+    num_classes=10,
+    **options,
 ) -> Network:
     """A network of 6 * depth + 2 layers: He et al. 2015, section 4.2, option A."""
     stages = tuple(
@@ -69,7 +77,7 @@ def build(
     )
     architecture = Architecture(
         image_shape=(3, size, size),
-        num_classes=10,
+        num_classes=num_classes,
         stem=Named.of("conv3x3", width=width),
         stages=stages,
         norm=norm,
@@ -604,6 +612,14 @@ def test_a_dead_network_has_no_gradient_to_compare():
     assert values["jacobian_norm"] == 0
     assert values["gradient_cosine"] is None
     assert values["jacobian_condition"] is None
+
+
+def test_a_network_that_predicts_a_number_is_probed_by_its_only_output():
+    network, (batch, labels) = build(num_classes=1), pictures()
+    values = probe(network, batch, labels=labels.float(), seed=0, names=ALL)
+    assert -1 <= values["gradient_cosine"] <= 1
+    assert values["jacobian_condition"] == pytest.approx(1)
+    assert all(math.isfinite(x) for x in values["gradient_norm"])
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from optuna.trial import create_trial
 from sklearn.metrics import mean_absolute_error, r2_score
 
 from nas.data import open_data
@@ -16,10 +17,14 @@ from nas.data.tables.prepare import prepared
 from nas.export.prediction import inputs_of
 from nas.export.source import module_source
 from nas.model.architecture import Architecture, Named, Stage
+from nas.payoff.records import twin
+from nas.payoff.runs import RunKey
+from nas.search.trial_results import result_attributes
 from nas.space.errors import SpaceError
 from nas.space.space import SearchSpace
 from nas.training.candidate import Candidate, Training
 from nas.training.lightning import Trained, train
+from nas.training.metrics import default_probes
 
 SPACE = """
 name: rows
@@ -28,13 +33,16 @@ architecture: {stem: linear, block: mlp, depth: 1, width: 8, stages: [{}]}
 training: {epochs: 2, batch_size: 32}
 search: {trials: 1, pruner: none, objectives: [OBJECTIVE]}
 """
+PLACE = RunKey(
+    comparison="ladder", order="", depth=1, arm="none", role="own", budget=1, seed=0, lr=1.0
+)
 PEOPLE = "age,colour,label\n" + "".join(
     f"{'' if n % 7 == 3 else 20 + n},{('red', 'green', '')[n % 3]},{('no', 'yes')[n % 2]}\n"
     for n in range(60)
 )
 
 
-def trained(dataset: Dataset) -> Trained:
+def trained(dataset: Dataset, *, lr: float = 0.01, epochs: int = 15) -> Trained:
     found = prepared(dataset)
     candidate = Candidate(
         architecture=Architecture(
@@ -44,10 +52,10 @@ def trained(dataset: Dataset) -> Trained:
             stages=(Stage(depth=2, width=16, block=Named("mlp")),),
             activation_order="pre_activation",
         ),
-        training=Training(epochs=15, batch_size=16, optimizer=Named.of("adamw", lr=0.01)),
+        training=Training(epochs=epochs, batch_size=16, optimizer=Named.of("adamw", lr=lr)),
         dataset=dataset,
     )
-    return train(candidate, seed=0, data_dir=Path(), probes=("gradient_ratio",))
+    return train(candidate, seed=0, data_dir=Path(), probes=default_probes())
 
 
 def module_of(done: Trained, folder: Path) -> dict:
@@ -101,6 +109,20 @@ def test_a_number_is_learned_measured_and_predicted_in_its_own_unit(tmp_path: Pa
     assert mae == pytest.approx(final["val_mae"], rel=1e-4)
 
 
+def test_twins_of_numbers_that_diverge_count_as_guessing() -> None:
+    dataset = Dataset(name="table", source="diabetes")
+    done = trained(dataset, lr=1e30, epochs=1)
+    assert done.result.diverged
+    one = Candidate(
+        architecture=done.network.architecture, training=Training(epochs=1), dataset=dataset
+    )
+    stored = result_attributes(one, done.result)
+    assert stored["val_accuracy"] is None
+    found = twin(create_trial(value=0.0, user_attrs=stored), PLACE)
+    assert found.failed
+    assert found.outcomes["train_error"] == found.outcomes["val_error"] == 100
+
+
 def test_guessing_the_mean_explains_nothing() -> None:
     from nas.training.losses import guessing, loss_of, num_hits, number_sums, scores
 
@@ -125,6 +147,22 @@ def test_guessing_the_mean_explains_nothing() -> None:
 def test_objectives_of_another_kind_of_target(source: str, objective: str, words: str) -> None:
     with pytest.raises(SpaceError, match=words):
         SearchSpace.from_yaml(SPACE.replace("SOURCE", source).replace("OBJECTIVE", objective))
+
+
+@pytest.mark.parametrize(
+    ("source", "measure", "words"),
+    [
+        ("diabetes", "int8_error", "these measures are of classes"),
+        ("iris", "blurred_pictures_error", "blurred_pictures_error is of pictures, not of rows"),
+    ],
+)
+def test_measures_of_another_kind_of_data(source: str, measure: str, words: str) -> None:
+    goal = "val_accuracy" if source == "iris" else "val_r2"
+    text = SPACE.replace("SOURCE", source).replace("OBJECTIVE", goal)
+    with pytest.raises(SpaceError, match=rf"text:7:.*{words}"):
+        SearchSpace.from_yaml(f"{text}payoff: {{after_training: [{measure}]}}\n")
+    if source == "iris":
+        SearchSpace.from_yaml(f"{text}payoff: {{after_training: [noisy_pictures_error]}}\n")
 
 
 def test_pictures_blocks_on_rows_are_refused_with_the_place() -> None:

@@ -152,8 +152,14 @@ class Stage:
 
     @property
     def shortcut_text(self) -> str:
-        """The kind of the blocks that keep their shape, or runs of kinds: `1 identity + 2 none`."""
+        """The kind of the blocks that keep their shape, or runs of kinds: `1 identity + 2 none`, of
+        runs that repeat `3 x (1 identity + 1 none)`.
+        """
         runs = [f"{len(list(run))} {kind}" for kind, run in groupby(self.shortcuts)]
+        for length in range(2, len(runs) // 2 + 1):
+            times, rest = divmod(len(runs), length)
+            if not rest and runs == times * runs[:length]:
+                return f"{times} x ({' + '.join(runs[:length])})"
         return " + ".join(runs) or self.shortcut
 
     def written(self) -> dict[str, Any]:
@@ -231,6 +237,11 @@ class Architecture:
         feature.
         """
         return self.image_shape[1:] == (1, 1)
+
+    @property
+    def predicts_number(self) -> bool:
+        """Whether the network has one output, a number, in place of classes."""
+        return self.num_classes == 1
 
     def blocks(self) -> list[BlockRecord]:
         """One record for each block, or residual unit of it, in the order of the network."""

@@ -29,8 +29,8 @@ def random_parts(stored: object) -> str:
 
 def random_in(block: BlockRecord) -> list[str]:
     """The random parts of one block."""
-    dropout = block.type.arguments.get("dropout")
-    parts = [f"dropout {dropout}"] if dropout else []
+    given = block.type.arguments
+    parts = [f"{name} {given[name]}" for name in given if "dropout" in name and given[name]]
     if block.shortcut != "none" and is_random(block.join):
         parts.append(str(block.join))
     return parts

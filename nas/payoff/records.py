@@ -28,6 +28,22 @@ SOME_SHORTCUTS = {
 }
 
 
+def in_points(error: float | None, *, of_number: bool) -> float:
+    """An error in points. Where a number is predicted it is 1 - R^2 and counts as 100 points at
+    most, those of guessing the mean: also of networks that are worse, or whose outputs are no
+    numbers (None).
+    """
+    if of_number:
+        return 100.0 if error is None else min(100.0, 100 * error)
+    assert error is not None
+    return 100 * error
+
+
+def lost(accuracy: float | None) -> float | None:
+    """What is missing to 1; None of None."""
+    return None if accuracy is None else 1 - accuracy
+
+
 def largest(outcome: str) -> float:
     """The largest value an outcome can have."""
     return 100.0 if OUTCOMES[outcome][1] == "points" else math.inf
@@ -82,6 +98,7 @@ def twin(trial: FrozenTrial, cell: RunKey) -> Twin:
     """A trial at one place."""
     attrs, result = trial.user_attrs, json.loads(trial.user_attrs["result"])
     measures, steps = result["measures"], result.get("steps")
+    of_number = any("val_r2" in record for record in result["curve"][-1:])
     if steps is None:
         measures, steps = in_steps_made(measures), steps_of(result)
     return Twin(
@@ -92,8 +109,8 @@ def twin(trial: FrozenTrial, cell: RunKey) -> Twin:
         epochs=len(result["curve"]),
         steps=steps,
         outcomes={
-            "train_error": 100 * measures["train_error"],
-            "val_error": 100 * (1 - attrs["val_accuracy"]),
+            "train_error": in_points(measures["train_error"], of_number=of_number),
+            "val_error": in_points(lost(attrs["val_accuracy"]), of_number=of_number),
             "loss_area": measures["loss_area"],
         },
         failed=not trains(measures),
@@ -108,10 +125,13 @@ def twin(trial: FrozenTrial, cell: RunKey) -> Twin:
 
 def curve_of(records: Iterable[Any]) -> tuple[tuple[float, float], ...]:
     """Training loss in nats and validation error in points by epoch, to five digits; none where one
-    of them is missing or not finite.
+    of them is missing or not finite. Of numbers the loss is a mean square.
     """
     try:
-        values = [(one["train_loss"], 100 * (1 - one["val_accuracy"])) for one in records]
+        values = [
+            (one["train_loss"], in_points(1 - one["val_accuracy"], of_number="val_r2" in one))
+            for one in records
+        ]
         found = [(round(float(loss), 5), round(float(error), 5)) for loss, error in values]
     except (KeyError, TypeError, ValueError):
         return ()

@@ -160,7 +160,7 @@ def run_all(
     total = known + len(fresh)
     progress = Progress(
         session.console,
-        ["val_accuracy"],
+        [],
         known + max(len(fresh), len(to_train)),
         phase=TWINS_PHASE,
         expected=seconds_each(to_train, seconds, spec.num_workers),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from nas.model.architecture import Architecture
 from nas.payoff.analysis import Payoff
 from nas.payoff.contrasts import Contrast
 from nas.payoff.records import Twin
@@ -30,6 +31,22 @@ class Twins:
 
     payoff: Payoff
     rows: dict[int, Row]
+
+    @cached_property
+    def loss_unit(self) -> str:
+        """The unit of training losses: nats of classes, the mean square of numbers."""
+        known = self.architecture
+        return "mean square" if known is not None and known.predicts_number else "nats"
+
+    @property
+    def is_of_rows(self) -> bool:
+        """Whether the twins see rows of a table."""
+        return self.architecture is not None and self.architecture.is_of_rows
+
+    @cached_property
+    def architecture(self) -> Architecture | None:
+        """One of the twins', as all see the same data; None if none can be read."""
+        return next((one for row in self.rows.values() if (one := row.architecture)), None)
 
     @cached_property
     def ladder(self) -> list[Twin]:

@@ -1,6 +1,8 @@
 """Effects with their intervals as text."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from nas.payoff.contrasts import Contrast
 from nas.report.depth_sweep import ROLES
@@ -30,6 +32,19 @@ def effect_cell(effect: Effect | None, digits: int = 1) -> str:
     if effect.saturated:
         return "0.0, saturated: no error in any run of both"
     return f"{mean} [{low}, {high}]" + ("" if effect.resolved else " not resolved")
+
+
+def whiskers(effects: Sequence[Effect], colour: str) -> dict[str, Any]:
+    """The intervals of effects as plotly's error bars; none of a single pair."""
+    ends = [(e.low, e.high) if e.n > 1 else (e.mean, e.mean) for e in effects]
+    return {
+        "type": "data",
+        "array": [high - e.mean for e, (_, high) in zip(effects, ends, strict=True)],
+        "arrayminus": [e.mean - low for e, (low, _) in zip(effects, ends, strict=True)],
+        "color": colour,
+        "thickness": 1.5,
+        "width": 3,
+    }
 
 
 def pairs_cell(effect: Effect) -> str:

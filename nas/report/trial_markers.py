@@ -75,8 +75,8 @@ def trial_text(row: Row) -> str:
         shortcuts = ", ".join(stage.shortcut_text for stage in architecture.stages)
     join = f", join {architecture.join_text}" if architecture.join_text not in ("", "add") else ""
     text = (
-        f"trial {row.number}: {blocks} blocks, {shortcuts}{join}, {architecture.activation_order}"
-        f"{architecture.start_text}"
+        f"trial {row.number}: {blocks} block{'s' * (blocks != '1')}, {shortcuts}{join}, "
+        f"{architecture.activation_order}{architecture.start_text}"
     )
     return text + (" (pruned)" if row.outcome == "pruned" else "")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from nas.common.errors import StudyError
 from nas.common.paths import STORAGE
-from nas.model.architecture import Architecture, Stage
+from nas.model.architecture import Architecture, BlockRecord, Stage
 from nas.report.counts import WORDS
 from nas.report.trial_rows import Row, read_rows
 from nas.search.beside import search_of
@@ -16,6 +16,7 @@ from nas.storage.bulk_read import trials_of
 from nas.storage.open import open_storage
 from nas.storage.url import hidden
 from nas.training.candidate import Candidate
+from nas.training.result import OBJECTIVES
 
 #: attribute of a trial -> what it is called, and how it is written
 NUMBERS = {
@@ -71,8 +72,11 @@ def numbers(row: Row, objectives: list[str]) -> Iterator[tuple[str, str]]:
         value = row.objective(index)
         if value is not None and name not in NUMBERS:
             yield name.replace("_", " "), f"{value:.4g}"
+    known = row.candidate
     for key, (label, form) in NUMBERS.items():
-        value = row.value(key)
+        value, name = row.value(key), known.accuracy_name if known else key
+        if value is not None and key == "val_accuracy" != name:
+            label = OBJECTIVES[name].label
         if value is not None:
             yield label, form.format(value)
 
@@ -93,6 +97,17 @@ def inputs(architecture: Architecture) -> str:
     if architecture.is_of_rows:
         return f"rows of {architecture.image_shape[0]} features"
     return "pictures of " + " x ".join(map(str, architecture.image_shape))
+
+
+def shape_head(architecture: Architecture) -> tuple[str, ...]:
+    """What the shapes of blocks are called in tables."""
+    return ("features",) if architecture.is_of_rows else ("channels", "stride")
+
+
+def shape_cells(architecture: Architecture, block: BlockRecord) -> tuple[str, ...]:
+    """The shapes of a block under `shape_head`."""
+    change = f"{block.in_channels} → {block.out_channels}"
+    return (change,) if architecture.is_of_rows else (change, str(block.stride))
 
 
 def architecture_lines(architecture: Architecture) -> list[str]:

@@ -75,7 +75,7 @@ def _attach_to_twins(
     spec = replace(spec, study=twins.study_name, allowed_code=allowed)
     left = None if deadline is None else max(1.0, deadline - time.monotonic())
     total = len(twins.get_trials(deepcopy=False))
-    progress = Progress(session.console, ["val_accuracy"], total, phase=TWINS_PHASE)
+    progress = Progress(session.console, [], total, phase=TWINS_PHASE)
     pool = session.pool(spec, spec.num_workers)
     return run_trials(twins, pool, progress, until_idle(), timeout=left, poll=POLL)
 

@@ -143,10 +143,11 @@ class Progress:
         return shown
 
     def values(self, trial: FrozenTrial) -> str:
-        """The objectives of a finished trial."""
-        if trial.state == TrialState.PRUNED:
-            value = trial.user_attrs.get("val_accuracy")
-            return f"val_accuracy {value:.4f}" if is_number(value) else "no value"
+        """The objectives of a finished trial; of a pruned one or a twin its accuracy."""
+        if trial.state == TrialState.PRUNED or self.phase == TWINS_PHASE:
+            value, candidate = trial.user_attrs.get("val_accuracy"), candidate_of(trial)
+            name = candidate.accuracy_name if candidate else "val_accuracy"
+            return f"{name} {value:.4g}" if is_number(value) else "no value"
         pairs = zip(self.objectives, trial.values or (), strict=False)
         return ", ".join(f"{name} {value:.4g}" for name, value in pairs)
 

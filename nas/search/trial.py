@@ -36,6 +36,9 @@ from nas.training.metrics import default_probes
 from nas.training.result import OBJECTIVES
 from nas.training.watching import WatchedRun
 
+#: R^2 of guessing the mean, as which twins whose outputs are no numbers count
+GUESSING_R2 = 0.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrialEnvironment:
@@ -186,7 +189,8 @@ def _attempt_twin(
         device=environment.device,
     )
     write_result(trial, candidate, trained.result)
-    study.tell(trial, trained.result.final["val_accuracy"])
+    reached = trained.result.final["val_accuracy"]
+    study.tell(trial, GUESSING_R2 if math.isnan(reached) else reached)
     return False
 
 

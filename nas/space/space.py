@@ -19,6 +19,7 @@ from nas.data.catalog import (
     FROM_CODE,
     FROM_PATH,
     LATER_DATASET_KEYS,
+    TABLE,
     Dataset,
     check_enough,
     known_train_size,
@@ -69,6 +70,7 @@ from nas.space.sampling import (
 from nas.space.schema import StageSection
 from nas.space.yaml import DataSource, Source, bundled_spaces, find
 from nas.training.candidate import LATER_TRAINING_KEYS, Candidate, Training
+from nas.training.metrics import finished_measures
 from nas.training.optimizers import OPTIMIZERS
 from nas.training.schedules import SCHEDULES
 from nas.training.watchers import Watchers, codes
@@ -371,9 +373,7 @@ class SearchSpace:
                     raise ValueError(
                         f"objectives: {name} is none of a target that is {kind}: write {instead}."
                     )
-        if is_number and self.section.payoff and self.section.payoff.after_training:
-            with placed(self.source, ("payoff", "after_training")):
-                raise ValueError("after_training: these measures are of classes: leave it out.")
+        self._check_after_training(is_number)
         for training in self.trainings() if is_number else ():
             if training.label_smoothing or training.class_weights != "none":
                 with placed(self.source, ("training",)):
@@ -381,6 +381,18 @@ class SearchSpace:
                         "label_smoothing and class_weights are of classes, and the target is a "
                         "number: leave them out."
                     )
+
+    def _check_after_training(self, is_number: bool) -> None:
+        """Refuse measures of classes of numbers, and of pictures of rows."""
+        asked = self.section.payoff.after_training if self.section.payoff else []
+        with placed(self.source, ("payoff", "after_training")):
+            if asked and is_number:
+                raise ValueError("after_training: these measures are of classes: leave it out.")
+            wrong = [name for name in asked if finished_measures()[name].of_pictures]
+            if wrong and self.dataset.name == TABLE:
+                raise ValueError(
+                    f"after_training: {wrong[0]} is of pictures, not of rows: leave it out."
+                )
 
     def _check_stages(self) -> None:
         shared = self.section.architecture

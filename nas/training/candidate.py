@@ -119,6 +119,11 @@ class Candidate:
     training: Training
     dataset: Dataset
 
+    @property
+    def accuracy_name(self) -> str:
+        """The objective that its stored `val_accuracy` is: R^2 where a number is predicted."""
+        return "val_r2" if self.architecture.predicts_number else "val_accuracy"
+
     def cost(self) -> Cost:
         """What it costs to train."""
         training = self.training

@@ -64,7 +64,7 @@ def accuracy_section(twins: Twins) -> Section:
     parts += [Text(sentence) for sentence in equal_loss_sentences(twins.payoff, shown)]
     for order in dict.fromkeys(one.order for one in shown):
         group = [one for one in shown if one.order == order]
-        parts += [*_parts_drawing(group), _curves_drawing(twins.payoff, group)]
+        parts += [*_parts_drawing(group), _curves_drawing(twins, group)]
     return Section("accuracy", TITLE, [*parts, _table(twins.payoff)])
 
 
@@ -144,15 +144,17 @@ def _place(one: Contrast) -> str:
     return f"{one.order}, {ROLES.get(one.role, one.role)}"
 
 
-def _curves_drawing(payoff: Payoff, group: Sequence[Contrast]) -> Drawing:
+def _curves_drawing(twins: Twins, group: Sequence[Contrast]) -> Drawing:
     """Validation error against training loss, the deepest networks of one activation order."""
     one = group[0]
     deepest = max(layers for some in group for layers in some.equal_loss)
     arms: dict[str, list[Twin]] = {}
     for some in (other for other in group if deepest in other.equal_loss):
         for arm in (some.reference, some.arm):
-            arms[arm] = _runs(payoff, some, deepest, arm)
-    drawn = figure("training loss (nats), falling to the right", "validation error (points)")
+            arms[arm] = _runs(twins.payoff, some, deepest, arm)
+    drawn = figure(
+        f"training loss ({twins.loss_unit}), falling to the right", "validation error (points)"
+    )
     colour = colours(arms)
     for arm, runs in arms.items():
         drawn.add_trace(_curves(arm, runs, colour[arm]))

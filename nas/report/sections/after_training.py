@@ -11,12 +11,11 @@ from nas.payoff.primary import ordered
 from nas.payoff.verdict import preferred
 from nas.report.depth_sweep import ROLES, Twins, main_contrasts, slug
 from nas.report.document import Drawing, Kind, Part, Section, Table, Text
-from nas.report.effects import effect_cell, rate_cell
+from nas.report.effects import effect_cell, rate_cell, whiskers
 from nas.report.style import TEXT, colours, counted, figure, number, plain, signed, symbol
 from nas.training.metrics import finished_measures
 
 TITLE = "What do the finished networks stand, and what do they rest on?"
-CLEAN = "pictures as they are"
 #: measures by block with what is said of the norms
 LESIONS = {
     "lesion_error": "norms as they were",
@@ -29,22 +28,25 @@ def after_training_section(twins: Twins) -> Section:
     shown = [one for one in preferred(ordered(main_contrasts(twins.payoff))) if one.after_training]
     if not shown:
         return Section("finished", TITLE, [])
-    parts: list[Part] = [Text(_key(shown[0]), role="note")]
+    noun = "row" if twins.is_of_rows else "picture"
+    parts: list[Part] = [Text(_key(shown[0], noun), role="note")]
     for order in dict.fromkeys(one.order for one in shown):
         group = [one for one in shown if one.order == order]
-        parts.append(_gains_drawing(group))
+        parts.append(_gains_drawing(group, noun))
         parts += _lesion_drawings(twins, group)
     every = [one for one in twins.payoff.ladder if one.after_training]
-    return Section("finished", TITLE, [*parts, _gains_table(every), _pictures_table(every)])
+    return Section(
+        "finished", TITLE, [*parts, _gains_table(every, noun), _pictures_table(every, noun)]
+    )
 
 
-def _key(one: Contrast) -> str:
+def _key(one: Contrast, noun: str) -> str:
     """How the section is read."""
     pictures = next(iter(one.after_training.values())).agreement.pictures
     return (
-        f"Measured once, when a training had ended, on {counted(pictures, 'validation picture')}, "
+        f"Measured once, when a training had ended, on {counted(pictures, f'validation {noun}')}, "
         "the same for all twins. Gain: the error of the reference less that of its twin. A "
-        "gain under noise that is larger than that on the pictures as they are is one in "
+        f"gain under noise that is larger than that on the {noun}s as they are is one in "
         "robustness. Lesions are evidence within networks with shortcuts alone: plain ones fall "
         "apart without a block, as nothing leads around it."
     )
@@ -62,7 +64,7 @@ def _place(one: Contrast) -> str:
     return f"{one.order}, {ROLES.get(one.role, one.role)}"
 
 
-def _gains_drawing(group: Sequence[Contrast]) -> Drawing:
+def _gains_drawing(group: Sequence[Contrast], noun: str) -> Drawing:
     """The gain of each arm in each measure, at the deepest networks."""
     deepest = max(layers for one in group for layers in one.after_training)
     drawn = figure("gain (points)", "measured with", height=300)
@@ -70,7 +72,7 @@ def _gains_drawing(group: Sequence[Contrast]) -> Drawing:
     for one in group:
         found = one.after_training.get(deepest)
         if found is not None:
-            drawn.add_trace(_gains_trace(one.arm, found, colour[one.arm]))
+            drawn.add_trace(_gains_trace(one.arm, named(found, noun), colour[one.arm]))
     drawn.add_vline(0, line={"color": TEXT, "width": 1})
     drawn.update_yaxes(autorange="reversed", showgrid=False)
     drawn.update_layout(scattermode="group", scattergap=0.6)
@@ -82,13 +84,12 @@ def _gains_drawing(group: Sequence[Contrast]) -> Drawing:
     )
 
 
-def _gains_trace(arm: str, found: AfterTraining, colour: str) -> go.Scatter:
+def _gains_trace(arm: str, effects: dict[str, st.Effect], colour: str) -> go.Scatter:
     """One arm: as they are, and in each measure."""
-    named = {CLEAN: found.clean} | {_label(name): e for name, e in found.gains.items()}
-    known = list(named.values())
+    known = list(effects.values())
     return go.Scatter(
         x=[effect.mean for effect in known],
-        y=[plain(name) for name in named],
+        y=[plain(name) for name in effects],
         mode="markers",
         name=plain(arm),
         marker={
@@ -96,14 +97,7 @@ def _gains_trace(arm: str, found: AfterTraining, colour: str) -> go.Scatter:
             "size": 9,
             "symbol": [symbol(arm, is_filled=effect.resolved) for effect in known],
         },
-        error_x={
-            "type": "data",
-            "array": [effect.high - effect.mean if effect.n > 1 else 0 for effect in known],
-            "arrayminus": [effect.mean - effect.low if effect.n > 1 else 0 for effect in known],
-            "color": colour,
-            "thickness": 1.5,
-            "width": 3,
-        },
+        error_x=whiskers(known, colour),
         text=[effect_cell(effect) for effect in known],
         hovertemplate="%{y}: %{text}<extra>" + plain(arm) + "</extra>",
     )
@@ -175,13 +169,13 @@ def _lesion_figure(arms: dict[str, list[st.Effect | None]]) -> go.Figure:
     return drawn.update_xaxes(showgrid=False, tickformat="d")
 
 
-def _gains_table(contrasts: Sequence[Contrast]) -> Table:
+def _gains_table(contrasts: Sequence[Contrast], noun: str) -> Table:
     """Every contrast, depth and measure."""
     head = (
         *("arm", "against", "activation order", "learning rate", "budget", "layers", "pairs"),
         *("measure", "gain (points)", "of it more than as they are"),
     )
-    note = "The last column: the gain less that on the pictures as they are, pair by pair."
+    note = f"The last column: the gain less that on the {noun}s as they are, pair by pair."
     rows = [
         (
             *(Kind(one.arm), Kind(one.reference), one.order, rate_cell(one, layers)),
@@ -190,14 +184,15 @@ def _gains_table(contrasts: Sequence[Contrast]) -> Table:
         )
         for one in contrasts
         for layers, found in one.after_training.items()
-        for name, effect in {CLEAN: found.clean, **_labelled(found)}.items()
+        for name, effect in named(found, noun).items()
     ]
     return Table("Gains of the finished networks", head, rows, note, folded=True)
 
 
-def _labelled(found: AfterTraining) -> dict[str, st.Effect]:
-    """The gains by the labels of their measures."""
-    return {_label(name): effect for name, effect in found.gains.items()}
+def named(found: AfterTraining, noun: str) -> dict[str, st.Effect]:
+    """The gains by the labels of their measures, that in the error as it is first."""
+    labelled = {_label(name): effect for name, effect in found.gains.items()}
+    return {f"{noun}s as they are": found.clean, **labelled}
 
 
 def _more(effect: st.Effect, clean: st.Effect, name: str) -> str:
@@ -208,7 +203,7 @@ def _more(effect: st.Effect, clean: st.Effect, name: str) -> str:
     return effect_cell(st.paired_effect(pairs, bounds=(-200.0, 200.0)))
 
 
-def _pictures_table(contrasts: Sequence[Contrast]) -> Table:
+def _pictures_table(contrasts: Sequence[Contrast], noun: str) -> Table:
     """On which pictures twins differ."""
     head = (
         *("arm", "against", "activation order", "learning rate", "budget", "layers", "pairs"),
@@ -216,16 +211,16 @@ def _pictures_table(contrasts: Sequence[Contrast]) -> Table:
         "McNemar's p, least and most",
     )
     note = (
-        "Points of all pictures, means over pairs. The interval is over seeds and pictures, both "
-        "drawn with replacement: it holds for other pictures too, and is on the wide side. "
-        "McNemar's p: exact, for each pair, uncorrected; none if fewer than six pictures differ."
+        f"Points of all {noun}s, means over pairs. The interval is over seeds and {noun}s, both "
+        f"drawn with replacement: it holds for other {noun}s too, and is on the wide side. "
+        f"McNemar's p: exact, for each pair, uncorrected; none if fewer than six {noun}s differ."
     )
     rows = [
         _picture_row(one, layers, found.agreement)
         for one in contrasts
         for layers, found in one.after_training.items()
     ]
-    return Table("Twins picture by picture", head, rows, note, folded=True)
+    return Table(f"Twins {noun} by {noun}", head, rows, note, folded=True)
 
 
 def _picture_row(one: Contrast, layers: int, found: st.Agreement) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from nas.report.sections.leaderboard import leaderboard
 from nas.report.style import number
 from nas.report.trial_markers import trial_text
 from nas.report.trial_rows import Row
+from nas.report.trial_text import shape_cells, shape_head
 from nas.search.boosting import BOOSTING
 
 MOST_FRONT = 15
@@ -75,11 +76,12 @@ def _key_facts(data: StudyData, best: Row) -> list[tuple[str, str]]:
         found.append(("initialisation", best.architecture.initialisation))
         found.append(("shortcut in", best.architecture.placement_text))
         found.append(("join of shortcut and branch", best.architecture.join_text or "–"))
-    return [*found, ("test accuracy", _tested(data, best))]
+    number = best.architecture is not None and best.architecture.predicts_number
+    return [*found, ("test R²" if number else "test accuracy", _tested(data, best, number))]
 
 
-def _tested(data: StudyData, best: Row) -> str:
-    """The test accuracy, which only an export measures."""
+def _tested(data: StudyData, best: Row, is_number: bool) -> str:
+    """The test accuracy, or R² of a number, which only an export measures."""
     exported = data.attrs.get("exported")
     if (
         not isinstance(exported, dict)
@@ -87,11 +89,11 @@ def _tested(data: StudyData, best: Row) -> str:
         or not exported.get("test_accuracy")
     ):
         return "not measured: the test split is read once, by the export"
-    values = [100 * value for value in exported["test_accuracy"]]
-    spread = f" ± {stdev(values):.2f} (standard deviation)" if len(values) > 1 else ""
-    return (
-        f"{mean(values):.2f}%{spread}, n = {len(values)} {'seed' if len(values) == 1 else 'seeds'}"
-    )
+    factor, form, unit = (1, ".4f", "") if is_number else (100, ".2f", "%")
+    values = [factor * value for value in exported["test_accuracy"]]
+    spread = f" ± {stdev(values):{form}} (standard deviation)" if len(values) > 1 else ""
+    seeds = "seed" if len(values) == 1 else "seeds"
+    return f"{mean(values):{form}}{unit}{spread}, n = {len(values)} {seeds}"
 
 
 def _front_table(data: StudyData, front: Sequence[Row]) -> Table:
@@ -122,14 +124,7 @@ def _block_table(row: Row) -> Table:
     assert row.architecture is not None
     rows = []
     for record, group in groupby(row.architecture.blocks()):
-        channels = f"{record.in_channels} → {record.out_channels}"
-        cells = (
-            str(record.stage + 1),
-            str(len(list(group))),
-            str(record.type),
-            channels,
-            str(record.stride),
-        )
-        rows.append((*cells, Kind(record.shortcut)))
-    head = ("stage", "blocks", "block type", "channels", "stride", "shortcut")
+        cells = (str(record.stage + 1), str(len(list(group))), str(record.type))
+        rows.append((*cells, *shape_cells(row.architecture, record), Kind(record.shortcut)))
+    head = ("stage", "blocks", "block type", *shape_head(row.architecture), "shortcut")
     return Table(f"Blocks of trial {row.number}", head, rows)

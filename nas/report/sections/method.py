@@ -56,7 +56,8 @@ MEASURES = (
 #: what is said instead of rows, and of a target that is a number
 OF_NUMBERS = (
     "Of a target that is a number, an error is the share of its variance that is not explained, "
-    "1 - R², in points, and losses are mean squares of the standardised target."
+    "1 - R², in points, and losses are mean squares of the standardised target. In comparisons of "
+    "twins it is 100 points at most, those of guessing the mean, also where outputs are no numbers."
 )
 
 
@@ -66,7 +67,7 @@ def measures(candidates: Iterable[Candidate]) -> str:
     if not known or any(one.dataset.name != TABLE for one in known):
         return MEASURES
     of_rows = MEASURES.replace("un-augmented training pictures", "training rows")
-    numbers = any(one.architecture.num_classes == 1 for one in known)
+    numbers = any(one.architecture.predicts_number for one in known)
     return of_rows.replace("pictures", "rows") + f" {OF_NUMBERS}" * numbers
 
 
@@ -161,7 +162,9 @@ def training(candidates: Sequence[Candidate], rows: Iterable[Row]) -> str:
             if isinstance(row.trial.user_attrs.get("seed"), int)
         }
     )
-    return f"{told}; seeds {_listed([str(seed) for seed in seeds])}." if told else ""
+    if seeds:
+        told += f"; seeds {_listed([str(seed) for seed in seeds])}"
+    return f"{told}." if told else ""
 
 
 def settings_of(training: Training) -> dict[str, str]:

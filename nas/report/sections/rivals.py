@@ -10,7 +10,7 @@ from nas.payoff.rival_gains import RivalGains, name_of
 from nas.payoff.rival_words import meaning, preferred_rivals, rival_sentences
 from nas.report.depth_sweep import ROLES, Twins, slug
 from nas.report.document import Drawing, Kind, Section, Table, Text
-from nas.report.effects import effect_cell
+from nas.report.effects import effect_cell, whiskers
 from nas.report.style import COLOURS, TEXT, figure, kind_colour, plain, symbol
 
 TITLE = "What else gives what shortcuts give?"
@@ -69,23 +69,17 @@ def drawing(rows: Sequence[RivalGains]) -> Drawing:
 def dots(rows: Sequence[tuple[str, st.Effect]], kind: str) -> go.Scatter:
     """Effects under each other."""
     effects = [effect for _, effect in rows]
+    colour = kind_colour(kind) if kind in COLOURS else TEXT
     return go.Scatter(
         x=[effect.mean for effect in effects],
         y=[plain(name) for name, _ in rows],
         mode="markers",
         marker={
-            "color": kind_colour(kind) if kind in COLOURS else TEXT,
+            "color": colour,
             "size": 10,
             "symbol": [symbol(kind, is_filled=effect.resolved) for effect in effects],
         },
-        error_x={
-            "type": "data",
-            "array": [effect.high - effect.mean if effect.n > 1 else 0 for effect in effects],
-            "arrayminus": [effect.mean - effect.low if effect.n > 1 else 0 for effect in effects],
-            "color": kind_colour(kind) if kind in COLOURS else TEXT,
-            "thickness": 1.5,
-            "width": 3,
-        },
+        error_x=whiskers(effects, colour),
         text=[effect_cell(effect) for effect in effects],
         hovertemplate="%{y}: %{text}<extra></extra>",
     )

@@ -1,14 +1,14 @@
 """Notes of the best trials in the Optuna dashboard: architecture, cost and curve in Markdown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
 from typing import Any
 
-from nas.model.architecture import Architecture, BlockRecord
+from nas.model.architecture import Architecture
 from nas.report.data import StudyData, pareto_front
 from nas.report.trial_rows import Row, finite_number
-from nas.report.trial_text import shortcuts_text
+from nas.report.trial_text import shape_cells, shape_head, shortcuts_text
 from nas.storage.handles import storage_of, trial_id_of
 from nas.storage.readable import DAMAGE
 from nas.training.candidate import Candidate
@@ -45,7 +45,10 @@ def _best(data: StudyData) -> list[Row]:
 def _note(row: Row, candidate: Candidate) -> str:
     """One trial."""
     architecture = _architecture_table(candidate.architecture)
-    return "\n\n".join([architecture, _summary(row, candidate), _curve_table(row.curve)])
+    of_number = candidate.architecture.predicts_number
+    return "\n\n".join(
+        [architecture, _summary(row, candidate), _curve_table(row.curve, of_number=of_number)]
+    )
 
 
 def _architecture_table(architecture: Architecture) -> str:
@@ -55,15 +58,16 @@ def _architecture_table(architecture: Architecture) -> str:
         f"norm {architecture.norm}, stem {architecture.stem}{architecture.start_text}, "
         f"{shortcuts_text(architecture)}"
     )
-    rows = ["| stage | blocks | type | channels | stride | shortcut |", "|---|---|---|---|---|---|"]
-    rows += [_block_row(one, len(list(group))) for one, group in groupby(architecture.blocks())]
+    titles = ("stage", "blocks", "type", *shape_head(architecture), "shortcut")
+    rows = [markdown_row(titles), markdown_row(["---"] * len(titles))]
+    for one, group in groupby(architecture.blocks()):
+        count, shape = f"{len(list(group))} ×", shape_cells(architecture, one)
+        rows.append(markdown_row((one.stage + 1, count, one.type, *shape, one.shortcut)))
     return head + "\n\n" + "\n".join(rows)
 
 
-def _block_row(record: BlockRecord, count: int) -> str:
-    """One row of the table of blocks."""
-    channels = f"{record.in_channels} → {record.out_channels}"
-    cells = (record.stage + 1, f"{count} ×", record.type, channels, record.stride, record.shortcut)
+def markdown_row(cells: Iterable[object]) -> str:
+    """One row of a table in Markdown."""
     return f"| {' | '.join(map(str, cells))} |"
 
 
@@ -78,14 +82,13 @@ def _summary(row: Row, candidate: Candidate) -> str:
     )
 
 
-def _curve_table(curve: Sequence[Mapping[str, Any]]) -> str:
+def _curve_table(curve: Sequence[Mapping[str, Any]], *, of_number: bool) -> str:
     """The learning curve, with its first and last epoch."""
     step = max(1, -(-(len(curve) - 1) // (MOST_EPOCHS - 1)))
     keys = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
-    rows = [
-        "| epoch | training loss | training accuracy | validation loss | validation accuracy |",
-        "|---|---|---|---|---|",
-    ]
+    right = "R²" if of_number else "accuracy"
+    titles = ("training loss", f"training {right}", "validation loss", f"validation {right}")
+    rows = [markdown_row(("epoch", *titles)), markdown_row(["---"] * 5)]
     for record in [*curve[:-1:step], curve[-1]]:
         numbers = [finite_number(record.get(key)) for key in keys]
         cells = " | ".join("–" if one is None else f"{one:.4f}" for one in numbers)

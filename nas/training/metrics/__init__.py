@@ -25,7 +25,8 @@ class Measure(Entry):
     read.
 
     A direction of None means that neither more nor less of it is good. With by_block the value is
-    a list, from input to output. A measure that is not default is taken on request only.
+    a list, from input to output. A measure that is not default is taken on request only; one of
+    pictures has no meaning for rows of a table.
     """
 
     label: str
@@ -35,6 +36,7 @@ class Measure(Entry):
     direction: Literal["minimize", "maximize"] | None = None
     by_block: bool = False
     default: bool = True
+    of_pictures: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,7 +78,7 @@ def of_pictures(changed: Callable[[Finished], Tensor]) -> Callable[[Finished], f
 
 
 def noisy_pictures(one: Finished) -> Tensor:
-    """Gaussian noise of half a standard deviation of each channel on the pictures."""
+    """Gaussian noise of half a standard deviation of each channel, or feature, on the inputs."""
     import torch
 
     noise = torch.randn(one.pictures.shape, generator=one.generator())
@@ -112,15 +112,16 @@ def shifted_pictures(one: Finished) -> Tensor:
     return pad(one.pictures, (shift, 0, 0, 0), mode="replicate")[..., :width]
 
 
-for _name, _label, _changed in (
-    ("noisy_pictures_error", "noise on the pictures", noisy_pictures),
-    ("blurred_pictures_error", "blurred pictures", blurred_pictures),
-    ("shifted_pictures_error", "shifted pictures", shifted_pictures),
+for _name, _label, _changed, _of_pictures in (
+    ("noisy_pictures_error", "noise on the inputs", noisy_pictures, False),
+    ("blurred_pictures_error", "blurred pictures", blurred_pictures, True),
+    ("shifted_pictures_error", "shifted pictures", shifted_pictures, True),
 ):
     register(
         _name,
         label=f"validation error with {_label}",
         direction="minimize",
+        of_pictures=_of_pictures,
     )(of_pictures(_changed))
 
 

@@ -199,7 +199,8 @@ def gradient_cosine(subject: Subject) -> float:
 
     The autocorrelation of input gradients at lag 1 (Balduzzi et al. 2017): 1 for a linear network,
     0 where gradients are shattered. Of the 64 points of a segment, each of four pairs of pictures
-    gives a quarter; c is the class of the first picture. Points without any gradient are left out.
+    gives a quarter; c is the class of the first picture, or the only output where a number is
+    predicted. Points without any gradient are left out.
     """
     import torch
 
@@ -208,7 +209,7 @@ def gradient_cosine(subject: Subject) -> float:
     first, last = drawn[ends[0::2]], drawn[ends[1::2]]
     weights = torch.linspace(0, 1, POINTS, device=drawn.device).view(PAIRS, -1, 1, 1, 1)
     points = torch.lerp(pictures[first, None], pictures[last, None], weights).flatten(0, 1)
-    logits = subject.labels[first].repeat_interleave(POINTS // PAIRS)
+    logits = subject.classes[first].repeat_interleave(POINTS // PAIRS)
     flat = subject.input_gradients(points, logits).cpu().double()
     gradients = flat.view(PAIRS, POINTS // PAIRS, -1)
     norms = gradients.norm(dim=2, keepdim=True)

@@ -50,6 +50,12 @@ class Subject:
         """Random numbers from the seed, the same for whoever asks."""
         return torch.Generator().manual_seed(self.seed)
 
+    @property
+    def classes(self) -> Tensor:
+        """The output that stands for each picture: its class, or the only one there is."""
+        labels = self.labels
+        return torch.zeros_like(labels).long() if labels.is_floating_point() else labels
+
     @cached_property
     def singular_values(self) -> list[list[float]]:
         """Of d logits / d picture, for each of the pictures drawn, in descending order."""
