@@ -524,6 +524,7 @@ def test_a_study_that_was_trained_is_reported_from_its_storage(tmp_path, monkeyp
         "architecture.depth=1",
         "dataset.train_size=128",
         "search.workers=1",
+        "search.probes=true",
     ]
     search(SearchSpace.load("digits", settings), trials=2, study="real")
     paths = write_report("sqlite:///runs/nas.db", "real", tmp_path / "out")

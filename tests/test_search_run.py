@@ -32,11 +32,13 @@ from nas.search.best_trials import best_trials
 from nas.search.progress import Progress
 from nas.search.run import search
 from nas.search.study import load_study
+from nas.search.trial import probe_names
 from nas.space.methods import PRUNERS, SAMPLERS
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
 from nas.training.candidate import Candidate
 from nas.training.lightning import Trained
+from nas.training.metrics import default_probes
 from nas.training.result import Result
 
 Make = Callable[..., SearchSpace]
@@ -106,6 +108,35 @@ def test_trials_keep_all_that_is_needed(space: Make, search_here: Run) -> None:
         assert attrs["diverged"] is False
         assert len(trial.intermediate_values) == 2
         assert all(len(json.dumps(value)) < 64 * 1024 for value in attrs.values())
+
+
+@pytest.mark.parametrize(
+    ("asked", "taken"),
+    [("null", []), ("false", []), ("[gradient_ratio]", ["probes_0", "probes_1", "probes_end"])],
+)
+def test_candidates_are_probed_where_the_space_asks(
+    asked: str, taken: list[str], space: Make, search_here: Run
+) -> None:
+    made = space(f"search.probes={asked}", "training.epochs=1")
+    (trial,) = search_here(made, 1).trials
+    assert sorted(key for key in trial.user_attrs if key.startswith("probes_")) == taken
+
+
+def test_twins_are_probed_where_the_space_says_nothing(space: Make) -> None:
+    default = list(default_probes())
+    for asked, of_candidate, of_twin in (
+        ("null", [], default),
+        ("true", default, default),
+        ("false", [], []),
+        ("[gradient_ratio]", ["gradient_ratio"], ["gradient_ratio"]),
+    ):
+        made = space(f"search.probes={asked}")
+        assert probe_names(made, is_twin=False) == of_candidate
+        assert probe_names(made, is_twin=True) == of_twin
+    hessian = ["hessian_eigenvalue"]
+    made = space("search.probes=null", "search.hessian=true")
+    assert probe_names(made, is_twin=False) == []
+    assert probe_names(made, is_twin=True) == default + hessian
 
 
 def test_the_same_candidate_is_not_trained_twice(space: Make, search_here: Run) -> None:

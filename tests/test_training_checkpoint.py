@@ -1,5 +1,6 @@
 """Resumed trainings end as if nothing had happened, to the last bit, whatever became of files."""
 
+import math
 import os
 import pickle
 import subprocess
@@ -258,7 +259,7 @@ def test_a_folder_in_its_place(path: Path, whole: bytes) -> None:
         {"seed": 4},
         {"what": candidate(batch_size=16)},
         {"train_on_validation": True},
-        {"probes": ()},
+        {"probes": (*PROBES, "gradient_ratio")},
     ],
     ids=str,
 )
@@ -341,3 +342,22 @@ def test_probes_of_the_end_are_taken_there_and_not_at_a_pause(path: Path, whole:
     resumed = run(path=path)
     assert "end" in resumed.result.probes
     assert bits(resumed) == whole
+
+
+def test_of_a_pruned_training_nothing_is_measured_that_nobody_looks_at() -> None:
+    pruned = run(on_epoch=lambda record: record["epoch"] == 1).result
+    assert pruned.pruned
+    assert "end" not in pruned.probes
+    assert math.isnan(pruned.measures["train_error"])
+    assert pruned.measures["generalisation_gap"] is None
+
+
+def test_a_state_with_more_probes_than_are_wanted_is_gone_on_from(path: Path) -> None:
+    """As of older versions, which probed every candidate."""
+    asked: list[int] = []
+    interrupt(None, path, 3 * STEPS + 5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", NasWarning)
+        resumed = run(path=path, probes=(), interrupted=lambda: bool(asked.append(1)))
+    assert len(asked) == 3 * STEPS
+    assert bits(resumed) == bits(run(probes=()))

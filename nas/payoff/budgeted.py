@@ -167,16 +167,18 @@ def seconds_per_picture(
     space: SearchSpace, candidate: Candidate, expected: float, data_dir: Path
 ) -> tuple[float, float]:
     """Seconds of a picture in an epoch, and of a training besides its epochs, from a training of
-    one epoch and one of several. expected: about what a picture takes."""
+    one epoch and one of several. expected: about what a picture takes. With what is measured of
+    twins, if there are any."""
     pictures = min(SAMPLE, whole(candidate.dataset))
     data = replace(candidate.dataset, train_size=pictures, validation_size=pictures // 4)
+    probes = probe_names(space, is_twin=space.section.payoff is not None)
     several = 2 + min(10, round(LONGEST / (expected * pictures)))
 
     def timed(epochs: int) -> float:
         training = replace(candidate.training, epochs=epochs, warmup=0.0)
         short = replace(candidate, dataset=data, training=training)
         start = time.perf_counter()
-        train(short, seed=0, data_dir=data_dir, probes=probe_names(space))
+        train(short, seed=0, data_dir=data_dir, probes=probes)
         return time.perf_counter() - start
 
     timed(1)  # loads what is loaded once

@@ -117,7 +117,7 @@ def _attempt_candidate(
         pause_after=partial(pruner.should_pause, study, trial),
         interrupted=environment.interrupted,
         measure_latency="latency" in space.search.objectives,
-        probes=probe_names(space),
+        probes=probe_names(space, is_twin=False),
         memory=environment.memory,
         checkpoint=checkpoint,
         watched_as=_watched(study, trial, space, environment),
@@ -181,7 +181,7 @@ def _attempt_twin(
         given=environment.data,
         on_epoch=report,
         interrupted=environment.interrupted,
-        probes=probe_names(space),
+        probes=probe_names(space, is_twin=True),
         finished=trial.user_attrs.get(AFTER_TRAINING, ()),
         memory=environment.memory,
         checkpoint=checkpoint,
@@ -204,10 +204,13 @@ def _watched(
     return WatchedRun(space.watchers, environment.out, folder_name(study), name)
 
 
-def probe_names(space: SearchSpace) -> list[str]:
-    """The probes a space asks for."""
+def probe_names(space: SearchSpace, *, is_twin: bool) -> list[str]:
+    """The probes a space asks for; where it says nothing, those of twins alone, as no page of a
+    report shows those of candidates."""
     given = space.search.probes
-    named = given if isinstance(given, list) else default_probes() if given else ()
+    if given is None and not is_twin:
+        return []
+    named = given if isinstance(given, list) else () if given is False else default_probes()
     return list(dict.fromkeys([*named, *(["hessian_eigenvalue"] if space.search.hessian else [])]))
 
 

@@ -281,13 +281,15 @@ class SearchSection(StrictSection):
     """random: random search with as many trials, to compare with."""
     duplicates: Literal["reuse", "new_seed"] = "reuse"
     """A candidate drawn again takes over the numbers (reuse) or has another seed (new_seed)."""
-    probes: Annotated[Any, flag_or_names(MEASURES, probe_names)] = True
-    """Whether gradients, responses and Jacobians are measured on the way; or which measures are."""
+    probes: Annotated[Any, flag_or_names(MEASURES, probe_names)] | None = None
+    """Whether gradients, responses and Jacobians are measured on the way, and at the end of what is
+    trained to its end; or which measures are. Left out, of twins alone."""
     budget: Duration | None = None
     """What --budget was, which filled this time with pictures, epochs and trials; it is told, and
     decides nothing any more."""
     hessian: bool = False
-    """Whether the largest eigenvalue of the Hessian is measured as well, which takes long."""
+    """Whether the largest eigenvalue of the Hessian is measured as well, which takes long; of
+    candidates where `probes` is given."""
 
 
 def fixed_placements() -> list[str]:

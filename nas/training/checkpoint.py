@@ -30,12 +30,15 @@ HEADER = b"nas checkpoint 1\n"
 class Checkpoint:
     """A file for the state of one training; without a path nothing is saved and none is found.
 
-    `belongs` tells the training from others: a file that has it otherwise is not used. Troubles
-    with the file are warnings, as a training can do without it.
+    `belongs` tells the training from others: a file that has it otherwise, or was written without
+    one of the `probes`, is not used. Troubles with the file are warnings, as a training can do
+    without it.
     """
 
-    def __init__(self, path: Path | None, belongs: dict[str, Any]) -> None:
-        self.path, self.belongs = path, belongs
+    def __init__(
+        self, path: Path | None, belongs: dict[str, Any], probes: Sequence[str] = ()
+    ) -> None:
+        self.path, self.belongs, self.probes = path, belongs, list(probes)
         self.last = time.monotonic()
         self.troubled = False
 
@@ -57,7 +60,8 @@ class Checkpoint:
         assert self.path is not None
         remove_parts(self.path)
         found = unpacked(self.path.read_bytes())
-        if found["belongs"] != self.belongs:
+        taken = found["belongs"].pop("probes")
+        if found["belongs"] != self.belongs or not set(self.probes) <= set(taken):
             raise ValueError("it belongs to another training")
         return found["state"]
 
@@ -70,10 +74,11 @@ class Checkpoint:
         stop training."""
         if self.path is None:
             return False
+        belongs = self.belongs | {"probes": self.probes}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(self.path) as file:
-                file.write(packed({"belongs": self.belongs, "state": state}))
+                file.write(packed({"belongs": belongs, "state": state}))
         except OSError as error:
             self._not_saved(error)
             return False

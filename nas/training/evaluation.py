@@ -25,7 +25,7 @@ CURVE_POINTS = 200
 class Probes(Callback):
     """Takes the probes before the steps in PROBE_STEPS and at the end, on the same pictures.
 
-    is_paused: whether a training that ends is to go on later; the end is then yet to come.
+    is_cut_short: whether a training that ends is paused or pruned; nobody looks at its end.
     """
 
     def __init__(
@@ -34,10 +34,10 @@ class Probes(Callback):
         data: Any,
         seed: int,
         names: Sequence[str],
-        is_paused: Callable[[], bool],
+        is_cut_short: Callable[[], bool],
     ) -> None:
         self.network = network
-        self.is_paused = is_paused
+        self.is_cut_short = is_cut_short
         self.names = names
         self.seed = seed
         self.readings: dict[str, dict[str, Value]] = {}
@@ -51,8 +51,8 @@ class Probes(Callback):
             self.take(str(module.step))
 
     def on_train_end(self, trainer: Trainer, module: Any) -> None:
-        """Probe the trained network."""
-        if not self.is_paused():
+        """Probe the network that is trained to its end."""
+        if not self.is_cut_short():
             self.take("end")
 
     def take(self, step: str) -> None:

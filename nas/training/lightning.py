@@ -271,9 +271,9 @@ class TrainingMonitor(Callback):
         ends = self.pruned or self.paused or self.diverged
         trainer.should_stop = ends or trainer.should_stop  # by a callback of the user's
 
-    def is_paused(self) -> bool:
-        """Whether the training goes on later."""
-        return self.paused
+    def is_cut_short(self) -> bool:
+        """Whether the training was pruned, or goes on later."""
+        return self.pruned or self.paused
 
     def is_last(self, module: Any) -> bool:
         """Whether no epoch is left."""
@@ -316,8 +316,8 @@ def train(
     Where the candidate asks for an average of the weights, the network returned has it, and all
     errors are of it; probes read the weights that are trained.
 
-    If `pause_after` is True, and the state could be saved, the training ends for now: its result
-    counts as pruned and lacks the training error.
+    If `pause_after` is True, and the state could be saved, the training ends for now and its result
+    counts as pruned. Results of pruned trainings lack the training error and the probes of the end.
     """
     settings, accelerator = candidate.training, accelerator_of(device)
     data = open_data(
@@ -338,11 +338,11 @@ def train(
     )
     monitor = TrainingMonitor(on_epoch, pause_after, interrupted)
     initial = initial_hash(network, seed)
-    probing = Probes(network, data, seed, probes, monitor.is_paused) if probes else None
+    probing = Probes(network, data, seed, probes, monitor.is_cut_short) if probes else None
     belongs = {"candidate": candidate.hash, "seed": seed, "whole": train_on_validation}
     if watched_as:
         belongs["callbacks"] = list(watched_as.watchers.callbacks)
-    kept = Checkpoint(checkpoint, belongs | {"probes": list(probes)})
+    kept = Checkpoint(checkpoint, belongs, probes)
     resuming = Resuming(kept, monitor, probing)
     told = {"seed": seed, "parameters": spent.parameters, **json.loads(candidate.to_json())}
     watching = watch(watched_as, told, monitor.curve)
@@ -356,7 +356,7 @@ def train(
     result = build_result(monitor, spent, seed, resuming.seconds())
     result.initial_hash = initial
     result.probes = probing.readings if probing else {}
-    train_error = math.nan if monitor.paused else clean_error(network, data)
+    train_error = math.nan if monitor.is_cut_short() else clean_error(network, data)
     add_measures(result, module, network, train_error)
     if not monitor.paused:
         result.finished = measure_finished(
@@ -447,7 +447,7 @@ def build_result(monitor: TrainingMonitor, spent: Cost, seed: int, seconds: floa
         memory=spent.memory,
         seed=seed,
         seconds=seconds,
-        pruned=monitor.pruned or monitor.paused,
+        pruned=monitor.is_cut_short(),
     )
 
 

@@ -72,7 +72,7 @@ def probe_measures() -> dict[str, Measure]:
 
 
 def default_probes() -> tuple[str, ...]:
-    """The probes that every trial takes."""
+    """The probes that are taken where none are named."""
     return tuple(name for name, one in probe_measures().items() if one.default)
 
 
