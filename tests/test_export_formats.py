@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -15,7 +14,7 @@ from nas.common.errors import ExportError
 from nas.export import formats
 from nas.export.card import Card
 from nas.export.changes import changed, differences
-from nas.export.formats import FORMATS, check_formats, texts, write_format
+from nas.export.formats import FORMATS, check_formats, texts, write_formats
 from nas.export.prediction import Inputs
 from nas.export.source import module_source
 from nas.model.architecture import Architecture, Named, Stage
@@ -51,7 +50,7 @@ def test_a_format_computes_what_the_module_does(name: str, tmp_path: Path) -> No
     for number, architecture in enumerate((small(), convolutional())):
         network, shape = exported(architecture), architecture.image_shape
         module = tmp_path / f"net{number}.py"
-        path = write_format(name, network, shape, INPUTS, module)
+        (path,) = write_formats([name], network, shape, INPUTS, module)
         assert path == module.with_suffix(FORMATS[name].suffix)
         pictures = torch.randn(5, *shape)
         with torch.no_grad():
@@ -61,16 +60,24 @@ def test_a_format_computes_what_the_module_does(name: str, tmp_path: Path) -> No
         )
 
 
-def test_what_is_needed_beside_the_network_is_in_the_file(tmp_path: Path) -> None:
+def test_what_is_needed_beside_the_network_is_in_files_of_one_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     onnx = pytest.importorskip("onnx")
     network, shape = exported(small()), small().image_shape
-    path = write_format("onnx", network, shape, INPUTS, tmp_path / "net.py")
+    asked = ["onnx", "torch_export", "onnx"]
+    traced: list[nn.Module] = []
+    export = torch.export.export
+    monkeypatch.setattr(
+        torch.export, "export", lambda net, *a, **k: traced.append(net) or export(net, *a, **k)
+    )
+    path, other = write_formats(asked, network, shape, INPUTS, tmp_path / "net.py")
+    assert traced == [network]
     found = {one.key: json.loads(one.value) for one in onnx.load(path).metadata_props}
     told = {"classes": [*INPUTS.classes], "mean": [0.5, 0.25, 0.1], "std": [0.2, 0.1, 0.3]}
     assert {key: found[key] for key in told} == told
-    path = write_format("torch_export", network, shape, INPUTS, tmp_path / "net.py")
     kept = dict.fromkeys(texts(INPUTS), "")
-    torch.export.load(path, extra_files=kept)
+    torch.export.load(other, extra_files=kept)
     assert {key: json.loads(text) for key, text in kept.items()} == told
 
 
@@ -82,13 +89,13 @@ def test_a_file_that_computes_something_else_is_not_written(
     for weight in other.parameters():
         weight.mul_(1.01)
 
-    def wrong(network: nn.Module, *rest: Any) -> bytes:
-        return form.serialised(other, *rest)
+    def wrong(graph: torch.export.ExportedProgram, texts: dict[str, str]) -> bytes:
+        return form.serialised(formats.program(other, small().image_shape), texts)
 
     monkeypatch.setitem(formats.FORMATS, "torch_export", replace(form, serialised=wrong))
     with pytest.raises(RuntimeError, match="something else"):
-        write_format(
-            "torch_export", exported(small()), small().image_shape, INPUTS, tmp_path / "n.py"
+        write_formats(
+            ["torch_export"], exported(small()), small().image_shape, INPUTS, tmp_path / "n.py"
         )
     assert not list(tmp_path.iterdir())
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.export import ExportedProgram
 
 from nas.common.errors import ExportError
 from nas.common.files import replacing
@@ -28,26 +29,26 @@ ONNX_TOLERANCE = 1e-4
 @dataclass(frozen=True)
 class Format:
     """A form of a network: its file, what it needs beside torch, and the function that gives the
-    bytes of a network (eval mode) for pictures of a shape, with texts that go along.
+    bytes of a graph, with texts that go along.
     """
 
     suffix: str
     needs: tuple[str, ...]
-    serialised: Callable[[nn.Module, tuple[int, ...], dict[str, str]], bytes]
+    serialised: Callable[[ExportedProgram, dict[str, str]], bytes]
     outputs: Callable[[bytes, Tensor], Tensor]
     tolerance: float
 
 
-def program(network: nn.Module, shape: tuple[int, ...]) -> torch.export.ExportedProgram:
-    """The network as a graph for any number of pictures."""
+def program(network: nn.Module, shape: tuple[int, ...]) -> ExportedProgram:
+    """The network (eval mode) as a graph for any number of pictures of a shape."""
     batch = torch.export.Dim("N", min=1)
     return torch.export.export(network, (torch.zeros(2, *shape),), dynamic_shapes=({0: batch},))
 
 
-def torch_export(network: nn.Module, shape: tuple[int, ...], texts: dict[str, str]) -> bytes:
+def torch_export(graph: ExportedProgram, texts: dict[str, str]) -> bytes:
     """What torch.export.load reads; the texts are extra files."""
     file = io.BytesIO()
-    torch.export.save(program(network, shape), file, extra_files=dict(texts))
+    torch.export.save(graph, file, extra_files=dict(texts))
     return file.getvalue()
 
 
@@ -57,10 +58,10 @@ def torch_export_outputs(data: bytes, pictures: Tensor) -> Tensor:
     return outputs
 
 
-def onnx(network: nn.Module, shape: tuple[int, ...], texts: dict[str, str]) -> bytes:
+def onnx(graph: ExportedProgram, texts: dict[str, str]) -> bytes:
     """An ONNX model with its weights; the texts are properties of its metadata."""
     made = torch.onnx.export(
-        program(network, shape),
+        graph,
         dynamo=True,
         input_names=[PICTURES],
         output_names=[LOGITS],
@@ -102,23 +103,29 @@ def check_formats(names: Sequence[str]) -> None:
             )
 
 
-def write_format(
-    name: str, network: nn.Module, shape: tuple[int, ...], inputs: Inputs, module: Path
-) -> Path:
-    """Write a form of an exported module beside it, and compare what both compute.
+def write_formats(
+    names: Sequence[str], network: nn.Module, shape: tuple[int, ...], inputs: Inputs, module: Path
+) -> list[Path]:
+    """Write forms of an exported module beside it, and compare what they and it compute; the
+    network is traced once for all.
 
     network: the exported one with its weights. shape: of one picture, (channels, height, width).
-    RuntimeError where the outputs differ by more than the format's tolerance.
+    RuntimeError where the outputs differ by more than a format's tolerance.
     """
-    form = FORMATS[name]
+    if not names:
+        return []
     network.eval()
+    paths = []
     with quiet(), torch.no_grad():
-        data = form.serialised(network, shape, texts(inputs))
-        compare(name, form, data, network, shape)
-    path = module.with_suffix(form.suffix)
-    with replacing(path) as file:
-        file.write(data)
-    return path
+        graph = program(network, shape)
+        for name in dict.fromkeys(names):
+            form = FORMATS[name]
+            data = form.serialised(graph, texts(inputs))
+            compare(name, form, data, network, shape)
+            paths.append(module.with_suffix(form.suffix))
+            with replacing(paths[-1]) as file:
+                file.write(data)
+    return paths
 
 
 def compare(

@@ -13,7 +13,7 @@ from nas.common.errors import ExportError, first_line
 from nas.common.files import replacing, write_text
 from nas.common.machine import git_commit, library_version
 from nas.export.card import Card
-from nas.export.formats import write_format
+from nas.export.formats import write_formats
 from nas.export.prediction import Inputs
 from nas.export.source import module_source
 from nas.model.network import Network
@@ -62,7 +62,7 @@ def write(
     network = compare(candidate, output, state)
     shape = candidate.architecture.image_shape
     files = [output, output.with_suffix(".pt")]
-    files += [write_format(name, network, shape, found.inputs, output) for name in formats]
+    files += write_formats(formats, network, shape, found.inputs, output)
     card = Card(study, trial, candidate, found.inputs, facts, found.accuracies, files)
     write_text(output.with_suffix(".md"), card.text())
     return [*files, output.with_suffix(".md")]
