@@ -158,7 +158,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("a folder")
     (folder / "tiny.yaml").write_text(TINY)
     run = subprocess.run(
-        [Path(sys.executable).with_name("nas"), "search", "tiny.yaml", "--trials", "3"],
+        [NAS, "search", "tiny.yaml", "--trials", "3"],
         cwd=folder,
         capture_output=True,
         text=True,

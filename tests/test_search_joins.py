@@ -1,24 +1,18 @@
 """Every join through check, search with two workers, report, twins and export."""
 
-import json
-import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 import torch
+from whole_studies import command, exported, figures, searched, trials
 
-from nas.cli import main
 from nas.model.joins import JOINS
 from nas.space.space import SearchSpace
 from nas.training.candidate import Candidate
 from nas.training.lightning import train
 
-NAS = Path(sys.executable).with_name("nas")
 JOIN_NAMES = list(JOINS)
 SPACE = f"""
 name: joined
@@ -40,36 +34,14 @@ payoff:
 """
 
 
-def nas(folder: Path, *arguments: str) -> str:
-    """What a command says in that folder."""
-    run = subprocess.run(
-        [NAS, *arguments],
-        cwd=folder,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    return run.stdout
-
-
-def study(folder: Path, name: str) -> optuna.Study:
-    return optuna.load_study(study_name=name, storage=f"sqlite:///{folder}/runs/nas.db")
-
-
 @pytest.fixture(scope="module")
 def joined(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the study `joined`, which tried every join, and its twins."""
-    folder = tmp_path_factory.mktemp("joined")
-    (folder / "joined.yaml").write_text(SPACE)
-    nas(folder, "search", "joined.yaml")
-    return folder
+    return searched(tmp_path_factory.mktemp("joined"), "joined", SPACE)
 
 
 def test_a_check_counts_all_joins(joined: Path) -> None:
-    said = nas(joined, "check", "joined.yaml", "--cost")
+    said = command(joined, "check", "joined.yaml", "--cost")
     assert f"{len(JOIN_NAMES)} distinct architectures" in said
     assert "smallest" in said
 
@@ -78,23 +50,14 @@ def test_a_check_counts_all_joins(joined: Path) -> None:
 def test_a_join_is_searched_compared_shown_and_exported(
     name: str, joined: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`nas export` itself holds that the module computes what the network does, to the bit."""
-    (trial,) = [one for one in study(joined, "joined").trials if one.params["join"] == name]
+    (trial,) = [one for one in trials(joined, "joined") if one.params["join"] == name]
     assert trial.state.name == "COMPLETE"
-    twins = study(joined, "joined-twins").trials
+    twins = trials(joined, "joined-twins")
     (twin,) = [one for one in twins if name in {cell["arm"] for cell in one.user_attrs["cells"]}]
     assert twin.state.name == "COMPLETE"
-    page = (joined / "runs" / "joined" / "report.html").read_text(encoding="utf-8")
-    found = re.search(r'id="figures">(.*?)</script>', page, re.DOTALL)
-    assert found
-    assert name in names_in(json.loads(found[1]))
-    monkeypatch.chdir(joined)
-    asked = ["--trial", str(trial.number), "--seeds", "1", "--output", f"{name}.py"]
-    monkeypatch.setattr(sys, "argv", ["nas", "export", "joined", *asked])
-    with pytest.raises(SystemExit) as end:
-        main()
-    assert not end.value.code
-    assert ("self.join" in (joined / f"{name}.py").read_text(encoding="utf-8")) == (name != "add")
+    assert name in names_in(figures(joined, "joined"))
+    module = exported(joined, "joined", trial.number, name, monkeypatch)
+    assert ("self.join" in module) == (name != "add")
 
 
 def names_in(data: Any) -> set[str]:
