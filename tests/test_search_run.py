@@ -524,7 +524,7 @@ def test_an_interrupted_search_ends_cleanly_and_resumes(number: int, tmp_path: P
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in output
-    resume = "Resume with: nas search long.yaml --trials 2 --study long"
+    resume = "Resume with:\n  nas search long.yaml --trials 2 --study long"
     assert output.strip().endswith(resume)
     study = load_study(open_storage(url), "long")
     assert set(states(study)) == {"WAITING"}
@@ -535,7 +535,9 @@ def test_an_interrupted_search_ends_cleanly_and_resumes(number: int, tmp_path: P
     again = start_search(tmp_path, "--trials", "2", "--timeout", "3s", NAS_STORAGE=url)
     output, _ = again.communicate(timeout=60)
     assert again.returncode == 0
-    assert "Time is up; nothing that finished is lost. Resume with: nas search long.yaml" in output
+    assert (
+        "Time is up; nothing that finished is lost. Resume with:\n  nas search long.yaml" in output
+    )
     assert set(states(load_study(open_storage(url), "long"))) == {"WAITING"}
 
 

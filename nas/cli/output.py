@@ -1,13 +1,14 @@
 """What the commands print, load and end with."""
 
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from nas.common.text import printable
+from nas.common.text import folded, printable
 
 if TYPE_CHECKING:
     from nas.search.coordinator import Outcome
@@ -20,8 +21,9 @@ ANSWERS = {"pays": 0, "no difference": 10, "undecided": 11, "costs": 12}
 
 
 def say(text: str) -> None:
-    """A line on standard output."""
-    typer.echo(printable(text))
+    """A line on standard output; in a terminal no wider than that."""
+    text = printable(text)
+    typer.echo(folded(text, shutil.get_terminal_size().columns) if sys.stdout.isatty() else text)
 
 
 def import_modules(imports: list[str] | None) -> None:

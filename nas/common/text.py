@@ -1,6 +1,7 @@
 """Texts for people: lengths of time as they write them, and what a terminal may print."""
 
 import re
+import textwrap
 
 #: how a length of time is written, for schemas
 PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,3})?[smh]?$"
@@ -32,3 +33,19 @@ def printable(text: str) -> str:
     """The text without what a terminal would obey or could not show: names, causes and notes in a
     study may be anybody's."""
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
+def folded(text: str, width: int) -> str:
+    """The text with no line of words beyond the width of a terminal, which would cut words at its
+    edge. Commands stay whole, to be copied, and so does a word that is longer."""
+    return "\n".join(_folded_line(line, width) for line in text.split("\n"))
+
+
+def _folded_line(line: str, width: int) -> str:
+    """One line; what follows stands a little further to the right."""
+    words = line.lstrip()
+    if len(line) <= width or words.startswith(("nas ", "--set ")):
+        return line
+    indent = " " * (len(line) - len(words) + 2)
+    how = {"break_long_words": False, "break_on_hyphens": False, "subsequent_indent": indent}
+    return textwrap.fill(line, width, **how)

@@ -73,7 +73,7 @@ def finished(outcome: Outcome, storage: str, resume: str) -> list[str]:
     lines = status_lines(storage, name) + twin_lines(outcome.study)
     if outcome.how != "finished":
         word = {"timeout": "Time is up", "interrupted": "Interrupted"}[outcome.how]
-        return [*lines, f"{word}; nothing that finished is lost. Resume with: {resume}"]
+        return [*lines, f"{word}; nothing that finished is lost. Resume with:", f"  {resume}"]
     return [
         *lines,
         f"Next: nas report {name}{where} | nas dashboard {name}{where} | nas export {name}{where}",

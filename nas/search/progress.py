@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from nas.common.text import printable
+from nas.common.text import folded, printable
 from nas.search.trial_attributes import (
     REUSED_FROM,
     candidate_of,
@@ -77,6 +77,13 @@ def lasting_console() -> Console:
     return Console(file=cast(TextIO, LastingStream(sys.stdout)))
 
 
+def print_plainly(console: Console, text: str) -> None:
+    """A text as it is, in a terminal no wider than that; also beside a live table."""
+    text = printable(text)
+    shown = folded(text, console.width) if console.is_terminal else text
+    console.print(shown, markup=False, highlight=False, soft_wrap=True)
+
+
 class Progress:
     """Follows the trials of a study and shows them."""
 
@@ -120,7 +127,7 @@ class Progress:
             if trial.number not in self.reported:
                 self.reported.add(trial.number)
                 line = self.line(trial, len(self.reported))
-                self.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+                print_plainly(self.console, line)
         if self.console.is_terminal:
             self.live.update(self.view(trials, done))
 

@@ -14,7 +14,6 @@ from nas.common.devices import Device, device_kind, device_of
 from nas.common.errors import StudyError
 from nas.common.machine import default_workers
 from nas.common.paths import study_folder
-from nas.common.text import printable
 from nas.common.waiting import each_once
 from nas.search.allow_code import AllowedCode
 from nas.search.beside import folder_name
@@ -22,7 +21,7 @@ from nas.search.options import WorkerOptions
 from nas.search.pools.base import WorkerPool
 from nas.search.pools.local import LocalPool
 from nas.search.pools.ray import RayPool
-from nas.search.progress import lasting_console
+from nas.search.progress import lasting_console, print_plainly
 from nas.search.worker import WorkerSpec
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
@@ -43,7 +42,7 @@ class Session:
 
     def log(self, text: str) -> None:
         """Print a sentence for the user, also beside a live table."""
-        self.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+        print_plainly(self.console, text)
 
     def worker_spec(
         self,

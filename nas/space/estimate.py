@@ -29,6 +29,8 @@ STEPS = 5
 TIMED = 10**10
 #: pictures of a timed step, at least
 FEWEST = 2
+#: the standard deviation of a normal distribution over the median distance from its median
+NORMAL = 1.4826
 #: random candidates the mean cost is taken over, and at most so many repeats are counted in
 DRAWS, MOST_DRAWS = 200, 1_000
 
@@ -44,7 +46,8 @@ class Estimate:
 
 
 class Timed(NamedTuple):
-    """Timed steps of an architecture: median and standard deviation in seconds."""
+    """Timed steps of an architecture: median and standard deviation in seconds, the latter by the
+    median distance from the median: a step that waits for another program does not count."""
 
     multiply_adds: int
     seconds: float
@@ -153,7 +156,9 @@ def num_pictures(space: SearchSpace, data_dir: Path) -> int:
 def timed_steps(architecture: Architecture, training: Training) -> Timed:
     """Timed steps of training an architecture."""
     times = step_times(architecture, training)
-    return Timed(cost(architecture).multiply_adds, median(times), pstdev(times))
+    middle = median(times)
+    spread = NORMAL * median(abs(one - middle) for one in times)
+    return Timed(cost(architecture).multiply_adds, middle, spread)
 
 
 def step_times(architecture: Architecture, training: Training) -> list[float]:
