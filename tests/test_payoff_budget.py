@@ -1,7 +1,9 @@
 """What fits into a budget of time."""
 
+import json
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from nas.payoff.budget import (
     FEWEST_PICTURES,
     FEWEST_TRIALS,
     MOST_TRIALS,
+    PRUNED,
     START,
     TWINS_SHARE,
     Load,
@@ -19,6 +22,7 @@ from nas.payoff.budget import (
     twins_take,
 )
 
+TOP_PERCENT = Path(__file__).parents[1] / "experiments" / "top_percent"
 DIGITS = Load(
     rates={8: Rates(candidate=0.0004, twins=0.03, each=0.6)},
     pictures=1_298,
@@ -93,7 +97,20 @@ def test_a_space_of_one_candidate_is_trained_for_long() -> None:
 
 
 def test_pruners_leave_a_part_of_the_epochs() -> None:
-    assert share_trained("none", 12) == 1
+    assert share_trained("none", 12, 30) == 1
     epochs = 1 + 1 / 2 * 1 + 1 / 3 * 1 + 1 / 12 * 9  # rungs after 1, 2 and 3
-    assert share_trained("halving", 12) == pytest.approx((epochs + 0.05 * (12 - epochs)) / 12)
-    assert 0.5 < share_trained("median", 12) < 1
+    halving = pytest.approx((epochs + 0.05 * (12 - epochs)) / 12)
+    assert share_trained("halving", 12, 30) == halving
+    assert share_trained("median", 12, 4) == 1
+
+
+def test_what_pruners_leave_is_bounded_by_what_was_measured() -> None:
+    """Of 30 and 100 trials in 95% of the replays, of 12 on the average."""
+    measured = json.loads((TOP_PERCENT / "pruned.json").read_text())["mean and 95% quantile"]
+    assert set(measured) == set(PRUNED)
+    for pruner, rows in measured.items():
+        for name, (mean, most) in rows.items():
+            trials, epochs = (int(word) for word in name.split() if word.isdigit())
+            told = share_trained(pruner, epochs, trials)
+            assert told >= (most if trials >= 30 else mean), (pruner, name)
+            assert told < 0.85

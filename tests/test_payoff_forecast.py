@@ -18,6 +18,7 @@ from nas.payoff.costs import cost_line, power_line, trainings
 from nas.payoff.forecast import (
     forecast,
     known_spread,
+    over_budget,
     seconds_by_trials,
     size_of,
 )
@@ -172,6 +173,12 @@ def test_a_space_without_twins_is_told_what_nas_payoff_would_train(
     assert (
         preview(space(), tmp_path).lines[0].startswith("Twins, by `nas payoff`: 7 pairs, at most ")
     )
+
+
+def test_twins_that_go_beyond_a_budget_are_told_before_they_run() -> None:
+    assert over_budget(100, 90) == []  # what an estimate can miss
+    assert over_budget(300, 180)[0].startswith("That is 2.0 minutes beyond the budget")
+    assert over_budget(300, -60)[0].startswith("That is 5.0 minutes beyond the budget")
 
 
 def test_longer_budgets_cost_more(

@@ -127,6 +127,20 @@ def test_verdict_opens_the_page_the_markdown_and_the_note(twins):
     assert escaped(headline) in get_note(optuna.load_study(study_name="digits", storage=storage))
 
 
+def test_the_verdict_has_a_small_table_and_folds_the_sentences_that_repeat_it(twins):
+    """Of two arms in two orders at three depths the ends."""
+    written = twins[1]
+    verdict = written.page.split("<h2>Verdict</h2>")[1].split("</section>")[0]
+    shown, table, folded = re.split("<table>|<details>", verdict)
+    told = sentences(written)
+    place = next(place for place, one in enumerate(told) if one.startswith("Tested: "))
+    assert 0 < shown.count("<li>") == place < len(told) - 1
+    assert told[place] in shown
+    assert folded.count("<li>") == len(told) - 1 - place
+    rows = table.split("<tbody>")[1].split("</tr>")[:-1]
+    assert [re.findall(r"<td[^>]*>(\d+)</td>", row)[0] for row in rows] == ["8", "32"] * 4
+
+
 def test_without_twins_the_verdict_claims_nothing_and_names_the_command(storage, report):
     make_study(storage)
     written = report()

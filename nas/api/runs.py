@@ -68,11 +68,12 @@ def beside(
     options: WorkerOptions,
     *,
     timeout: float | None,
+    budget: float | None = None,
     data: Any = None,
     console: Console | None = None,
 ) -> Ending:
     """The random search and the twins of a search that has finished, as far as its space asks for
-    them; gradient boosting where the data are a table."""
+    them; gradient boosting where the data are a table. budget: seconds that are left of one."""
     searched, start = ending.study, time.monotonic()
     if space.dataset.name == TABLE and ending.how == "finished":
         keep_boosting(searched, space.dataset)
@@ -84,6 +85,7 @@ def beside(
             space.section.payoff,
             options,
             timeout=_remaining(timeout, start),
+            budget=_remaining(budget, start),
             data=data,
             console=console,
             allowed=space.code,

@@ -43,6 +43,8 @@ from nas.cli.options import (
 )
 from nas.cli.output import INTERRUPTED, end, import_modules, load_space, say
 from nas.common.paths import DATA_DIR, OUT, STORAGE
+from nas.common.text import duration
+from nas.common.text import seconds_of as parse_seconds
 from nas.search.options import WorkerOptions
 
 if TYPE_CHECKING:
@@ -118,8 +120,15 @@ def _search_and_beside(
     outcome = run(
         space, trials=trials, timeout=timeout, study=study, extend=extend, options=options
     )
-    left = None if timeout is None else max(1.0, timeout - (time.monotonic() - start))
-    return beside(outcome, space, options, timeout=left)
+    took = time.monotonic() - start
+    left = None if timeout is None else max(1.0, timeout - took)
+    budget = space.search.budget
+    room = parse_seconds(budget) - took if budget else None
+    outcome = beside(outcome, space, options, timeout=left, budget=room)
+    if budget and outcome.how == "finished":
+        took = time.monotonic() - start
+        say(f"Search and twins took {duration(took)} of a budget of {budget}.")
+    return outcome
 
 
 def worker(

@@ -47,5 +47,6 @@ def _folded_line(line: str, width: int) -> str:
     if len(line) <= width or words.startswith(("nas ", "--set ")):
         return line
     indent = " " * (len(line) - len(words) + 2)
-    how = {"break_long_words": False, "break_on_hyphens": False, "subsequent_indent": indent}
-    return textwrap.fill(line, width, **how)
+    return textwrap.fill(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )

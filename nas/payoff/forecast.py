@@ -8,6 +8,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 from scipy.optimize import nnls
 
+from nas.common.text import duration
 from nas.payoff.analysis import analyse
 from nas.payoff.costs import Seconds, cost_line, power_line, trainings
 from nas.payoff.looks import runs_left, undecided
@@ -20,10 +21,21 @@ from nas.training.candidate import Candidate
 
 #: what of a trial tells the time of a training, and from how many trials at most it is told
 TIMED, MOST_TIMED = ("candidate", "seconds", "pruned"), 300
+#: times the time that is left of a budget, beyond which the user is warned
+LATE = 1.2
 
 
-def forecast(plan: Plan, beyond: Plan, twins: Study, search: Study, workers: int) -> list[str]:
-    """Lines on the twins that are still to be trained; none if all are."""
+def forecast(
+    plan: Plan,
+    beyond: Plan,
+    twins: Study,
+    search: Study,
+    workers: int,
+    budget: float | None = None,
+) -> list[str]:
+    """Lines on the twins that are still to be trained; none if all are. budget: the seconds that
+    are left for them.
+    """
     left = trainings_left(beyond, twins)
     if not left:
         return []
@@ -36,7 +48,19 @@ def forecast(plan: Plan, beyond: Plan, twins: Study, search: Study, workers: int
             "More was asked for than was planned before the first twin: the runs added are shown "
             "apart, and decide no primary comparison."
         )
+    if budget is not None and seconds is not None and workers:
+        lines += over_budget(sum(map(seconds, left)) / min(workers, len(left)), budget)
     return lines
+
+
+def over_budget(seconds: float, budget: float) -> list[str]:
+    """A warning where trainings take longer than there is time for."""
+    if seconds <= LATE * budget + 1:
+        return []
+    return [
+        f"That is {duration(seconds - max(0.0, budget))} beyond the budget: trainings take longer "
+        "here than when they were timed. Ctrl-C ends them, and the same line goes on with them."
+    ]
 
 
 def trainings_left(plan: Plan, twins: Study) -> list[Candidate]:

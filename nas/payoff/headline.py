@@ -6,6 +6,9 @@ from nas.payoff.contrasts import Contrast
 from nas.payoff.primary import Comparison, primary_comparisons, telling, tested_effect
 from nas.payoff.text import called, capital, interval, listed, named, signed
 
+#: how the sentence begins that says what was compared
+TESTED = "Tested: "
+
 
 def headlines(payoff: Payoff, main: list[Contrast]) -> list[str]:
     """One sentence for each activation order, about its first primary comparison that gives the
@@ -100,7 +103,7 @@ def tested(payoff: Payoff, ladder: list[Contrast]) -> list[str]:
     longest = max(one.budget for one in payoff.ladder)
     longer = "longer trainings" if longest == 1 else f"trainings of more than {longest} times that"
     beyond = f"other depths, {longer} or other data"
-    return [f"Tested: {', '.join(filter(None, parts))}. Not tried: {beyond}."]
+    return [f"{TESTED}{', '.join(filter(None, parts))}. Not tried: {beyond}."]
 
 
 def spread(numbers: list[int]) -> str:

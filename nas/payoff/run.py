@@ -42,6 +42,7 @@ def payoff(
     options: WorkerOptions,
     *,
     timeout: float | None = None,
+    budget: float | None = None,
     data: Any = None,
     console: Console | None = None,
     allowed: AllowedCode = frozenset(),
@@ -50,7 +51,7 @@ def payoff(
 
     All that is compared is written to the study of the twins before the first one runs. What is
     asked for after one has finished is trained too, and marked. allowed: code that the user named
-    in a file.
+    in a file. budget: seconds beyond which a warning is said first.
     """
     session = Session(options, console or lasting_console())
     allowed = code_in_storage(study, options.trust, session.log, allowed)
@@ -59,7 +60,7 @@ def payoff(
     allowed = code_in_storage(twins, options.trust, session.log, allowed)
     given = given_module(space.dataset, data)
     spec = session.worker_spec(twins, space, study, allowed, given)
-    for line in forecast(plan, beyond, twins, study, spec.num_workers):
+    for line in forecast(plan, beyond, twins, study, spec.num_workers, budget):
         session.log(line)
     deadline = time.monotonic() + timeout if timeout else math.inf
     seconds = seconds_of(study, twins)

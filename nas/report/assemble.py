@@ -24,6 +24,7 @@ from nas.report.sections.search import search_section
 from nas.report.sections.stages import stage_section
 from nas.report.sections.surface import surface_section
 from nas.report.sections.trains import trains_section
+from nas.report.sections.verdict_table import verdict_table
 from nas.report.style import counted
 from nas.report.trial_rows import Row
 from nas.report.writers.html import page
@@ -67,6 +68,7 @@ def assemble(data: StudyData) -> tuple[dict[str, str], list[Section]]:
         data.verdict,
         command,
         sections,
+        verdict_table(twins) if twins else None,
     )
     files = {
         "report.html": page(*shown),

@@ -25,6 +25,9 @@ from nas.report.style import (
 )
 from nas.statistics import Claim, CrossoverDepth, Effect
 
+#: depths from which on what lies between them is drawn
+FEWEST_IN_A_BAND = 3
+
 
 def gain_section(twins: Twins) -> Section:
     """Gain against depth for each kind of shortcut, with every number in a table."""
@@ -63,9 +66,10 @@ def _reading_key(twins: Twins) -> str:
     some = f", of many an even selection ({MOST_SINGLE} at most)" if most > MOST_SINGLE else ""
     return (
         f"Gain: the error of the network with shortcut {reference} less that of its twin, "
-        f"{twins.epochs}. Bands: 95% intervals, cut where they leave the axis. A filled marker: "
-        f"the interval leaves zero out. Small dots: single pairs, one for each seed{some}. Single "
-        f"depths are exploratory: their intervals are not corrected.{dotted if size > 0 else ''}"
+        f"{twins.epochs}. Bands and bars: 95% intervals, cut where they leave the axis. A filled "
+        f"marker: the interval leaves zero out. Small dots: single pairs, one for each seed{some}. "
+        "Single depths are exploratory: their intervals are not corrected."
+        f"{dotted if size > 0 else ''}"
     )
 
 
@@ -123,15 +127,18 @@ def _pairs_of(payoff: Payoff, one: Contrast) -> Pairs:
 
 
 def _band(effects: dict[int, Effect], colour: str, shift: float) -> list[go.Scatter]:
-    """The intervals as a band over depth, as a bar where there is one depth only."""
+    """The intervals as a band over depth, as bars where too few depths were tried for one."""
     known = {d + shift: e for d, e in sorted(effects.items()) if e.n > 1}
     if not known:
         return []
     x, low, high = list(known), [e.low for e in known.values()], [e.high for e in known.values()]
     common = {"hoverinfo": "skip", "showlegend": False}
-    if len(known) == 1:
-        bar = {"color": faded(colour, 0.4), "width": 6}
-        return [go.Scatter(x=x * 2, y=[low[0], high[0]], mode="lines", line=bar, **common)]
+    if len(known) < FEWEST_IN_A_BAND:
+        bar = {"color": faded(colour, 0.3), "width": 6}
+        ends = zip(x, low, high, strict=True)
+        return [
+            go.Scatter(x=[d, d], y=[a, b], mode="lines", line=bar, **common) for d, a, b in ends
+        ]
     around = {"x": x + x[::-1], "y": low + high[::-1]}
     return [
         go.Scatter(**around, fill="toself", mode="none", fillcolor=faded(colour, 0.15), **common)
@@ -167,6 +174,8 @@ def _mean_line(one: Contrast, outcome: str, colour: str, shift: float) -> list[g
     effects = one.gains[outcome]
     places = {"x": [d + shift for d in effects], "y": [e.mean for e in effects.values()]}
     style = {"color": colour, "width": 2.5}
+    if len(effects) < FEWEST_IN_A_BAND:
+        style |= {"width": 1, "dash": "dot"}
     joined = go.Scatter(**places, mode="lines", name=plain(one.arm), line=style, hoverinfo="skip")
     marked = go.Scatter(
         **places,

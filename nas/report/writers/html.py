@@ -15,9 +15,9 @@ from markupsafe import Markup
 
 from nas.common.registry import base_name
 from nas.model.blocks import SHORTCUTS
-from nas.report.document import CODE, END, Drawing, Kind, Part, Section, drawings
+from nas.report.document import CODE, END, Drawing, Kind, Part, Section, Table, drawings
 from nas.report.style import COLOURS, counted, kind_colour
-from nas.report.writers.markdown import MOST_SENTENCES
+from nas.report.writers.markdown import unfolded
 
 HERE = Path(__file__).parent
 UNSURE = " not resolved"
@@ -29,8 +29,9 @@ def page(
     verdict: Sequence[str],
     command: str,
     sections: Sequence[Section],
+    table: Table | None = None,
 ) -> str:
-    """The whole page: title, facts in a line, the verdict, and the sections."""
+    """The whole page: title, facts in a line, the verdict with its table, and the sections."""
     from plotly.offline import get_plotlyjs
 
     scripts = [get_plotlyjs(), (HERE / "page.js").read_text(encoding="utf-8")]
@@ -42,8 +43,9 @@ def page(
             title=title,
             lead=lead,
             verdict=verdict,
-            first=rest[:MOST_SENTENCES],
-            others=rest[MOST_SENTENCES:],
+            first=rest[: unfolded(rest, table)],
+            others=rest[unfolded(rest, table) :],
+            table=table,
             command=command,
             sections=sections,
             policy=Markup(_policy(scripts)),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from nas.payoff.headline import TESTED
 from nas.report.document import CODE, END, Drawing, Items, Part, Section, Table, Text
 from nas.report.style import counted
 
@@ -39,10 +40,11 @@ def markdown(
     verdict: Sequence[str],
     command: str,
     sections: Sequence[Section],
+    table: Table | None = None,
     numbers: Sequence[str] = ("payoff.json", "trials.csv"),
 ) -> str:
-    """The whole text; `numbers` are the files that hold all of them."""
-    lines = [f"# {escaped(title)}", " · ".join(map(escaped, lead)), *_verdict_text(verdict)]
+    """The whole text. table: that of the verdict; `numbers` are the files that hold all of them."""
+    lines = [f"# {escaped(title)}", " · ".join(map(escaped, lead)), *_verdict_text(verdict, table)]
     if command:
         lines.append(f"To train twins: {quoted(command)}")
     for section in sections:
@@ -54,12 +56,23 @@ def markdown(
     return "\n\n".join(lines) + "\n"
 
 
-def _verdict_text(verdict: Sequence[str]) -> list[str]:
+def unfolded(sentences: Sequence[str], table: Table | None) -> int:
+    """How many sentences below the headline are not folded: those up to what was tested, where a
+    table tells the rest."""
+    if table is None:
+        return MOST_SENTENCES
+    places = [place for place, one in enumerate(sentences, 1) if one.startswith(TESTED)]
+    return places[0] if places else MOST_SENTENCES
+
+
+def _verdict_text(verdict: Sequence[str], table: Table | None) -> list[str]:
     """The headline and what else was found, long lists folded."""
     head, rest = verdict[0], verdict[1:]
-    lines = [f"**{escaped(head)}**", *listing(rest[:MOST_SENTENCES])]
-    if others := listing(rest[MOST_SENTENCES:]):
-        count = counted(len(rest) - MOST_SENTENCES, "more sentence")
+    shown = unfolded(rest, table)
+    lines = [f"**{escaped(head)}**", *listing(rest[:shown])]
+    lines += [_rows_text(table), escaped(table.note)] if table else []
+    if others := listing(rest[shown:]):
+        count = counted(len(rest) - shown, "more sentence")
         lines.append(f"<details><summary>{count}</summary>\n\n{others[0]}\n\n</details>")
     return lines
 
@@ -81,15 +94,16 @@ def _part_text(part: Part) -> str:
 
 def _table_text(table: Table) -> str:
     """A table, long ones folded and cut."""
-    shown = table.rows[:MOST_ROWS]
-    rows = [
-        f"| {' | '.join(map(escaped, row))} |"
-        for row in (table.head, ["---"] * len(table.head), *shown)
-    ]
     note = [escaped(table.note)] if table.note else []
     if len(table.rows) > MOST_ROWS:
         note.append(f"{len(table.rows) - MOST_ROWS} more rows are in `report.html`.")
-    body = "\n".join(rows) + "".join(f"\n\n{one}" for one in note)
+    body = _rows_text(table) + "".join(f"\n\n{one}" for one in note)
     if table.folded:
         return f"<details><summary>{escaped(table.title)}</summary>\n\n{body}\n\n</details>"
     return f"**{escaped(table.title)}**\n\n{body}"
+
+
+def _rows_text(table: Table) -> str:
+    """Head and rows of a table, as many as are shown."""
+    shown = (table.head, ["---"] * len(table.head), *table.rows[:MOST_ROWS])
+    return "\n".join(f"| {' | '.join(map(escaped, row))} |" for row in shown)
