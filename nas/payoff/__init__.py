@@ -9,6 +9,7 @@ __all__ = [
     "contrasts",
     "equal_loss_words",
     "gain_maps",
+    "headline",
     "hurdles",
     "preview",
     "primary",
