@@ -326,6 +326,7 @@ def test_what_is_no_file(nas: Any, tmp_path: Path) -> None:
         "pipe.yaml": "is no regular file",
         "big.yaml": "larger than 64 KiB",
         "none.yaml": "no such file and no bundled space of that name. Bundled spaces: cifar",
+        "digts": "of that name. Did you mean 'digits'? Bundled spaces: cifar",
         "": "",
         ".": "is a folder",
         "/dev/zero": "is no regular file",

@@ -93,14 +93,13 @@ def search(
         out=out,
         trust=trust,
     )
-    name = check_study_name(study)
+    name, seconds = check_study_name(study), seconds_of(timeout)
     if budget:
         changes += settings_for(budget, space, changes, imports, options, name, trials)
     loaded = load_space(space, changes, imports)
     if not budget:
         say_cost(space, changes, imports, options)
-    seconds = seconds_of(timeout) or loaded.timeout
-    outcome = _search_and_beside(loaded, options, trials, seconds, name, extend)
+    outcome = _search_and_beside(loaded, options, trials, seconds or loaded.timeout, name, extend)
     end(outcome, storage, out)
 
 

@@ -79,37 +79,18 @@ def export(
     "torch_export" are written too.
     """
     leave_if_importing_main()
-    output = Path(output)
-    if output.suffix != ".py":
-        raise ExportError(f"{output} is no name of a Python file: write it as best.py.")
-    check_formats(formats)
-    if settings and not train:
-        raise ExportError("--set changes the training, and --no-train trains nothing: leave one.")
+    output, folder = Path(output), study_folder(out, folder_name(study))
+    check_request(output, formats, settings, train=train)
     if not is_ours(study.user_attrs):
         raise not_ours(study)
     chosen = choose(study, trial)
     allow_plugins(study, trust, say)
-    place = f"trial {chosen.number} of study {study.study_name!r}"
-    searched = Candidate.from_json(chosen.user_attrs["candidate"], place)
-    if searched.training.fade_shortcuts:
-        raise ExportError(
-            f"The shortcuts of {place} fade out in its training, so that what is left is a plain "
-            "network: export one of another arm."
-        )
-    folder, data_dir = study_folder(out, folder_name(study)), Path(data_dir)
+    searched = exportable(study, chosen)
     if train:
         candidate = changed(searched, settings)
-        allowed = code_in_storage(study, trust, say)
-        watchers = watchers_of(study)
-        refuse_other_code(candidate.dataset.code | watchers.code, allowed, study.study_name)
-        name = f"export_of_trial_{chosen.number}"
-        watched_as = WatchedRun(watchers, folder, folder_name(study), name) if watchers else None
-        given = given_module(candidate.dataset, data)
+        how = retraining(study, chosen, candidate, folder, device, data_dir, trust, data, say)
         runs = []
-        seed = first_seed(chosen)
-        how = partial(retrain, candidate, folder=folder, data_dir=data_dir, given=given)
-        how = partial(how, watched_as=watched_as, device=device_of(device))
-        for run in retrained(how, seed, seeds):
+        for run in retrained(how, first_seed(chosen), seeds):
             runs.append(run)
             name = "R²" if run.inputs.is_number else "accuracy"
             say(f"seed {run.seed}: test {name} {run.test_accuracy:.4f}")
@@ -118,10 +99,60 @@ def export(
             accuracies = list(found.accuracies.values())
             study.set_user_attr("exported", {"trial": chosen.number, "test_accuracy": accuracies})
     else:
-        found = as_found(searched, chosen, folder, data_dir)
+        found = as_found(searched, chosen, folder, Path(data_dir))
     files = write(found, study.study_name, chosen.number, output, formats)
     say(f"Wrote {', '.join(map(str, files))}. Try it: python {output}")
     return output
+
+
+def check_request(
+    output: Path, formats: Sequence[str], settings: Sequence[str], *, train: bool
+) -> None:
+    """ExportError for what cannot be written, or contradicts itself."""
+    if output.suffix != ".py":
+        raise ExportError(f"{output} is no name of a Python file: write it as best.py.")
+    check_formats(formats)
+    if settings and not train:
+        raise ExportError("--set changes the training, and --no-train trains nothing: leave one.")
+
+
+def exportable(study: Study, trial: FrozenTrial) -> Candidate:
+    """The candidate of a trial; ExportError where its network is not what was trained."""
+    place = f"trial {trial.number} of study {study.study_name!r}"
+    candidate = Candidate.from_json(trial.user_attrs["candidate"], place)
+    if candidate.training.fade_shortcuts:
+        raise ExportError(
+            f"The shortcuts of {place} fade out in its training, so that what is left is a plain "
+            "network: export one of another arm."
+        )
+    return candidate
+
+
+def retraining(
+    study: Study,
+    trial: FrozenTrial,
+    candidate: Candidate,
+    folder: Path,
+    device: str,
+    data_dir: str | Path,
+    trust: bool,
+    data: Any,
+    say: Callable[[str], None],
+) -> Callable[..., Retraining]:
+    """`retrain` with all but its seed and memory; refuses code that nobody allowed."""
+    allowed = code_in_storage(study, trust, say)
+    watchers = watchers_of(study)
+    refuse_other_code(candidate.dataset.code | watchers.code, allowed, study.study_name)
+    name = f"export_of_trial_{trial.number}"
+    return partial(
+        retrain,
+        candidate,
+        folder=folder,
+        data_dir=Path(data_dir),
+        given=given_module(candidate.dataset, data),
+        watched_as=WatchedRun(watchers, folder, folder_name(study), name) if watchers else None,
+        device=device_of(device),
+    )
 
 
 def trained(

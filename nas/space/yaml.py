@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -264,8 +265,10 @@ def find(name: str) -> tuple[Path, bool]:
         return path, False
     if path.stem in bundled and path.suffix in ("", ".yaml", ".yml"):
         return bundled[path.stem], True
+    near = get_close_matches(path.stem, bundled, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
     raise SpaceError(
-        f"{name}: there is no such file and no bundled space of that name. "
+        f"{name}: there is no such file and no bundled space of that name.{hint} "
         f"Bundled spaces: {', '.join(bundled)}. `nas init` writes them here for editing."
     )
 
