@@ -1,7 +1,7 @@
 """The parts of an exported module: the functions and classes that its network is made of.
 
-Block types are copied from nas/model/blocks.py and block classes from nas/model/network.py, the rest
-is written from the layout.
+Block types are copied from nas/model/blocks.py and block classes from nas/model/network.py; the
+rest is written from the layout.
 """
 
 import inspect
