@@ -97,7 +97,7 @@ def tested(payoff: Payoff, ladder: list[Contrast]) -> list[str]:
         f"{listed([str(layers) for layers in depths])} layers",
         listed([named(order) for order in dict.fromkeys(orders)]),
         f"{spread(pairs)} {'pair' if pairs == [1] else 'pairs'} of each",
-        f"{listed([str(number) for number in epochs])} epochs",
+        f"{listed([str(number) for number in epochs])} {'epoch' if epochs == [1] else 'epochs'}",
         rates_tested(payoff, ladder),
     ]
     longest = max(one.budget for one in payoff.ladder)
@@ -118,8 +118,8 @@ def rates_tested(payoff: Payoff, ladder: list[Contrast]) -> str:
         one.rates[layers][0] for one in ladder if one.role == "shared" for layers in one.rates
     }
     if not any(one.role == "own" for one in ladder):
-        return f"all arms at learning rate {listed([f'{rate:g}' for rate in sorted(shared)])}"
+        return f"all arms at learning rate {listed([f'{rate:.3g}' for rate in sorted(shared)])}"
     tried = max((len(one.errors) for one in payoff.tuned), default=0)
     grid = f" of {tried}" if tried else ""
-    also = f", and all at {listed([f'{rate:g}' for rate in sorted(shared)])}" if shared else ""
+    also = f", and all at {listed([f'{rate:.3g}' for rate in sorted(shared)])}" if shared else ""
     return f"each arm at its own best{grid} learning rates{also}"

@@ -48,5 +48,5 @@ def range_words(found: st.UsableRates) -> str:
     least = "at least " if found.open_low or found.open_high else ""
     unit = "factor" if f"{found.width:.1f}" == "1.0" else "factors"
     if found.usable == 1:
-        return f"{found.low:g} alone"
-    return f"{found.low:g} to {found.high:g}, {least}{plain_number(found.width)} {unit} of ten"
+        return f"{found.low:.3g} alone"
+    return f"{found.low:.3g} to {found.high:.3g}, {least}{plain_number(found.width)} {unit} of ten"

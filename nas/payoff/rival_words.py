@@ -29,7 +29,7 @@ def rival_sentences(payoff: Payoff) -> list[str]:
         return []
     first = max(rows, key=lambda one: one.whole["train_error"].n)
     whole = first.whole["train_error"]
-    at = "own best learning rates" if first.role == "own" else f"learning rate {first.rates[0]:g}"
+    at = "own best learning rates" if first.role == "own" else f"learning rate {first.rates[0]:.3g}"
     return [
         f"Rival explanations, {first.layers} layers ({named(first.order)}, {at}): of "
         f"{plain_number(whole.mean)} points less training error ({interval(whole)}) that "

@@ -98,4 +98,4 @@ def rate(one: Contrast) -> str:
     """At which learning rate the arms stand."""
     if one.role == "own":
         return "own best learning rates"
-    return f"learning rate {next(iter(one.rates.values()))[0]:g}"
+    return f"learning rate {next(iter(one.rates.values()))[0]:.3g}"

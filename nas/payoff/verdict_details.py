@@ -48,7 +48,7 @@ def edge_sentences(payoff: Payoff) -> list[str]:
     found: dict[str, list[str]] = {}
     for one in payoff.tuned:
         if one.edge and one.comparison == "ladder":
-            rate = f"{one.edge} rate tried, {one.best:g}"
+            rate = f"{one.edge} rate tried, {one.best:.3g}"
             epochs = "" if one.budget == 1 else f", {one.budget} times the epochs"
             found.setdefault(f"{one.arm}, {named(one.order)}{epochs} ({rate})", []).append(
                 str(one.layers)

@@ -104,7 +104,8 @@ class Twins:
     def epochs(self) -> str:
         """The budget at which the gains were measured."""
         numbers = sorted({t.epochs for t in self.ladder} or {t.epochs for t in self.payoff.twins})
-        return f"after {' or '.join(map(str, numbers))} epochs"
+        words = "epoch" if numbers == [1] else "epochs"
+        return f"after {' or '.join(map(str, numbers))} {words}"
 
     @property
     def methods(self) -> str:

@@ -63,7 +63,8 @@ def rate_cell(one: Contrast, layers: int) -> str:
     """At which learning rates the arms stand."""
     reference, arm = one.rates[layers]
     text = ROLES.get(one.role, one.role)
-    return f"{text}, {arm:g}" if arm == reference else f"{text}, {arm:g} against {reference:g}"
+    against = "" if arm == reference else f" against {reference:.3g}"
+    return f"{text}, {arm:.3g}{against}"
 
 
 def effect_text(effect: Effect) -> str:

@@ -70,6 +70,13 @@ def figure(x_title: str, y_title: str, *, height: int = 330, **layout: Any) -> g
     return drawn.update_layout(**layout)
 
 
+def whole_numbers(drawn: go.Figure) -> go.Figure:
+    """Ticks of the first axis at whole numbers alone, also where there are few of them."""
+    places = [x for trace in drawn.data for x in (() if trace.x is None else trace.x)]
+    last = max((x for x in places if x is not None), default=0)
+    return drawn.update_xaxes(tickformat="d", showgrid=False, dtick=1 if last < 10 else None)
+
+
 def _axis(title: str) -> dict[str, Any]:
     """A quiet axis."""
     return {

@@ -166,7 +166,7 @@ def tuning_table(payoff: Payoff) -> Table:
         (
             *(one.comparison, Kind(one.arm), one.order, str(one.layers), f"{one.budget} ×"),
             *(number(one.errors.get(rate)) for rate in rates),
-            *(f"{one.best:g}", f"yes, the {one.edge} rate" if one.edge else "no"),
+            *(f"{one.best:.3g}", f"yes, the {one.edge} rate" if one.edge else "no"),
             f"{range_words(one.usable)} ({one.usable.usable} of {one.usable.tried})"
             if one.usable
             else "none",
@@ -175,7 +175,7 @@ def tuning_table(payoff: Payoff) -> Table:
     ]
     head = (
         *("comparison", "arm", "activation order", "layers", "budget"),
-        *(f"{rate:g}" for rate in rates),
+        *(f"{rate:.3g}" for rate in rates),
         *("best rate", "at an edge", "usable rates"),
     )
     outcome = OUTCOMES[payoff.primary.get("tuned_by", "val_error")][0]

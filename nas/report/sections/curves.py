@@ -10,6 +10,7 @@ from nas.report.document import Drawing, Part, Section, Text
 from nas.report.run_lines import Arms, run_lines
 from nas.report.style import (
     figure,
+    whole_numbers,
 )
 from nas.report.trial_rows import finite_number
 
@@ -45,8 +46,7 @@ def _curves_figure(arms: Arms, curve: Curve, loss_unit: str) -> go.Figure:
         for arm, runs in records.items()
     }
     drawn = run_lines(figure("epoch", title, height=300), lines, mean)
-    drawn.update_xaxes(tickformat="d", showgrid=False)
-    return drawn.update_yaxes(rangemode="tozero")
+    return whole_numbers(drawn).update_yaxes(rangemode="tozero")
 
 
 def _val_error(record: Mapping[str, object]) -> float | None:

@@ -13,6 +13,7 @@ from nas.report.run_lines import Arms, Line, run_lines
 from nas.report.style import (
     MINUS,
     figure,
+    whole_numbers,
 )
 from nas.report.trial_rows import Row, finite_number
 from nas.training.metrics import MEASURES, PROBE_STEPS, Measure
@@ -76,7 +77,7 @@ def _gradients_figure(arms: Arms, step: str, measure: str, label: str) -> go.Fig
     drawn = run_lines(
         figure("block, from input to output", label, height=300), lines, average=median
     )
-    drawn.update_xaxes(tickformat="d", showgrid=False)
+    whole_numbers(drawn)
     values = [y for runs in lines.values() for _, ys in runs.values() for y in ys if y]
     return drawn.update_yaxes(type="log", **log_ticks(values))
 

@@ -234,7 +234,7 @@ def own_rates(payoff: Payoff) -> str:
     if not grids:
         return ""
     outcome = OUTCOMES_OF_TWINS[payoff.primary.get("tuned_by", "val_error")][0]
-    tried = _listed([f"{rate:g}" for rate in sorted({lr for one in grids for lr in one.errors})])
+    tried = _listed([f"{rate:.3g}" for rate in sorted({lr for one in grids for lr in one.errors})])
     seeds = counted(max(one.seeds for one in grids), "run")
     edges = sum(one.edge is not None for one in grids)
     return (
@@ -246,7 +246,7 @@ def own_rates(payoff: Payoff) -> str:
 def budgets(payoff: Payoff) -> list[str]:
     """Epochs of every budget."""
     epochs = sorted({(twin.budget, twin.epochs) for twin in payoff.twins})
-    return [f"{number} epochs ({budget} ×)" for budget, number in epochs]
+    return [f"{counted(number, 'epoch')} ({budget} ×)" for budget, number in epochs]
 
 
 def _same_start(payoff: Payoff) -> str:

@@ -24,6 +24,7 @@ from nas.report.style import (
     counted,
     figure,
     number,
+    whole_numbers,
 )
 from nas.report.trial_markers import MOST_POINTS, add_markers, subsample
 from nas.report.trial_rows import Row
@@ -133,8 +134,7 @@ def history(
         if one and one.values:
             x, y = [*one.numbers, last], [*one.values, one.values[-1]]
             drawn.add_trace(steps(x, y, scale(objective), name, dash))
-    drawn.update_xaxes(tickformat="d", showgrid=False)
-    return drawn.update_yaxes(type="log" if scale(objective).is_log else "linear")
+    return whole_numbers(drawn).update_yaxes(type="log" if scale(objective).is_log else "linear")
 
 
 def steps(x: list[Any], y: list[float], shown: Scale, name: str, dash: str) -> go.Scatter:

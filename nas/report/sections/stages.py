@@ -20,6 +20,7 @@ from nas.report.style import (
     mixed,
     number,
     plain,
+    whole_numbers,
 )
 from nas.statistics import Effect, StageEffects
 
@@ -73,7 +74,8 @@ def network(blocks: Sequence[BlockRecord], stages: StageEffects) -> go.Figure:
     kinds = dict.fromkeys(block.shortcut for block in blocks if block.shortcut != "none")
     drawn.add_traces([_arcs(blocks, kind) for kind in kinds])
     drawn.update_yaxes(visible=False, range=[-0.75, 1.75], fixedrange=True)
-    drawn.update_xaxes(showgrid=False, range=[0.3, len(blocks) + 0.7], tickformat="d")
+    drawn.update_xaxes(range=[0.3, len(blocks) + 0.7])
+    whole_numbers(drawn)
     return drawn.update_layout(
         annotations=[_stage_note(blocks, stage, e) for stage, e in stages.removal.items()]
     )
