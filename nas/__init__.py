@@ -8,6 +8,7 @@ TYPE_CHECKING = False  # typing alone would take most of the time that this modu
 if TYPE_CHECKING:
     from typing import Any
 
+    from nas.api.comparison import compare as compare
     from nas.api.outcome import Outcome as Outcome
     from nas.api.runs import payoff as payoff
     from nas.api.runs import search as search
@@ -31,6 +32,7 @@ HOMES = {
     "SearchSpace": "nas.space.space",
     "UserError": "nas.common.errors",
     "WorkerOptions": "nas.search.options",
+    "compare": "nas.api.comparison",
     "export": "nas.api.studies",
     "load_study": "nas.api.studies",
     "payoff": "nas.api.runs",

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import torch
 from conftest import TINY
+from optuna.storages import InMemoryStorage
+from report_studies import make_study
 
 import nas
 from nas.common.errors import ExportError, SpaceError, StudyError, UserError
@@ -18,7 +20,7 @@ from nas.data import open_data
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
-FUNCTIONS = ["search", "payoff", "report", "export", "load_study"]
+FUNCTIONS = ["search", "payoff", "report", "export", "compare", "load_study"]
 
 DATA: dict[str, Any] = {
     "name": "tiny",
@@ -145,6 +147,18 @@ def test_a_study_is_loaded(outcome: nas.Outcome) -> None:
     assert "No twins have been trained yet" in outcome._repr_html_()
     with pytest.raises(StudyError, match="there is no study 'other'; there is tiny"):
         nas.load_study("other")
+
+
+def test_two_studies_are_compared_and_reported(tmp_path: Path) -> None:
+    storage = InMemoryStorage()
+    first, second = (make_study(storage, name, seed=0) for name in ("first", "second"))
+    found = nas.compare(first, second, smallest_effect=0.01)
+    assert (found.answer, found.mean) == ("no difference", 0.0)
+    assert found.num_pairs > 0
+    assert repr(found).startswith("StudyComparison(no difference)\n")
+    page, *_ = found.report(tmp_path)
+    assert page.parent.name == "second-against-first"
+    assert found.verdict.splitlines()[0].split(":")[0] in page.read_text(encoding="utf-8")
 
 
 def test_the_best_network_has_its_weights(outcome: nas.Outcome) -> None:

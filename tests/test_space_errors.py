@@ -306,7 +306,7 @@ def test_good_files_of_all_kinds(raw: bytes, nas: Any) -> None:
     Path("s.yaml").write_bytes(raw)
     status, output, errors = nas("check", "s.yaml")
     assert (status, errors) == (0, "")
-    assert output.startswith("t: 0 searched parameters, 1 distinct architectures.\n")
+    assert output.startswith("t: 0 searched parameters, 1 distinct architecture.\n")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])

@@ -1,3 +1,3 @@
 """What a Python program calls: the verbs of the command line as functions, and what they return."""
 
-__all__ = ["outcome", "runs", "studies"]
+__all__ = ["comparison", "outcome", "runs", "studies"]

@@ -17,6 +17,10 @@ from nas.report.trial_rows import Row
 ROLES = {"shared": "shared rate", "own": "own best rate"}
 
 
+#: depths from which on what lies between them is drawn
+FEWEST_IN_A_BAND = 3
+
+
 class DepthPoint(NamedTuple):
     """A place of the ladder: activation order, blocks in every stage, and layers."""
 

@@ -13,7 +13,7 @@ from nas.common.class_paths import Code
 from nas.common.errors import SpaceError, shown
 from nas.common.later_keys import without_later, without_later_parts
 from nas.common.registry import Registry
-from nas.common.text import seconds_of
+from nas.common.text import counted, seconds_of
 from nas.data.augment import AUGMENTATIONS, shortened
 from nas.data.catalog import (
     FROM_CODE,
@@ -196,8 +196,9 @@ class SearchSpace:
             if count == float("inf")
             else f"{'' if exact else 'at least '}{count:,.0f}"
         )
-        parameters = f"{len(self.parameters())} searched parameters"
-        return f"{self.name}: {parameters}, {number} distinct architectures"
+        parameters = counted(len(self.parameters()), "searched parameter")
+        word = "architecture" if exact and count == 1 else "architectures"
+        return f"{self.name}: {parameters}, {number} distinct {word}"
 
     def sample(self, trial: Trial) -> Architecture:
         """Draw an architecture from an Optuna trial."""

@@ -23,6 +23,7 @@ from nas.report.style import (
     OTHERS,
     TEXT,
     colours,
+    counted,
     figure,
     plain,
     room,
@@ -64,7 +65,7 @@ def accuracy_section(twins: Twins) -> Section:
     parts += [Text(sentence) for sentence in equal_loss_sentences(twins.payoff, shown)]
     for order in dict.fromkeys(one.order for one in shown):
         group = [one for one in shown if one.order == order]
-        parts += [*_parts_drawing(group), _curves_drawing(twins, group)]
+        parts += [*_parts_drawing(group), *_curves_drawing(twins, group)]
     return Section("accuracy", TITLE, [*parts, _table(twins.payoff)])
 
 
@@ -74,8 +75,8 @@ def coarse(shown: Iterable[Contrast]) -> list[Text]:
     if epochs >= st.FEWEST_EPOCHS:
         return []
     text = (
-        f"The curves have {epochs} points, one for each epoch: the parts are rough, as from fewer "
-        f"than {st.FEWEST_EPOCHS} epochs they can be wrong by a point of error or more."
+        f"The curves have {counted(epochs, 'point')}, one for each epoch: the parts are rough, as "
+        f"from fewer than {st.FEWEST_EPOCHS} epochs they can be wrong by a point of error or more."
     )
     return [Text(text, role="warning")]
 
@@ -144,8 +145,9 @@ def _place(one: Contrast) -> str:
     return f"{one.order}, {ROLES.get(one.role, one.role)}"
 
 
-def _curves_drawing(twins: Twins, group: Sequence[Contrast]) -> Drawing:
-    """Validation error against training loss, the deepest networks of one activation order."""
+def _curves_drawing(twins: Twins, group: Sequence[Contrast]) -> list[Drawing]:
+    """Validation error against training loss, the deepest networks of one activation order; none
+    of trainings too short to have a curve."""
     one = group[0]
     deepest = max(layers for some in group for layers in some.equal_loss)
     arms: dict[str, list[Twin]] = {}
@@ -158,13 +160,13 @@ def _curves_drawing(twins: Twins, group: Sequence[Contrast]) -> Drawing:
     colour = colours(arms)
     for arm, runs in arms.items():
         drawn.add_trace(_curves(arm, runs, colour[arm]))
+    if not any(any(trace.x) for trace in drawn.data):
+        return []
     drawn.update_xaxes(type="log", tickvals=TICKS, autorange="reversed", showgrid=False)
     drawn.update_yaxes(rangemode="tozero")
-    return Drawing(
-        name=slug(f"equal-loss-{one.order}-{one.role}"),
-        title=f"Validation error against training loss, {deepest} layers, {_place(one)}",
-        figure=drawn,
-    )
+    name = slug(f"equal-loss-{one.order}-{one.role}")
+    title = f"Validation error against training loss, {deepest} layers, {_place(one)}"
+    return [Drawing(name=name, title=title, figure=drawn)]
 
 
 def _runs(payoff: Payoff, one: Contrast, layers: int, arm: str) -> list[Twin]:

@@ -8,7 +8,7 @@ from nas.payoff.analysis import Payoff
 from nas.payoff.contrasts import Contrast, Pairs, paired
 from nas.payoff.primary import Comparison, primary_comparisons
 from nas.payoff.records import OUTCOMES, Twin
-from nas.report.depth_sweep import ROLES, Twins, main_contrasts, slug
+from nas.report.depth_sweep import FEWEST_IN_A_BAND, ROLES, Twins, main_contrasts, slug
 from nas.report.document import Drawing, Kind, Part, Section, Table, Text
 from nas.report.effects import MANY_ROWS, PAIRS, effect_cell, effect_text, pairs_cell, rate_cell
 from nas.report.style import (
@@ -24,9 +24,6 @@ from nas.report.style import (
     symbol,
 )
 from nas.statistics import Claim, CrossoverDepth, Effect
-
-#: depths from which on what lies between them is drawn
-FEWEST_IN_A_BAND = 3
 
 
 def gain_section(twins: Twins) -> Section:

@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 
 from nas import statistics as st
 from nas.payoff.contrasts import Contrast
-from nas.report.depth_sweep import ROLES, Twins, main_contrasts, slug
+from nas.report.depth_sweep import FEWEST_IN_A_BAND, ROLES, Twins, main_contrasts, slug
 from nas.report.document import Drawing, Kind, Part, Section, Table, Text
 from nas.report.effects import effect_cell, rate_cell
 from nas.report.style import TEXT, colours, counted, figure, plain, room, symbol
@@ -66,6 +66,10 @@ def _by_depth(arms: Failures) -> go.Figure:
     return drawn.update_yaxes(range=[-4, 104])
 
 
+#: a line between so few depths that it shows nothing but which markers are one arm's
+FEW = {"width": 1, "dash": "dot"}
+
+
 def line(arm: str, row: dict[int, st.Rate], colour: str, shift: float) -> go.Scatter:
     """One arm, with the interval at each depth."""
     rates = [row[layers] for layers in sorted(row)]
@@ -75,7 +79,7 @@ def line(arm: str, row: dict[int, st.Rate], colour: str, shift: float) -> go.Sca
         y=shares,
         mode="lines+markers",
         name=plain(arm),
-        line={"color": colour, "width": 2.5},
+        line={"color": colour} | (FEW if len(row) < FEWEST_IN_A_BAND else {"width": 2.5}),
         marker={"symbol": symbol(arm, is_filled=True), "size": 9, "color": colour},
         error_y={
             "type": "data",

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from nas.common.registry import base_name
 from nas.model.blocks import SHORTCUTS
 from nas.report.document import CODE, END, Drawing, Kind, Part, Section, Table, drawings
-from nas.report.style import COLOURS, counted, kind_colour
+from nas.report.style import COLOURS, colours, counted, is_kind
 from nas.report.writers.markdown import unfolded
 
 HERE = Path(__file__).parent
@@ -49,7 +49,7 @@ def page(
             command=command,
             sections=sections,
             policy=Markup(_policy(scripts)),
-            styles=Markup(_styles()),
+            styles=Markup(_styles(sections)),
             figures=Markup(_figures_json(sections)),
             scripts=map(Markup, scripts),
         )
@@ -94,18 +94,22 @@ def _policy(scripts: Sequence[str]) -> str:
     )
 
 
-def _styles() -> str:
-    """The style sheet, with the colours of the shortcut kinds."""
+def _styles(sections: Sequence[Section]) -> str:
+    """The style sheet, with the colours that the arms in tables have in figures."""
+    tables = (part for one in sections for part in one.parts if isinstance(part, Table))
+    cells = {cell for table in tables for row in table.rows for cell in row}
+    shown = colours({*COLOURS, *SHORTCUTS, *(cell for cell in cells if isinstance(cell, Kind))})
+    by_class = {_slug(name): colour for name, colour in sorted(shown.items())}
     kinds = "".join(
-        f".kind-{_slug(name)}::before {{ background: {kind_colour(name)}; }}\n"
-        for name in dict.fromkeys((*COLOURS, *SHORTCUTS))
+        f".kind-{name}::before {{ background: {colour}; }}\n" for name, colour in by_class.items()
     )
     return (HERE / "page.css").read_text(encoding="utf-8") + kinds
 
 
 def _slug(name: str) -> str:
-    """A name as part of a class, the same whatever its options."""
-    return re.sub(r"[^a-z0-9]+", "-", base_name(name).lower()).strip("-")
+    """A name as part of a class; that of a shortcut kind whatever its options."""
+    name = base_name(name) if is_kind(name) else name
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def text(value: object) -> Markup:
