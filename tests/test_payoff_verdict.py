@@ -372,7 +372,7 @@ def test_what_was_tested_and_what_was_not_is_told() -> None:
 
 def test_what_is_still_missing_comes_before_the_details() -> None:
     told = verdict(analysed(depths=[1, 5], seeds=2, unfinished=3, **ONE_ORDER))
-    assert told[1] == "3 twins still to be trained."
+    assert told[1] == "3 twins in training or queued."
 
 
 def test_arms_without_a_shortcut_at_transitions_are_not_called_plain() -> None:

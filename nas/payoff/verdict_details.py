@@ -30,7 +30,7 @@ def warnings(payoff: Payoff) -> list[str]:
             "Some pairs did not start from the same weights: do not trust their differences."
         )
     if payoff.waiting:
-        sentences.append(f"{counted(payoff.waiting, 'twin')} still to be trained.")
+        sentences.append(f"{counted(payoff.waiting, 'twin')} in training or queued.")
     if payoff.failures:
         failed = counted(payoff.failures, "twin")
         sentences.append(f"{failed} failed with an error, missing from the pairs.")

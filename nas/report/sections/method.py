@@ -216,7 +216,7 @@ def twins(data: StudyData) -> str:
     if depths:
         text += f"ladder of {_listed([str(depth) for depth in depths])} layers; "
     text += f"budgets {_listed(budgets(payoff))}. {_same_start(payoff)}{own_rates(payoff)}"
-    missing = [f"{payoff.waiting} still to be trained"] * bool(payoff.waiting)
+    missing = [f"{payoff.waiting} in training or queued"] * bool(payoff.waiting)
     missing += [f"{payoff.failures} failed and missing from the pairs"] * bool(payoff.failures)
     return f"{text} Missing: {_listed(missing)}." if missing else text
 

@@ -15,7 +15,8 @@ MOST = 8
 
 def verdict_table(twins: Twins) -> Table | None:
     """Each arm against the reference at each depth, at the learning rate that comes first; None
-    where nothing of that has finished, or it would not be small.
+    where nothing of that has finished, or it would not be small. What was found stands first, for
+    narrow screens.
     """
     ladder = [one for one in ordered(twins.payoff.ladder) if one.budget == 1]
     shown = preferred(one for one in ladder if (one.reference, one.arm) not in BESIDES)
@@ -24,8 +25,13 @@ def verdict_table(twins: Twins) -> Table | None:
         return None
     several = len({one.order for one in shown}) > 1
     head = (
-        *("layers", "arm", "against", *["activation order"] * several, "learning rate", "pairs"),
-        *("training error lower by (points)", "validation error lower by (points)"),
+        *(
+            "layers",
+            "arm",
+            "training error lower by (points)",
+            "validation error lower by (points)",
+        ),
+        *("pairs", "against", *["activation order"] * several, "learning rate"),
     )
     rows = [row(one, layers, several=several) for one, layers in places]
     return Table("", head, rows, "Intervals of 95% each, not corrected: the answer stands above.")
@@ -41,6 +47,6 @@ def row(one: Contrast, layers: int, *, several: bool) -> tuple[str, ...]:
     """An arm at a depth."""
     training, validation = one.gains["train_error"][layers], one.gains["val_error"][layers]
     return (
-        *(str(layers), Kind(one.arm), Kind(one.reference), *[one.order] * several),
-        *(rate_cell(one, layers), str(training.n), effect_cell(training), effect_cell(validation)),
+        *(str(layers), Kind(one.arm), effect_cell(training), effect_cell(validation)),
+        *(str(training.n), Kind(one.reference), *[one.order] * several, rate_cell(one, layers)),
     )
