@@ -7,9 +7,11 @@ import pytest
 import torch
 from conftest import TINY, Run
 
-from nas.common.devices import Device, device_of
+from nas.common import machine
+from nas.common.devices import SMALL_STEP, Device, device_of, sharing
 from nas.common.errors import UserError
 from nas.common.machine import num_cores
+from nas.search import session as session_module
 from nas.search.options import RayCluster, WorkerOptions
 from nas.search.session import Session
 from nas.search.study import create_study
@@ -32,6 +34,19 @@ def test_what_a_device_means(
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert device_of(text) == found
+
+
+def test_what_torch_calls_the_first_of_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    found = [device_of(text).first for text in ("auto", "cuda:1", "cpu")]
+    assert [*found, Device("mps").first] == ["cuda:0", "cuda:1", "cpu", "mps"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert device_of("auto").first == "cpu"
+
+
+def test_small_networks_share_a_gpu_as_far_as_there_are_cores() -> None:
+    assert [sharing(SMALL_STEP, cores) for cores in (0, 1, 3, 64)] == [1, 1, 3, 4]
+    assert sharing(SMALL_STEP + 1, 64) == 1
 
 
 @pytest.mark.parametrize(
@@ -78,13 +93,21 @@ def test_workers_are_as_many_as_the_device_has_room_for(
     def spec(**options: object) -> tuple[int, tuple[str, ...], str]:
         url = f"sqlite:///{tmp_path}/nas.db"
         session = Session(WorkerOptions(storage=url, out=tmp_path, **options), create=True)  # type: ignore[arg-type]
-        study = create_study(session.storage, "tiny", space)
+        study = create_study(session.storage, space.name, space)
         found = session.worker_spec(study, space, study, frozenset())
         return found.num_workers, found.gpus, found.device
 
     assert spec(device="cpu")[1:] == ((), "cpu")
     assert spec(device="cpu")[0] <= num_cores()
     assert spec(device="cuda:2", workers_per_gpu=2)[1:] == (("2",), "cuda")
+    monkeypatch.setattr(session_module, "num_cores", lambda: 12)
+    monkeypatch.setattr(machine, "available_memory", lambda: 2**40)
+    assert spec(device="cuda")[0] == 12, "three GPUs with four cores for each"
+    assert spec(device="cuda", workers_per_gpu=1)[0] == 3
+    assert spec(device="cuda", workers=5)[0] == 5
+    large = ["name=large", "architecture.stages=[{width: 2048}]"]
+    space = SearchSpace.from_yaml(TINY, ["search.workers=null", *large])
+    assert spec(device="cuda")[0] == 3
     assert spec(device="cuda", cluster=RayCluster())[1:] == ((), "cuda"), "the cluster has them"
 
 

@@ -155,7 +155,7 @@ def test_a_check_tells_the_twins_of_a_space(
     space: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """96 pictures in batches of 32, 2 epochs: 6 steps of 10 seconds a training."""
-    monkeypatch.setattr(nas.space.estimate, "step_times", lambda architecture, training: [10.0])
+    monkeypatch.setattr(nas.space.estimate, "step_times", lambda *_: [10.0])
     ladder = "top: 0, seeds: 6, depths: [1, 2], arms: [identity, none], lr_factors: [1.0]"
     lines = preview(
         space(f"payoff={{{ladder}, stages: false}}", "search.workers=2"), tmp_path
@@ -169,7 +169,7 @@ def test_a_check_tells_the_twins_of_a_space(
 def test_a_space_without_twins_is_told_what_nas_payoff_would_train(
     space: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nas.space.estimate, "step_times", lambda architecture, training: [10.0])
+    monkeypatch.setattr(nas.space.estimate, "step_times", lambda *_: [10.0])
     assert (
         preview(space(), tmp_path).lines[0].startswith("Twins, by `nas payoff`: 7 pairs, at most ")
     )
@@ -184,7 +184,7 @@ def test_twins_that_go_beyond_a_budget_are_told_before_they_run() -> None:
 def test_longer_budgets_cost_more(
     space: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nas.space.estimate, "step_times", lambda architecture, training: [10.0])
+    monkeypatch.setattr(nas.space.estimate, "step_times", lambda *_: [10.0])
     ladder = "top: 0, seeds: 4, depths: [1, 2], arms: [identity, none], lr_factors: [1.0]"
     one, both = (
         preview(space(f"payoff={{{ladder}, stages: false, budgets: {budgets}}}"), tmp_path).lines[0]
@@ -200,7 +200,7 @@ def test_a_check_counts_twins_and_baseline_in_one_number(
     space: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """4 trials of 60 seconds, as many of random search, 24 twins; two workers."""
-    monkeypatch.setattr(nas.space.estimate, "step_times", lambda architecture, training: [10.0])
+    monkeypatch.setattr(nas.space.estimate, "step_times", lambda *_: [10.0])
     ladder = "top: 0, seeds: 6, depths: [1, 2], arms: [identity, none], lr_factors: [1.0]"
     settings = ["search.workers=2", "search.duplicates=new_seed", "search.baseline=random"]
     lines = cost_lines(space(f"payoff={{{ladder}, stages: false}}", *settings), tmp_path)

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import nas.space.estimate
+from nas.common.devices import Device
 from nas.common.text import duration
 from nas.model.cost import cost
 from nas.space.estimate import Timed, drawn, estimate, step_times
@@ -41,6 +43,26 @@ def test_of_one_architecture_there_is_one_number_with_its_spread(
     )
 
 
+def test_it_times_the_gpu_that_will_be_used(
+    space: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: list[str] = []
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+
+    def step_times(architecture: Any, training: Any, place: str) -> list[float]:
+        places.append(place)
+        return [0.2]
+
+    monkeypatch.setattr(nas.space.estimate, "step_times", step_times)
+    ours = space("search.workers=null")
+    for there in (True, False):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        lines = estimate(ours, tmp_path, Device("cuda", ("5",))).lines
+        assert ("on a GPU" in lines[2]) is there
+        assert "with 1 worker" in lines[3]
+    assert places == ["cuda:1", "cuda:1", "cpu", "cpu"]
+
+
 def test_repeats_take_no_time(space: Make, tmp_path: Path, monkeypatch: Any) -> None:
     """Eight candidates in all, of two learning rates."""
     monkeypatch.setattr(nas.space.estimate, "step_times", lambda *_: [100.0])
@@ -72,7 +94,7 @@ def test_the_time_is_steps_by_trials_by_workers(
     settings: list[str], factor: float, space: Make, tmp_path: Path, monkeypatch: Any
 ) -> None:
     """96 pictures in batches of 32, 2 epochs, 4 trials: 24 steps of 100 seconds with one worker."""
-    monkeypatch.setattr(nas.space.estimate, "step_times", lambda architecture, training: [100.0])
+    monkeypatch.setattr(nas.space.estimate, "step_times", lambda *_: [100.0])
     hours = 24 * 100 * factor
     found = estimate(space(*settings, "search.duplicates=new_seed"), tmp_path)
     assert found.seconds == hours

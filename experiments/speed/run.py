@@ -29,8 +29,9 @@ def main() -> None:
         start = time.perf_counter()
         rows = importlib.import_module(f"{benchmarks.__name__}.{name}").measure()
         print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
-        table.keep(name, rows)
-        table.publish()
+        if rows:
+            table.keep(name, rows)
+            table.publish()
     print(table.text())
 
 

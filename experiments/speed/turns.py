@@ -27,16 +27,22 @@ class Way:
     """A process that makes ready and then works once for every turn it gets.
 
     `prepare(*arguments)` runs in the process and returns the work, a function without arguments.
-    A process that is `tuned` starts with the settings of memory of a worker of `nas search`.
+    A process that is `tuned` starts with the settings of memory of a worker of `nas search`. `core`
+    counts from the last one.
     """
 
     def __init__(
-        self, prepare: Callable[..., Callable[[], Any]], *arguments: Any, tuned: bool = False
+        self,
+        prepare: Callable[..., Callable[[], Any]],
+        *arguments: Any,
+        tuned: bool = False,
+        core: int = 0,
     ) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        core = max(os.sched_getaffinity(0))
-        self.process = context.Process(target=serve, args=(theirs, core, prepare, arguments))
+        cores = sorted(os.sched_getaffinity(0), reverse=True)
+        where = (theirs, cores[core % len(cores)])
+        self.process = context.Process(target=serve, args=(*where, prepare, arguments))
         before = dict(os.environ)
         if tuned:
             use_huge_pages()

@@ -17,10 +17,10 @@ from nas.training.evaluation import clean_error
 from nas.training.lightning import train
 
 
-def trial(size: str) -> Callable[[], str]:
+def trial(size: str, device: str = "cpu") -> Callable[[], str]:
     """Training as it is in a trial, without probes; gives a hash of the weights."""
     ours = candidate(size)
-    return lambda: digest(train(ours, seed=0, data_dir=data_dir()).network)
+    return lambda: digest(train(ours, seed=0, data_dir=data_dir(), device=device).network)
 
 
 class TrainedError(Exception):
@@ -43,18 +43,19 @@ def training_alone(size: str) -> Callable[[], None]:
     return work
 
 
-def bare_loop(size: str) -> Callable[[], str]:
+def bare_loop(size: str, device: str = "cpu") -> Callable[[], str]:
     """The same training without Lightning, records, hooks or checkpoints."""
     keep_memory()
-    return lambda: digest(loop(size))
+    return lambda: digest(loop(size, device))
 
 
-def loop(size: str) -> nn.Module:
+def loop(size: str, device: str) -> nn.Module:
     """Train, validate after every epoch, and take the clean training error at the end."""
     ours = candidate(size)
     settings = ours.training
-    data = open_data(ours.dataset, data_dir=data_dir(), batch_size=settings.batch_size, seed=0)
-    network = channels_last(Network(ours.architecture, seed=0))
+    pictures = {"data_dir": data_dir(), "batch_size": settings.batch_size, "device": device}
+    data = open_data(ours.dataset, seed=0, **pictures)
+    network = channels_last(Network(ours.architecture, seed=0)).to(device)
     optimizer = OPTIMIZERS["sgd"](network.parameters(), **settings.optimizer.arguments)
     group, (batches, validation) = (
         optimizer.param_groups[0],

@@ -17,11 +17,14 @@ def settings_for(
 ) -> list[str]:
     """The settings with which a search takes about a budget; those of its study where it was begun
     for the same one."""
+    from dataclasses import replace
     from functools import partial
     from pathlib import Path
 
+    from nas.common.devices import device_of
     from nas.payoff.budgeted import KEYS, kept_settings
     from nas.payoff.budgeted import settings_for as settings_in
+    from nas.search.session import num_workers
     from nas.space.space import SearchSpace
 
     seconds_of(budget, "--budget")
@@ -37,10 +40,11 @@ def settings_for(
     if kept is not None:
         say(f"Going on for {budget} with the settings of its study.")
         return kept
+    device = device_of(options.device)
     return settings_in(
         lambda more: load([*settings, *more]),
         budget,
-        workers=num_workers(options, loaded.search.workers),
+        workers=num_workers(replace(options, workers=options.workers or None), loaded, device),
         data_dir=Path(options.data_dir),
         log=say,
     )
@@ -50,26 +54,22 @@ def say_cost(
     space: str, settings: list[str], imports: list[str] | None, options: WorkerOptions
 ) -> None:
     """Say about how long the search of a bundled space takes, by timed steps of this processor;
-    nothing where others train.
+    nothing where others train. Workers load their libraries meanwhile.
     """
     from pathlib import Path
 
     from nas.common.devices import device_of
-    from nas.payoff.preview import cost_lines
+    from nas.common.machine import num_cores
+    from nas.search.pools.server import start_server
     from nas.space.space import SearchSpace, find
 
     elsewhere = options.cluster is not None or options.workers == 0
     if elsewhere or not find(space)[1] or device_of(options.device).num_gpus:
         return
+    if num_cores() > 1:  # the steps are timed undisturbed
+        start_server()
     more = [f"search.workers={options.workers}"] if options.workers else []
     loaded = SearchSpace.load(space, [*settings, *more], imports or [])
+    from nas.payoff.preview import cost_lines  # loads torch
+
     say(cost_lines(loaded, Path(options.data_dir))[-1])
-
-
-def num_workers(options: WorkerOptions, wanted: int | None) -> int:
-    """Workers that a search has on this machine."""
-    from nas.common.devices import device_of
-    from nas.common.machine import default_workers
-
-    num_gpus = device_of(options.device).num_gpus
-    return options.workers or wanted or default_workers(options.workers_per_gpu, num_gpus)

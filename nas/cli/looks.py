@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli.options import DataDir, Imports, Out, Settings, Space, Storage, StudyName
+from nas.cli.options import DataDir, Device, Imports, Out, Settings, Space, Storage, StudyName
 from nas.cli.output import import_modules, load_space, say
 from nas.common.paths import DATA_DIR, OUT, STORAGE
 
@@ -43,12 +43,13 @@ def check(
     cost: Annotated[
         bool, typer.Option("--cost", help="Add sizes, and the time of the search and of its twins.")
     ] = False,
+    device: Device = "auto",
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Validate a space without training; print what is searched and how much there is.
 
     Every fault is told with its file, line and column. With --cost a few training steps are timed
-    on this machine.
+    on this machine, on a GPU if that is the device.
     """
     from nas.data.survey import survey_lines
     from nas.space.errors import placed
@@ -67,9 +68,10 @@ def check(
     if code:
         say(f"Searched, this space runs code: {', '.join(code)}. A check does not.")
     if cost:
+        from nas.common.devices import device_of
         from nas.payoff.preview import cost_lines
 
-        for line in cost_lines(loaded, data_dir):
+        for line in cost_lines(loaded, data_dir, device_of(device)):
             say(line)
 
 

@@ -110,7 +110,12 @@ Workers = Annotated[
     ),
 ]
 WorkersPerGPU = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Workers that share a GPU, where there are some.")
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Workers that share a GPU, where there are some; left out, several of small networks.",
+    ),
 ]
 Device = Annotated[
     str,

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 #: what can be asked for; cuda:0, cuda:1 and so on too
 KINDS = ("auto", "cpu", "cuda", "mps")
+#: workers that share a GPU where a step of the largest network has at most so many multiply-adds in
+#: its forward pass: those of a batch of 128 in ResNet-20 are half as many. Python then takes longer
+#: to ask for the operations than a GPU to do them. By arithmetic: no GPU was there to measure it.
+SHARING, SMALL_STEP = 4, 10**10
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,19 @@ class Device:
     def num_gpus(self) -> int:
         """GPUs that workers share in turn."""
         return 1 if self.kind == "mps" else len(self.gpus)
+
+    @property
+    def first(self) -> str:
+        """What torch calls the first of them, or the processor."""
+        if not self.gpus:
+            return "mps" if self.kind == "mps" else "cpu"
+        return f"cuda:{visible_gpus().index(self.gpus[0])}"
+
+
+def sharing(multiply_adds: int, cores: int) -> int:
+    """Workers that share a GPU, where nobody says: of a step of so many multiply-adds, with so many
+    cores for each GPU."""
+    return max(1, min(SHARING, cores)) if multiply_adds <= SMALL_STEP else 1
 
 
 def device_kind(text: str) -> str:

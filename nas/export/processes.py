@@ -17,7 +17,8 @@ import torch
 from nas.common.errors import ExportError, UserError
 from nas.common.main_guard import EXIT_NO_GUARD, no_guard, refuse_standard_input
 from nas.common.plugins import import_plugins, imported_plugins
-from nas.search.pools.local import start_process, temporary_folder
+from nas.search.pools.local import start_process
+from nas.search.pools.server import temporary_folder
 
 T = TypeVar("T")
 

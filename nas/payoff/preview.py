@@ -5,17 +5,20 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+from nas.common.devices import Device
 from nas.common.text import counted, duration
 from nas.payoff.costs import Seconds, cost_line, power_line, trainings
 from nas.payoff.plan import make_plan
 from nas.space.enumeration import RandomTrial, all_values
 from nas.space.estimate import (
+    PROCESSOR,
     Estimate,
     estimate,
     give_or_take,
     num_pictures,
     num_workers,
     seconds_of,
+    timed_on,
     timed_steps,
     timing_error,
     why_not_timed,
@@ -25,16 +28,19 @@ from nas.space.space import SearchSpace
 from nas.training.candidate import Candidate
 
 
-def cost_lines(space: SearchSpace, data_dir: Path) -> list[str]:
-    """What the search, random search beside it and the twins take, each and in all."""
-    search, twins = estimate(space, data_dir), preview(space, data_dir)
+def cost_lines(space: SearchSpace, data_dir: Path, device: Device = PROCESSOR) -> list[str]:
+    """What the search, random search beside it and the twins take, each and in all, by steps that
+    are timed on a device."""
+    search, twins = estimate(space, data_dir, device), preview(space, data_dir, device)
     parts = {"search": search}
     if space.search.baseline:
         parts["random search"] = search
     if space.section.payoff:
         parts["twins"] = twins
     lines = [*search.lines, *twins.lines]
-    return lines if search.seconds is None else [*lines, total_line(parts, num_workers(space))]
+    if search.seconds is None:
+        return lines
+    return [*lines, total_line(parts, num_workers(space, device))]
 
 
 def total_line(parts: dict[str, Estimate], workers: int) -> str:
@@ -47,7 +53,7 @@ def total_line(parts: dict[str, Estimate], workers: int) -> str:
     return f"In all about {give_or_take(total, spread)} with {counted(workers, 'worker')}{of}."
 
 
-def preview(space: SearchSpace, data_dir: Path) -> Estimate:
+def preview(space: SearchSpace, data_dir: Path, device: Device = PROCESSOR) -> Estimate:
     """What the twins after a search take; of a space without `payoff` those of `nas payoff`.
 
     The best candidates are not known yet: the largest stands in for the first, random ones for the
@@ -57,12 +63,13 @@ def preview(space: SearchSpace, data_dir: Path) -> Estimate:
     asked = section or PayoffSection()
     plan = make_plan(asked, stand_ins(space, max(1, asked.top)))
     left = trainings(plan)
-    seconds, error = seconds_by_steps(space, left, data_dir)
+    seconds, error = seconds_by_steps(space, left, data_dir, timed_on(device))
+    workers = num_workers(space, device)
     what = "Twins after the search" if section else "Twins, by `nas payoff`"
-    lines = [cost_line(what, plan, left, seconds, num_workers(space)), power_line(plan)]
+    lines = [cost_line(what, plan, left, seconds, workers), power_line(plan)]
     total = None
     if seconds is not None:
-        total = sum(map(seconds, left)) / min(num_workers(space), len(left))
+        total = sum(map(seconds, left)) / min(workers, len(left))
     return Estimate(lines, total, error * (total or 0.0))
 
 
@@ -76,7 +83,7 @@ def stand_ins(space: SearchSpace, number: int) -> list[Candidate]:
 
 
 def seconds_by_steps(
-    space: SearchSpace, candidates: Sequence[Candidate], data_dir: Path
+    space: SearchSpace, candidates: Sequence[Candidate], data_dir: Path, place: str = "cpu"
 ) -> tuple[Seconds | None, float]:
     """The time of a training by timed steps of the smallest and the largest candidate, and its
     error as a share; None if no step can be timed here.
@@ -85,7 +92,7 @@ def seconds_by_steps(
     if why_not_timed(space, ends[1].architecture):
         return None, 0.0
     pictures = num_pictures(space, data_dir)
-    timed = [timed_steps(one.architecture, one.training) for one in ends]
+    timed = [timed_steps(one.architecture, one.training, place) for one in ends]
     return lambda candidate: seconds_of(timed, pictures, candidate), timing_error(timed)
 
 

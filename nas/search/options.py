@@ -42,8 +42,8 @@ class WorkerOptions:
     """URL of the storage that the study is kept in."""
     workers: int | None = None
     """Worker processes of this machine; default: as many as it has room for."""
-    workers_per_gpu: int = 1
-    """Workers that share a GPU, if there are GPUs."""
+    workers_per_gpu: int | None = None
+    """Workers that share a GPU, if there are GPUs; default: several where networks are small."""
     device: str = "auto"
     """Where networks are trained: auto (the GPUs, else the processor), cpu, cuda, cuda:0 or mps."""
     cluster: RayCluster | None = None

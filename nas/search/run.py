@@ -9,7 +9,6 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 from rich.console import Console
 
-from nas.common.machine import default_workers
 from nas.common.main_guard import leave_if_importing_main
 from nas.common.paths import checkpoint_file
 from nas.data.given import given_module
@@ -25,7 +24,7 @@ from nas.search.study import NUM_TRIALS, create_study
 from nas.search.trial_attributes import RUNG
 from nas.search.warm_start import warm_started
 from nas.search.worker import WorkerSpec
-from nas.space.estimate import estimate
+from nas.space.estimate import PROCESSOR, estimate, num_workers
 from nas.space.space import SearchSpace
 
 
@@ -102,7 +101,7 @@ def expected_seconds(console: Console, spec: WorkerSpec, space: SearchSpace) -> 
     where the time left is shown; None where steps of this processor say nothing."""
     if not console.is_terminal or spec.gpus or not spec.num_workers:
         return None
-    with_workers = space.search.workers or default_workers()
+    with_workers = num_workers(space, PROCESSOR)
     found = estimate(space, spec.data_dir).seconds
     parallel = min(with_workers, space.search.trials)
     if found is None:

@@ -10,9 +10,9 @@ from optuna.storages import BaseStorage
 from optuna.study import Study
 from rich.console import Console
 
-from nas.common.devices import Device, device_kind, device_of
+from nas.common.devices import Device, device_kind, device_of, sharing
 from nas.common.errors import StudyError
-from nas.common.machine import default_workers
+from nas.common.machine import default_workers, num_cores
 from nas.common.paths import study_folder
 from nas.common.waiting import each_once
 from nas.search.allow_code import AllowedCode
@@ -62,7 +62,7 @@ class Session:
             study=study.study_name,
             data_dir=Path(self.options.data_dir),
             out=folder,
-            num_workers=_num_workers(self.options, space, device),
+            num_workers=num_workers(self.options, space, device),
             gpus=device.gpus,
             device=device.kind,
             allowed_code=allowed_code,
@@ -84,11 +84,21 @@ def _device(options: WorkerOptions) -> Device:
     return device_of(options.device)
 
 
-def _num_workers(options: WorkerOptions, space: SearchSpace, device: Device) -> int:
+def num_workers(options: WorkerOptions, space: SearchSpace, device: Device) -> int:
     """Worker processes of this machine: as many as asked for, else as it has room for."""
     if options.workers is not None:
         return options.workers
-    return space.search.workers or default_workers(options.workers_per_gpu, device.num_gpus)
+    if space.search.workers:
+        return space.search.workers
+    return default_workers(options.workers_per_gpu or _sharing(space, device), device.num_gpus)
+
+
+def _sharing(space: SearchSpace, device: Device) -> int:
+    """Workers that share a GPU by the size of the largest network."""
+    if not device.gpus:
+        return 1
+    _, (_, most) = space.extremes()
+    return sharing(space.largest_batch * most.multiply_adds, num_cores() // len(device.gpus))
 
 
 def _make_folder(folder: Path) -> None:

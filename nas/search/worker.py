@@ -37,11 +37,6 @@ from nas.storage.retry_storage import keep_without
 
 #: seconds between two looks for a pending trial, at first and at most
 FIRST_POLL, LONGEST_POLL = 0.2, 5.0
-#: what a new worker process finds already loaded
-PRELOAD = ["nas.search.worker", "nas.search.trial", "optuna_dashboard"]
-PRELOAD += ["alembic.command", "alembic.migration", "sqlalchemy.orm"]
-PRELOAD += ["sqlalchemy.dialects.mysql", "sqlalchemy.dialects.postgresql"]
-PRELOAD += ["sqlalchemy.dialects.sqlite", "psycopg"]  # where it is installed
 
 
 @dataclass(frozen=True, kw_only=True)

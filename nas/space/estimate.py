@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
+from nas.common.devices import Device
 from nas.common.machine import available_memory, default_workers
 from nas.common.text import counted, duration
 from nas.data.catalog import FROM_CODE, noun, split_sizes
@@ -23,6 +24,7 @@ from nas.space.enumeration import RandomTrial, all_values
 from nas.space.space import SearchSpace
 from nas.training.candidate import Candidate, Training
 
+PROCESSOR = Device("cpu")
 #: timed steps, after two to warm up
 STEPS = 5
 #: multiply-adds of a timed step, at most
@@ -54,12 +56,12 @@ class Timed(NamedTuple):
     spread: float
 
 
-def num_workers(space: SearchSpace) -> int:
-    """Worker processes of this machine that a search takes."""
-    return space.search.workers or default_workers()
+def num_workers(space: SearchSpace, device: Device | None = None) -> int:
+    """Worker processes of this machine that a search takes, one on each GPU if there are some."""
+    return space.search.workers or default_workers(1, device.num_gpus if device else None)
 
 
-def estimate(space: SearchSpace, data_dir: Path) -> Estimate:
+def estimate(space: SearchSpace, data_dir: Path, device: Device = PROCESSOR) -> Estimate:
     """The smallest and the largest candidate, and the time of the trials of the search."""
     torch.set_num_threads(1)
     ends = space.extremes()
@@ -67,18 +69,20 @@ def estimate(space: SearchSpace, data_dir: Path) -> Estimate:
     if reason := why_not_timed(space, ends[1][0]):
         return Estimate([*lines, f"There is no estimate of the time: {reason}."])
     training = max(space.trainings(), key=lambda training: training.epochs)
-    timed = [timed_steps(architecture, training) for architecture, _ in ends[: len(lines)]]
+    place = timed_on(device)
+    timed = [timed_steps(architecture, training, place) for architecture, _ in ends[: len(lines)]]
     pictures = num_pictures(space, data_dir)
     seconds, trained = drawn(space, timed, pictures)
+    what = "training" if len(timed) == 1 else "candidate"
     one, spread = mean(seconds), math.hypot(pstdev(seconds), timing_error(timed) * mean(seconds))
     lines.append(
         f"A training step of {training.batch_size} {noun(space.dataset)} takes "
-        f"{step_words(timed)} on one core, a {'training' if len(timed) == 1 else 'candidate'} "
+        f"{step_words(timed)} on {where(place)}, a {what} "
         f"about {give_or_take(one, spread)}."
     )
-    workers = min(num_workers(space), space.search.trials)
+    workers = min(num_workers(space, device), space.search.trials)
     total = one * trained / workers
-    lines.append(trials_line(space, trained, total))
+    lines.append(trials_line(space, trained, total, num_workers(space, device)))
     by_chance = pstdev(seconds) * math.sqrt(trained) / workers
     return Estimate(lines, total, math.hypot(by_chance, timing_error(timed) * total))
 
@@ -91,14 +95,24 @@ def sizes(ends: Sequence[tuple[Architecture, Cost]]) -> list[str]:
     return [f"smallest  {cost_in_words(spent)}", f"largest   {cost_in_words(most)}"]
 
 
-def trials_line(space: SearchSpace, trained: float, total: float) -> str:
+def trials_line(space: SearchSpace, trained: float, total: float, workers: int) -> str:
     """How long the trials of a search take."""
-    trials, workers = space.search.trials, num_workers(space)
+    trials = space.search.trials
     told = f", about {trained:.0f} of them new," if round(trained) < trials else ""
     return (
         f"{counted(trials, 'trial')}{told} with {counted(workers, 'worker')}: about "
         f"{duration(total)} if none is pruned."
     )
+
+
+def timed_on(device: Device) -> str:
+    """What torch calls the first of a device; the processor where it is built for no GPU."""
+    return device.first if not device.gpus or torch.cuda.is_available() else "cpu"
+
+
+def where(place: str) -> str:
+    """The device of torch in words."""
+    return "one core" if place == "cpu" else "a GPU"
 
 
 def step_words(timed: Sequence[Timed]) -> str:
@@ -153,32 +167,34 @@ def num_pictures(space: SearchSpace, data_dir: Path) -> int:
     return len(data.train_dataloader())
 
 
-def timed_steps(architecture: Architecture, training: Training) -> Timed:
-    """Timed steps of training an architecture."""
-    times = step_times(architecture, training)
+def timed_steps(architecture: Architecture, training: Training, place: str = "cpu") -> Timed:
+    """Timed steps of training an architecture on a device of torch."""
+    times = step_times(architecture, training, place)
     middle = median(times)
     spread = NORMAL * median(abs(one - middle) for one in times)
     return Timed(cost(architecture).multiply_adds, middle, spread)
 
 
-def step_times(architecture: Architecture, training: Training) -> list[float]:
-    """Times of training steps on random pictures, with one thread.
+def step_times(architecture: Architecture, training: Training, place: str = "cpu") -> list[float]:
+    """Times of training steps on random pictures, with one thread or on a GPU.
 
     Where a step is long, it is timed on a part of its pictures. Weights move as by SGD with
     momentum, written out: making an optimiser of torch loads its compiler, which takes longer than
     torch itself.
     """
     num_timed = min(training.batch_size, max(FEWEST, TIMED // cost(architecture).multiply_adds))
-    network = channels_last(Network(architecture))
+    network = channels_last(Network(architecture)).to(place)
     velocities = [torch.zeros_like(parameter) for parameter in network.parameters()]
-    pictures = torch.randn(num_timed, *architecture.image_shape)
+    pictures = torch.randn(num_timed, *architecture.image_shape).to(place)
     pictures = pictures.contiguous(memory_format=torch.channels_last)
-    labels = torch.randint(architecture.num_classes, (num_timed,))
+    labels = torch.randint(architecture.num_classes, (num_timed,), device=place)
     seconds = []
     for _ in range(STEPS + 2):
         start = time.perf_counter()
-        torch.autograd.backward(F.cross_entropy(network(pictures), labels))
+        loss = F.cross_entropy(network(pictures), labels)
+        torch.autograd.backward(loss)
         move(list(network.parameters()), velocities)
+        loss.item()  # waits for a GPU
         seconds.append(time.perf_counter() - start)
     return [one * training.batch_size / num_timed for one in seconds[2:]]
 

@@ -3,26 +3,24 @@
 import multiprocessing
 import os
 import signal
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import forkserver, resource_tracker
 from typing import Any
 
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from nas.common.errors import StudyError
-from nas.common.machine import use_huge_pages
-from nas.common.main_guard import EXIT_NO_GUARD, no_guard, refuse_standard_input
+from nas.common.main_guard import EXIT_NO_GUARD, no_guard
 from nas.common.processes import is_alive, worker_name
 from nas.common.waiting import Log, no_log
 from nas.search.failures import exit_reason
 from nas.search.pools.base import MAX_FAILED_STARTS, POOL_STOP_TIMEOUT, READY, FailedStarts
+from nas.search.pools.server import start_server
 from nas.search.stale_trials import requeue_trials_of
-from nas.search.worker import PRELOAD, WorkerSpec, run_worker
+from nas.search.worker import WorkerSpec, run_worker
 
 
 @dataclass
@@ -87,14 +85,7 @@ class LocalPool:
 
     def _start(self) -> None:
         """Start all workers; libraries are loaded once, for all of them."""
-        if self._size:
-            refuse_standard_input()
-            temporary_folder()
-        self._context.set_forkserver_preload(PRELOAD)
-        use_huge_pages()
-        resource_tracker.ensure_running()  # before, as it lets Ctrl-C through when it starts
-        with _interrupt_blocked():
-            forkserver.ensure_running()
+        start_server()
         for index in range(self._size):
             self._workers.append(self._start_worker(index))
 
@@ -120,17 +111,6 @@ class LocalPool:
                     self._log(message)
 
 
-def temporary_folder() -> str:
-    """Where sockets and the like are made; StudyError if there is no such place."""
-    try:
-        return tempfile.gettempdir()
-    except FileNotFoundError:
-        raise StudyError(
-            "there is no folder for temporary files that can be written, which worker processes "
-            "need: name one in the variable TMPDIR."
-        ) from None
-
-
 def start_process(process: Any) -> None:
     """Start a process, again if the fork server dies meanwhile: there is another one then."""
     for _ in range(MAX_FAILED_STARTS):
@@ -139,13 +119,3 @@ def start_process(process: Any) -> None:
             return
         time.sleep(0.2)  # until it counts as dead
     raise StudyError("no worker can be started: the process that starts them dies each time.")
-
-
-@contextmanager
-def _interrupt_blocked() -> Iterator[None]:
-    """Block SIGINT for a while; processes started meanwhile never get one."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
