@@ -3,7 +3,7 @@
 from nas import statistics as st
 from nas.payoff.analysis import Payoff
 from nas.payoff.contrasts import Contrast
-from nas.payoff.primary import Comparison, num_planned, primary_comparisons
+from nas.payoff.primary import Comparison, holds_deep, num_planned, primary_comparisons
 from nas.payoff.text import called, capital, change, counted, interval
 
 
@@ -15,12 +15,27 @@ def answer_words(payoff: Payoff, one: Contrast, row: Comparison) -> str:
         arm, reference = called(payoff.vary, one.arm), called(payoff.vary, one.reference)
         at = " in what depth costs them" if one.interaction else ""
         return f"{capital(arm)} and {reference} differ by less than {smallest(payoff)}{at}"
-    where = " in deep networks" if one.interaction else ""
     pays = row.answer == "pays"
+    if one.interaction and not holds_deep(one, row):
+        return depth_alone(payoff, one, row)
+    where = " in deep networks" if one.interaction else ""
     if payoff.vary == "shortcut" and one.reference == "none":
         return f"Shortcuts {'pay off' if pays else 'do harm'}{where}"
     arm = capital(called(payoff.vary, one.arm))
     return f"{arm} are {'better' if pays else 'worse'}{where}"
+
+
+def depth_alone(payoff: Payoff, one: Contrast, row: Comparison) -> str:
+    """That depth costs an arm less or more, where that says nothing of which networks are better:
+    shallow ones may be worse by as much.
+    """
+    arm, reference = called(payoff.vary, one.arm), called(payoff.vary, one.reference)
+    gains = one.gains["train_error"]
+    deepest, gain = max(gains), gains[max(gains)]
+    how = "less" if row.answer == "pays" else "more"
+    better = "better" if gain.mean > 0 else "worse"
+    end = f"they are {better}" if gain.resolved else "which are better is not resolved"
+    return f"Depth costs {arm} {how} than {reference}, but at {deepest} layers {end}"
 
 
 def question(payoff: Payoff, one: Contrast) -> str:

@@ -7,7 +7,7 @@ from nas.payoff.analysis import Payoff
 from nas.payoff.answer_words import answer_words, outlook, size
 from nas.payoff.contrasts import Contrast
 from nas.payoff.primary import Comparison, num_planned, primary_comparisons, telling
-from nas.payoff.text import named, rate
+from nas.payoff.text import conditions, rate
 from nas.statistics import Word
 
 NOTHING = "Undecided: no primary comparison of this study has a pair of finished twins."
@@ -44,8 +44,8 @@ def sentence(payoff: Payoff, one: Contrast, row: Comparison, comparisons: int) -
     study = f", study {payoff.study}" if payoff.study else ""
     return (
         f"{answer_words(payoff, one, row)}: {size(payoff, one, row)}; smallest effect of interest "
-        f"{payoff.smallest_effect:g} points; {corrected(row, comparisons)}; {named(one.order)}, "
-        f"{rate(one)}{study}{outlook(payoff, row, '. ')}."
+        f"{payoff.smallest_effect:g} points; {corrected(row, comparisons)}; "
+        f"{conditions(payoff.vary, one.order, rate(one))}{study}{outlook(payoff, row, '. ')}."
     )
 
 

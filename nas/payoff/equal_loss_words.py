@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from nas import statistics as st
 from nas.payoff.analysis import Payoff
 from nas.payoff.contrasts import Contrast
-from nas.payoff.text import called, counted, interval, named, rate, signed
+from nas.payoff.text import called, conditions, counted, interval, rate, signed
 
 
 def equal_loss_sentences(payoff: Payoff, contrasts: Iterable[Contrast]) -> list[str]:
@@ -31,7 +31,7 @@ def equal_loss_words(payoff: Payoff, one: Contrast, layers: int) -> str:
     found = one.equal_loss[layers]
     where = (
         f"Validation error at {layers} layers, {called(payoff.vary, one.arm)} against "
-        f"{called(payoff.vary, one.reference)} ({named(one.order)}, {rate(one)})"
+        f"{called(payoff.vary, one.reference)} ({conditions(payoff.vary, one.order, rate(one))})"
     )
     if found.equal is None:
         both = "pair that trains has" if found.apart == 1 else "pairs that both train have"

@@ -3,7 +3,7 @@
 from nas.payoff.analysis import Payoff
 from nas.payoff.answer_words import answer_words, could_show, outlook, question, size
 from nas.payoff.contrasts import Contrast
-from nas.payoff.primary import Comparison, primary_comparisons, telling, tested_effect
+from nas.payoff.primary import Comparison, holds_deep, primary_comparisons, telling, tested_effect
 from nas.payoff.text import called, capital, interval, listed, named, signed
 
 #: how the sentence begins that says what was compared
@@ -51,9 +51,7 @@ def headline_size(payoff: Payoff, one: Contrast, row: Comparison) -> str:
     """
     gains = one.gains["train_error"]
     deepest, gain = max(gains), gains[max(gains)]
-    if row.answer == "no difference" or payoff.is_sequential or not gain.resolved:
-        return size(payoff, one, row)
-    if (gain.mean > 0) != (row.answer == "pays"):
+    if row.answer == "no difference" or payoff.is_sequential or not holds_deep(one, row):
         return size(payoff, one, row)
     arm, reference = called(payoff.vary, one.arm), called(payoff.vary, one.reference)
     less, sign = ("less", 1) if gain.mean > 0 else ("more", -1)

@@ -78,11 +78,14 @@ def num_planned(payoff: Payoff) -> int:
 def telling(
     pairs: Iterable[tuple[Contrast, Comparison]], planned: int = 0
 ) -> tuple[Word, tuple[Contrast, Comparison] | None]:
-    """The answer of several comparisons together, and the first of them that gives it."""
+    """The answer of several comparisons together, and the first of them that gives it, rather one
+    whose gain at the deepest networks has the same sign for sure.
+    """
     every = list(pairs)
     word = overall([row.answer for _, row in every], planned)
-    first = next((pair for pair in every if pair[1].answer == word), None)
-    return word, first or next(iter(every), None)
+    giving = [pair for pair in every if pair[1].answer == word]
+    sure = [pair for pair in giving if holds_deep(*pair)]
+    return word, next(iter([*sure, *giving, *every]), None)
 
 
 def tested_effect(one: Contrast) -> st.Effect:
@@ -91,6 +94,13 @@ def tested_effect(one: Contrast) -> st.Effect:
     """
     gains = one.gains["train_error"]
     return one.interaction.get("train_error") or gains[max(gains)]
+
+
+def holds_deep(one: Contrast, row: Comparison) -> bool:
+    """Whether the gain at the deepest networks is sure and has the sign of the answer."""
+    gains = one.gains["train_error"]
+    gain = gains[max(gains)]
+    return gain.resolved and (gain.mean > 0) == (row.answer == "pays")
 
 
 def comparison(one: Contrast, effect: st.Effect, found: st.Answer, *, is_open: bool) -> Comparison:

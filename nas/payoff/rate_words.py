@@ -3,7 +3,7 @@
 from nas import statistics as st
 from nas.payoff.analysis import Payoff
 from nas.payoff.records import OUTCOMES
-from nas.payoff.text import called, listed, named, plain_number
+from nas.payoff.text import called, conditions, listed, plain_number
 from nas.payoff.tuning import Tuned
 
 
@@ -22,9 +22,10 @@ def rate_sentences(payoff: Payoff) -> list[str]:
         group = [one for one in rows if one.order == order]
         deepest = max(one.layers for one in group)
         told = [in_words(payoff, one) for one in group if one.layers == deepest]
+        place = conditions(payoff.vary, order)
         sentences.append(
-            f"Usable learning rates at {deepest} layers ({named(order)}), at which all runs train "
-            f"and the mean {outcome} is within {st.DISTANCE:g} points of its least: "
+            f"Usable learning rates at {deepest} layers{f' ({place})' * bool(place)}, at which all "
+            f"runs train and the mean {outcome} is within {st.DISTANCE:g} points of its least: "
             f"{listed(told)}."
         )
     return sentences

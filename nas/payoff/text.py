@@ -77,6 +77,11 @@ def both(training: st.Effect, validation: st.Effect) -> str:
     return f"training error is {change(training)}, validation error {change(validation)}"
 
 
+def conditions(vary: str, order: str, *more: str) -> str:
+    """Where arms are compared: the activation order, but where it is what they differ in."""
+    return ", ".join([*([] if vary == "activation_order" else [named(order)]), *more])
+
+
 def called(vary: str, arm: str) -> str:
     """The networks of an arm."""
     if arm == CONTROL:
@@ -90,7 +95,11 @@ def called(vary: str, arm: str) -> str:
         return f"networks with {how} where the shape changes"
     if vary == "placement":
         return PLACED.get(arm, f"networks with shortcuts by {arm}")
-    told = {"join": f"networks joined by {arm}", "initialisation": f"networks started by {arm}"}
+    told = {
+        "activation_order": f"{named(arm)} networks",
+        "join": f"networks joined by {arm}",
+        "initialisation": f"networks started by {arm}",
+    }
     return told.get(vary, f"{arm} networks")
 
 

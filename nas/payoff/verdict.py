@@ -16,7 +16,7 @@ from nas.payoff.hurdles import hurdle_words
 from nas.payoff.primary import answer_of, ordered
 from nas.payoff.rate_words import rate_sentences
 from nas.payoff.rival_words import rival_sentences
-from nas.payoff.text import both, called, capital, change, named, pairs_of, rate
+from nas.payoff.text import both, called, capital, change, conditions, pairs_of, rate
 from nas.payoff.verdict_details import (
     added_sentences,
     candidate_sentences,
@@ -99,7 +99,8 @@ def whole(payoff: Payoff, one: Contrast) -> str:
     gain = f"at {deepest} layers {both(gains[deepest], one.gains['val_error'][deepest])}"
     parts = [degradation(payoff, one)] if one.interaction else []
     parts += [gain, *hurdle_words(payoff, one, deepest), *onset_words(one)]
-    return f"{arm} against {reference} ({named(one.order)}, {rate(one)}): {'; '.join(parts)}."
+    place = conditions(payoff.vary, one.order, rate(one))
+    return f"{arm} against {reference} ({place}): {'; '.join(parts)}."
 
 
 def degradation(payoff: Payoff, one: Contrast) -> str:
@@ -144,7 +145,8 @@ def beside_sentence(payoff: Payoff, one: Contrast) -> str:
     gains = one.gains["train_error"]
     deepest = max(gains)
     better, worse = called(payoff.vary, one.arm), called(payoff.vary, one.reference)
+    place = conditions(payoff.vary, one.order, rate(one))
     return (
-        f"{capital(better)} of {deepest} layers against {worse} ({named(one.order)}, {rate(one)}): "
+        f"{capital(better)} of {deepest} layers against {worse} ({place}): "
         f"training error is {change(gains[deepest])}."
     )

@@ -6,7 +6,17 @@ from nas import statistics as st
 from nas.payoff.analysis import Payoff, Variant
 from nas.payoff.contrasts import BESIDES, Contrast
 from nas.payoff.records import failures_by_arm
-from nas.payoff.text import called, change, counted, interval, listed, named, rate, signed
+from nas.payoff.text import (
+    called,
+    change,
+    conditions,
+    counted,
+    interval,
+    listed,
+    named,
+    rate,
+    signed,
+)
 from nas.payoff.variants import CONTROL
 
 #: arms at the edges of their grids up to which each is named
@@ -50,9 +60,8 @@ def edge_sentences(payoff: Payoff) -> list[str]:
         if one.edge and one.comparison == "ladder":
             rate = f"{one.edge} rate tried, {one.best:.3g}"
             epochs = "" if one.budget == 1 else f", {one.budget} times the epochs"
-            found.setdefault(f"{one.arm}, {named(one.order)}{epochs} ({rate})", []).append(
-                str(one.layers)
-            )
+            arm = ", ".join(filter(None, [one.arm, conditions(payoff.vary, one.order)]))
+            found.setdefault(f"{arm}{epochs} ({rate})", []).append(str(one.layers))
     if not found:
         return []
     number = sum(map(len, found.values()))
@@ -82,9 +91,9 @@ def grown(payoff: Payoff) -> str:
         if is_main and one.budget == 1:
             deepest = max(one.gains["train_error"])
             gain = change(one.gains["train_error"][deepest])
+            place = conditions(payoff.vary, one.order, rate(one))
             parts.append(
-                f"{one.arm} against {one.reference} at {deepest} layers, {named(one.order)}, "
-                f"{rate(one)}: "
+                f"{one.arm} against {one.reference} at {deepest} layers, {place}: "
                 f"training error is {gain}"
             )
     return f". With them, {'; '.join(parts)}" if parts else ""
@@ -95,10 +104,10 @@ def speed_sentence(payoff: Payoff, main: list[Contrast]) -> list[str]:
     sentences = []
     for order in dict.fromkeys(one.order for one in main):
         parts = [faster(payoff, one) for one in main if one.order == order]
+        place = conditions(payoff.vary, order)
         sentences.append(
             f"Speed, in steps until the training loss is below three quarters of that of guessing: "
-            f"{'; '.join(parts)} "
-            f"({named(order)})."
+            f"{'; '.join(parts)}{f' ({place})' * bool(place)}."
         )
     return sentences
 

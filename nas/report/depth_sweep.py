@@ -85,6 +85,11 @@ class Twins:
                 arms.setdefault(twin.arm, []).append(self.rows[twin.trial])
         return {arm: arms[arm] for arm in sorted(arms, key=_rank)}
 
+    def titled(self, what: str, order: str, role: str = "") -> str:
+        """A title with its activation order, but where arms differ in it, and learning rate."""
+        varied = self.payoff.vary == "activation_order"
+        return ", ".join(filter(None, [what, "" if varied else order, ROLES.get(role, role)]))
+
     def lines(self, average: str) -> str:
         """What thin and thick lines are."""
         groups = [rows for place in self.ends() for rows in self.at(place).values()]

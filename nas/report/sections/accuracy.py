@@ -13,7 +13,7 @@ from nas.payoff.hurdles import share
 from nas.payoff.primary import ordered
 from nas.payoff.records import Twin
 from nas.payoff.verdict import preferred
-from nas.report.depth_sweep import ROLES, Twins, main_contrasts, slug
+from nas.report.depth_sweep import Twins, main_contrasts, slug
 from nas.report.document import Drawing, Kind, Part, Section, Table, Text
 from nas.report.effects import effect_cell, rate_cell
 from nas.report.style import (
@@ -65,7 +65,7 @@ def accuracy_section(twins: Twins) -> Section:
     parts += [Text(sentence) for sentence in equal_loss_sentences(twins.payoff, shown)]
     for order in dict.fromkeys(one.order for one in shown):
         group = [one for one in shown if one.order == order]
-        parts += [*_parts_drawing(group), *_curves_drawing(twins, group)]
+        parts += [*_parts_drawing(twins, group), *_curves_drawing(twins, group)]
     return Section("accuracy", TITLE, [*parts, _table(twins.payoff)])
 
 
@@ -81,7 +81,7 @@ def coarse(shown: Iterable[Contrast]) -> list[Text]:
     return [Text(text, role="warning")]
 
 
-def _parts_drawing(group: Sequence[Contrast]) -> list[Drawing]:
+def _parts_drawing(twins: Twins, group: Sequence[Contrast]) -> list[Drawing]:
     """The parts of the gain of each arm at each depth, of one activation order."""
     bars = [
         (layers, one.arm, found, found.equal)
@@ -121,7 +121,7 @@ def _parts_drawing(group: Sequence[Contrast]) -> list[Drawing]:
     return [
         Drawing(
             name=slug(f"parts-{one.order}-{one.role}"),
-            title=f"Parts of the gain in validation error, {_place(one)}",
+            title=twins.titled("Parts of the gain in validation error", one.order, one.role),
             figure=drawn,
         )
     ]
@@ -138,11 +138,6 @@ def _whiskers(effects: Sequence[st.Effect]) -> dict[str, Any]:
         "width": 5,
         "color": ACCENT,
     }
-
-
-def _place(one: Contrast) -> str:
-    """Activation order and learning rate."""
-    return f"{one.order}, {ROLES.get(one.role, one.role)}"
 
 
 def _curves_drawing(twins: Twins, group: Sequence[Contrast]) -> list[Drawing]:
@@ -165,8 +160,8 @@ def _curves_drawing(twins: Twins, group: Sequence[Contrast]) -> list[Drawing]:
     drawn.update_xaxes(type="log", tickvals=TICKS, autorange="reversed", showgrid=False)
     drawn.update_yaxes(rangemode="tozero")
     name = slug(f"equal-loss-{one.order}-{one.role}")
-    title = f"Validation error against training loss, {deepest} layers, {_place(one)}"
-    return [Drawing(name=name, title=title, figure=drawn)]
+    title = f"Validation error against training loss, {deepest} layers"
+    return [Drawing(name=name, title=twins.titled(title, one.order, one.role), figure=drawn)]
 
 
 def _runs(payoff: Payoff, one: Contrast, layers: int, arm: str) -> list[Twin]:

@@ -9,7 +9,7 @@ from nas.payoff.after_training import AfterTraining, Measured, lesions
 from nas.payoff.contrasts import Contrast
 from nas.payoff.primary import ordered
 from nas.payoff.verdict import preferred
-from nas.report.depth_sweep import ROLES, Twins, main_contrasts, slug
+from nas.report.depth_sweep import Twins, main_contrasts, slug
 from nas.report.document import Drawing, Kind, Part, Section, Table, Text
 from nas.report.effects import effect_cell, rate_cell, whiskers
 from nas.report.style import TEXT, colours, counted, figure, number, plain, signed, symbol
@@ -32,7 +32,7 @@ def after_training_section(twins: Twins) -> Section:
     parts: list[Part] = [Text(_key(shown[0], noun), role="note")]
     for order in dict.fromkeys(one.order for one in shown):
         group = [one for one in shown if one.order == order]
-        parts.append(_gains_drawing(group, noun))
+        parts.append(_gains_drawing(twins, group, noun))
         parts += _lesion_drawings(twins, group)
     every = [one for one in twins.payoff.ladder if one.after_training]
     return Section(
@@ -59,12 +59,7 @@ def _label(name: str) -> str:
     return text.removeprefix("validation error with ")
 
 
-def _place(one: Contrast) -> str:
-    """Activation order and learning rate."""
-    return f"{one.order}, {ROLES.get(one.role, one.role)}"
-
-
-def _gains_drawing(group: Sequence[Contrast], noun: str) -> Drawing:
+def _gains_drawing(twins: Twins, group: Sequence[Contrast], noun: str) -> Drawing:
     """The gain of each arm in each measure, at the deepest networks."""
     deepest = max(layers for one in group for layers in one.after_training)
     drawn = figure("gain (points)", "measured with", height=300)
@@ -78,7 +73,9 @@ def _gains_drawing(group: Sequence[Contrast], noun: str) -> Drawing:
     drawn.update_layout(scattermode="group", scattergap=0.6)
     return Drawing(
         name=slug(f"robustness-{group[0].order}-{group[0].role}"),
-        title=f"Gains of the finished networks, {deepest} layers, {_place(group[0])}",
+        title=twins.titled(
+            f"Gains of the finished networks, {deepest} layers", group[0].order, group[0].role
+        ),
         figure=drawn,
         caption="Filled: the 95% interval leaves zero out.",
     )
@@ -116,7 +113,9 @@ def _lesion_drawings(twins: Twins, group: Sequence[Contrast]) -> list[Drawing]:
             drawings.append(
                 Drawing(
                     name=slug(f"{name}-{one.order}-{one.role}"),
-                    title=f"Error without a block, {how}, {deepest} layers, {_place(one)}",
+                    title=twins.titled(
+                        f"Error without a block, {how}, {deepest} layers", one.order, one.role
+                    ),
                     figure=_lesion_figure(found),
                     caption="Mean over the runs with 95% intervals (Student). The block is "
                     "replaced by its shortcut; without one it is left out, where its shape allows.",

@@ -24,7 +24,7 @@ def curve_section(twins: Twins) -> Section:
         arms = twins.at(place)
         for what, kind in (("train_loss", "Training"), ("val_error", "Validation")):
             drawn = _curves_figure(arms, CURVES[what], twins.loss_unit)
-            title = f"{kind} of twins, {place.layers} layers, {place.order}"
+            title = twins.titled(f"{kind} of twins, {place.layers} layers", place.order)
             if drawn.data:
                 parts.append(
                     Drawing(slug(f"curve-{what}-{place.order}-{place.depth}"), title, drawn)

@@ -8,7 +8,7 @@ from nas.payoff.analysis import Payoff
 from nas.payoff.contrasts import Contrast, Pairs, paired
 from nas.payoff.primary import Comparison, primary_comparisons
 from nas.payoff.records import OUTCOMES, Twin
-from nas.report.depth_sweep import FEWEST_IN_A_BAND, ROLES, Twins, main_contrasts, slug
+from nas.report.depth_sweep import FEWEST_IN_A_BAND, Twins, main_contrasts, slug
 from nas.report.document import Drawing, Kind, Part, Section, Table, Text
 from nas.report.effects import MANY_ROWS, PAIRS, effect_cell, effect_text, pairs_cell, rate_cell
 from nas.report.style import (
@@ -55,6 +55,7 @@ def _reading_key(twins: Twins) -> str:
     """How the figures of gains are read."""
     size = twins.payoff.smallest_effect
     reference = main_contrasts(twins.payoff)[0].reference
+    what = twins.payoff.vary.replace("_", " ")
     dotted = (
         f" Dotted, where the axis reaches it: the smallest effect of interest, {size:g} points of "
         "training error."
@@ -62,7 +63,7 @@ def _reading_key(twins: Twins) -> str:
     most = max(e.n for one in main_contrasts(twins.payoff) for e in one.gains["val_error"].values())
     some = f", of many an even selection ({MOST_SINGLE} at most)" if most > MOST_SINGLE else ""
     return (
-        f"Gain: the error of the network with shortcut {reference} less that of its twin, "
+        f"Gain: the error of the network with {what} {reference} less that of its twin, "
         f"{twins.epochs}. Bands and bars: 95% intervals, cut where they leave the axis. A filled "
         f"marker: the interval leaves zero out. Small dots: single pairs, one for each seed{some}. "
         "Single depths are exploratory: their intervals are not corrected."
@@ -74,7 +75,7 @@ def _drawing(twins: Twins, order: str, role: str, outcome: str) -> Drawing:
     """One figure of gain against depth."""
     return Drawing(
         name=slug(f"gain-{outcome}-{order}-{role}"),
-        title=f"Gain in {OUTCOMES[outcome][0]}, {order}, {ROLES.get(role, role)}",
+        title=twins.titled(f"Gain in {OUTCOMES[outcome][0]}", order, role),
         figure=_gain_by_depth(twins.payoff, outcome, order, role),
         published=True,
     )

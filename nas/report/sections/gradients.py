@@ -29,11 +29,12 @@ def gradient_section(twins: Twins) -> Section:
     for place in twins.deepest():
         arms = twins.at(place)
         parts += [
-            _gradient_drawing(place, arms, step)
+            _gradient_drawing(twins, place, arms, step)
             for step in [*map(str, PROBE_STEPS), "end"]
             if any(any(_taken(arms, step, measure)) for measure in BY_BLOCK)
         ]
-        table = _trainability_table(arms, f"Trainability, {place.layers} layers, {place.order}")
+        heading = twins.titled(f"Trainability, {place.layers} layers", place.order)
+        table = _trainability_table(arms, heading)
         parts += [table] if table.rows else []
     lead = Text(
         "Readings of one step are compared with readings of the same step only: gradient ratios "
@@ -45,13 +46,15 @@ def gradient_section(twins: Twins) -> Section:
     return Section("gradients", title, [lead, *parts] if parts else [])
 
 
-def _gradient_drawing(place: DepthPoint, arms: dict[str, list[Row]], step: str) -> Drawing:
+def _gradient_drawing(
+    twins: Twins, place: DepthPoint, arms: dict[str, list[Row]], step: str
+) -> Drawing:
     """One figure of gradients by block."""
     measure = next(name for name in BY_BLOCK if any(_taken(arms, step, name)))
     when = "at the end" if step == "end" else f"after {step} step{'s' * (step != '1')}"
     return Drawing(
         name=slug(f"gradient-{place.order}-{step}"),
-        title=f"Gradient by block {when}, {place.layers} layers, {place.order}",
+        title=twins.titled(f"Gradient by block {when}, {place.layers} layers", place.order),
         figure=_gradients_figure(arms, step, measure, SHORT.get(measure, MEASURES[measure].label)),
         published=step in ("0", "end"),
     )

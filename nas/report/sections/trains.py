@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 
 from nas import statistics as st
 from nas.payoff.contrasts import Contrast
-from nas.report.depth_sweep import FEWEST_IN_A_BAND, ROLES, Twins, main_contrasts, slug
+from nas.report.depth_sweep import FEWEST_IN_A_BAND, Twins, main_contrasts, slug
 from nas.report.document import Drawing, Kind, Part, Section, Table, Text
 from nas.report.effects import effect_cell, rate_cell
 from nas.report.style import TEXT, colours, counted, figure, plain, room, symbol
@@ -28,18 +28,18 @@ def trains_section(twins: Twins) -> Section:
     )
     places = dict.fromkeys((one.order, one.role) for one in shown)
     parts = [Text(key, role="note")]
-    parts += [
-        _drawing([one for one in shown if place == (one.order, one.role)]) for place in places
-    ]
+    for place in places:
+        group = [one for one in shown if place == (one.order, one.role)]
+        parts.append(_drawing(twins, group))
     return Section("trains", "Do the networks train at all?", [*parts, _table(shown)])
 
 
-def _drawing(contrasts: list[Contrast]) -> Drawing:
+def _drawing(twins: Twins, contrasts: list[Contrast]) -> Drawing:
     """One figure for an activation order at one kind of learning rate."""
     one = contrasts[0]
     return Drawing(
         name=slug(f"trains-{one.order}-{one.role}"),
-        title=f"Runs that train, {one.order}, {ROLES.get(one.role, one.role)}",
+        title=twins.titled("Runs that train", one.order, one.role),
         figure=_by_depth(_failures(contrasts)),
     )
 
