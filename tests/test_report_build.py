@@ -229,6 +229,21 @@ def test_shortcut_kinds_have_one_colour_in_every_figure(twins):
                 assert style["color"] == COLOURS[trace["name"]], name
 
 
+def test_arms_that_are_no_kind_of_shortcut_have_one_colour_in_figures_and_tables(storage, report):
+    study = make_study(storage)
+    make_twins(study, vary="join", depths=[1, 2], seeds=2)
+    written = report()
+    found = {}
+    for figure in written.figures.values():
+        for trace in figure["data"]:
+            if trace.get("name") in ("skip_init", "drop_path"):
+                found.setdefault(trace["name"], set()).add(trace["line"]["color"])
+    assert [len(colours) for colours in found.values()] == [1, 1]
+    for name, (colour,) in found.items():
+        slug = name.replace("_", "-")
+        assert f".kind-{slug}::before {{ background: {colour}; }}" in written.page
+
+
 def test_counts_in_the_warning_are_those_of_the_trials(storage, report):
     make_study(storage, trials=60)
     written = report()

@@ -71,7 +71,7 @@ def assemble(data: StudyData) -> tuple[dict[str, str], list[Section]]:
         verdict_table(twins) if twins else None,
     )
     files = {
-        "report.html": page(*shown),
+        "report.html": page(*shown, twins.colours if twins else {}),
         "report.md": markdown(*shown),
         "payoff.json": payoff_json(data, seen),
         "trials.csv": trials_csv(data.rows, data.objectives),

@@ -10,7 +10,7 @@ from nas.payoff.analysis import Payoff
 from nas.payoff.contrasts import Contrast
 from nas.payoff.records import Twin
 from nas.payoff.variants import CONTROL
-from nas.report.style import COLOURS, MOST_SINGLE
+from nas.report.style import COLOURS, MOST_SINGLE, colours
 from nas.report.trial_rows import Row
 
 #: how the learning rate of a comparison is told
@@ -58,6 +58,13 @@ class Twins:
         ladder = [t for t in self.payoff.twins if t.comparison == "ladder" and t.role == "shared"]
         first = min((twin.budget for twin in ladder), default=1)
         return [twin for twin in ladder if twin.budget == first]
+
+    @cached_property
+    def colours(self) -> dict[str, str]:
+        """Arm -> its colour in every figure and table, those of the ladder first."""
+        compared = {arm for one in self.payoff.ladder for arm in (one.arm, one.reference)}
+        others = {twin.arm for twin in self.payoff.twins} - compared
+        return colours([*sorted(compared), *sorted(others)])
 
     @cached_property
     def places(self) -> list[DepthPoint]:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 import plotly.graph_objects as go
 
 from nas.report.style import (
-    colours,
     faded,
     plain,
     selected,
@@ -20,10 +19,12 @@ Average = Callable[[Sequence[float]], float]
 
 
 def run_lines(
-    drawn: go.Figure, lines: Mapping[str, Mapping[int, Line]], average: Average
+    drawn: go.Figure,
+    lines: Mapping[str, Mapping[int, Line]],
+    average: Average,
+    colour: Mapping[str, str],
 ) -> go.Figure:
     """For each arm the single runs as one thin trace, and their average."""
-    colour = colours(lines)
     for arm, runs in lines.items():
         if len(runs) > 1:
             drawn.add_trace(_thin(runs, faded(colour[arm], 0.35)))

@@ -112,11 +112,9 @@ def is_kind(name: str) -> bool:
 
 
 def colours(names: Iterable[str]) -> dict[str, str]:
-    """Name -> colour: that of the shortcut kind, else one of the others, the same in every figure
-    that has the same names.
-    """
-    names = set(names)
-    others = sorted(name for name in names if not is_kind(name))
+    """Name -> colour: that of the shortcut kind, else one of the others, in order."""
+    names = list(dict.fromkeys(names))
+    others = [name for name in names if not is_kind(name)]
     return {name: kind_colour(name) for name in names} | {
         name: OTHERS[i % len(OTHERS)] for i, name in enumerate(others)
     }

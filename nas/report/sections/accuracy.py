@@ -22,7 +22,6 @@ from nas.report.style import (
     NEUTRAL,
     OTHERS,
     TEXT,
-    colours,
     counted,
     figure,
     plain,
@@ -152,9 +151,8 @@ def _curves_drawing(twins: Twins, group: Sequence[Contrast]) -> list[Drawing]:
     drawn = figure(
         f"training loss ({twins.loss_unit}), falling to the right", "validation error (points)"
     )
-    colour = colours(arms)
     for arm, runs in arms.items():
-        drawn.add_trace(_curves(arm, runs, colour[arm]))
+        drawn.add_trace(_curves(arm, runs, twins.colours[arm]))
     if not any(any(trace.x) for trace in drawn.data):
         return []
     drawn.update_xaxes(type="log", tickvals=TICKS, autorange="reversed", showgrid=False)

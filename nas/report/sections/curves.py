@@ -23,7 +23,7 @@ def curve_section(twins: Twins) -> Section:
     for place in twins.ends():
         arms = twins.at(place)
         for what, kind in (("train_loss", "Training"), ("val_error", "Validation")):
-            drawn = _curves_figure(arms, CURVES[what], twins.loss_unit)
+            drawn = _curves_figure(twins, arms, CURVES[what])
             title = twins.titled(f"{kind} of twins, {place.layers} layers", place.order)
             if drawn.data:
                 parts.append(
@@ -33,10 +33,10 @@ def curve_section(twins: Twins) -> Section:
     return Section("curves", "How do the twins train?", [key, *parts] if parts else [])
 
 
-def _curves_figure(arms: Arms, curve: Curve, loss_unit: str) -> go.Figure:
+def _curves_figure(twins: Twins, arms: Arms, curve: Curve) -> go.Figure:
     """Every run as a thin line, the mean of an arm as a thick one."""
     title, value = curve
-    title = title.replace("nats", loss_unit)
+    title = title.replace("nats", twins.loss_unit)
     records = {arm: {row.number: row.curve for row in rows} for arm, rows in arms.items()}
     lines = {
         arm: {
@@ -45,7 +45,7 @@ def _curves_figure(arms: Arms, curve: Curve, loss_unit: str) -> go.Figure:
         }
         for arm, runs in records.items()
     }
-    drawn = run_lines(figure("epoch", title, height=300), lines, mean)
+    drawn = run_lines(figure("epoch", title, height=300), lines, mean, twins.colours)
     return whole_numbers(drawn).update_yaxes(rangemode="tozero")
 
 

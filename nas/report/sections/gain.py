@@ -14,7 +14,6 @@ from nas.report.effects import MANY_ROWS, PAIRS, effect_cell, effect_text, pairs
 from nas.report.style import (
     MOST_SINGLE,
     TEXT,
-    colours,
     faded,
     figure,
     number,
@@ -76,22 +75,21 @@ def _drawing(twins: Twins, order: str, role: str, outcome: str) -> Drawing:
     return Drawing(
         name=slug(f"gain-{outcome}-{order}-{role}"),
         title=twins.titled(f"Gain in {OUTCOMES[outcome][0]}", order, role),
-        figure=_gain_by_depth(twins.payoff, outcome, order, role),
+        figure=_gain_by_depth(twins, outcome, order, role),
         published=True,
     )
 
 
-def _gain_by_depth(payoff: Payoff, outcome: str, order: str, role: str) -> go.Figure:
+def _gain_by_depth(twins: Twins, outcome: str, order: str, role: str) -> go.Figure:
     """Gain of each arm over the reference against depth, with its interval and every pair.
 
     Figures that differ in the role only have the same axes, so that they can be compared.
     """
-    label, unit = OUTCOMES[outcome]
+    payoff, colour, (label, unit) = twins.payoff, twins.colours, OUTCOMES[outcome]
     drawn = figure("depth (weighted layers)", f"gain in {label} ({unit})")
     both = [one for one in main_contrasts(payoff) if one.order == order]
     shown = [one for one in both if one.role == role]
     depths = sorted({layers for one in both for layers in one.gains[outcome]})
-    colour = colours(one.arm for one in shown)
     step = 0.012 * (depths[-1] - depths[0] or 1)
     shifts = [step * (index - (len(shown) - 1) / 2) for index in range(len(shown))]
     for one, shift in zip(shown, shifts, strict=True):

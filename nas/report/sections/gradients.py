@@ -55,7 +55,7 @@ def _gradient_drawing(
     return Drawing(
         name=slug(f"gradient-{place.order}-{step}"),
         title=twins.titled(f"Gradient by block {when}, {place.layers} layers", place.order),
-        figure=_gradients_figure(arms, step, measure, SHORT.get(measure, MEASURES[measure].label)),
+        figure=_gradients_figure(arms, step, measure, twins.colours),
         published=step in ("0", "end"),
     )
 
@@ -67,7 +67,7 @@ def _taken(arms: dict[str, list[Row]], step: str, measure: str) -> Iterable[bool
     )
 
 
-def _gradients_figure(arms: Arms, step: str, measure: str, label: str) -> go.Figure:
+def _gradients_figure(arms: Arms, step: str, measure: str, colour: Mapping[str, str]) -> go.Figure:
     """A measure by block at one step of training, on a logarithmic axis."""
     lines: dict[str, dict[int, Line]] = {}
     for arm, rows in arms.items():
@@ -77,9 +77,9 @@ def _gradients_figure(arms: Arms, step: str, measure: str, label: str) -> go.Fig
             for number, values in readings.items()
             if isinstance(values, list)
         }
-    drawn = run_lines(
-        figure("block, from input to output", label, height=300), lines, average=median
-    )
+    label = SHORT.get(measure, MEASURES[measure].label)
+    drawn = figure("block, from input to output", label, height=300)
+    run_lines(drawn, lines, median, colour)
     whole_numbers(drawn)
     values = [y for runs in lines.values() for _, ys in runs.values() for y in ys if y]
     return drawn.update_yaxes(type="log", **log_ticks(values))

@@ -1,5 +1,7 @@
 """The section on which networks train at all, apart from how good they are."""
 
+from collections.abc import Mapping
+
 import plotly.graph_objects as go
 
 from nas import statistics as st
@@ -7,7 +9,7 @@ from nas.payoff.contrasts import Contrast
 from nas.report.depth_sweep import FEWEST_IN_A_BAND, Twins, main_contrasts, slug
 from nas.report.document import Drawing, Kind, Part, Section, Table, Text
 from nas.report.effects import effect_cell, rate_cell
-from nas.report.style import TEXT, colours, counted, figure, plain, room, symbol
+from nas.report.style import TEXT, counted, figure, plain, room, symbol
 
 #: arm -> depth in layers -> how many of its runs fail to train
 Failures = dict[str, dict[int, st.Rate]]
@@ -40,7 +42,7 @@ def _drawing(twins: Twins, contrasts: list[Contrast]) -> Drawing:
     return Drawing(
         name=slug(f"trains-{one.order}-{one.role}"),
         title=twins.titled("Runs that train", one.order, one.role),
-        figure=_by_depth(_failures(contrasts)),
+        figure=_by_depth(_failures(contrasts), twins.colours),
     )
 
 
@@ -53,10 +55,9 @@ def _failures(contrasts: list[Contrast]) -> Failures:
     return found
 
 
-def _by_depth(arms: Failures) -> go.Figure:
+def _by_depth(arms: Failures, colour: Mapping[str, str]) -> go.Figure:
     """The share of runs that train against depth."""
     drawn = figure("depth (weighted layers)", "runs that train (%)")
-    colour = colours(arms)
     depths = sorted({layers for row in arms.values() for layers in row})
     step = 0.012 * (depths[-1] - depths[0] or 1)
     for index, (arm, row) in enumerate(arms.items()):

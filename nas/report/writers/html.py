@@ -5,7 +5,7 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -30,8 +30,11 @@ def page(
     command: str,
     sections: Sequence[Section],
     table: Table | None = None,
+    colour: Mapping[str, str] | None = None,
 ) -> str:
-    """The whole page: title, facts in a line, the verdict with its table, and the sections."""
+    """The whole page: title, facts in a line, the verdict with its table, and the sections.
+    colour: that of each arm.
+    """
     from plotly.offline import get_plotlyjs
 
     scripts = [get_plotlyjs(), (HERE / "page.js").read_text(encoding="utf-8")]
@@ -49,7 +52,7 @@ def page(
             command=command,
             sections=sections,
             policy=Markup(_policy(scripts)),
-            styles=Markup(_styles(sections)),
+            styles=Markup(_styles(colour or {})),
             figures=Markup(_figures_json(sections)),
             scripts=map(Markup, scripts),
         )
@@ -94,11 +97,9 @@ def _policy(scripts: Sequence[str]) -> str:
     )
 
 
-def _styles(sections: Sequence[Section]) -> str:
-    """The style sheet, with the colours that the arms in tables have in figures."""
-    tables = (part for one in sections for part in one.parts if isinstance(part, Table))
-    cells = {cell for table in tables for row in table.rows for cell in row}
-    shown = colours({*COLOURS, *SHORTCUTS, *(cell for cell in cells if isinstance(cell, Kind))})
+def _styles(colour: Mapping[str, str]) -> str:
+    """The style sheet, with the colours of shortcut kinds, and of arms as figures have them."""
+    shown = colours([*COLOURS, *SHORTCUTS]) | dict(colour)
     by_class = {_slug(name): colour for name, colour in sorted(shown.items())}
     kinds = "".join(
         f".kind-{name}::before {{ background: {colour}; }}\n" for name, colour in by_class.items()
