@@ -25,6 +25,7 @@ from nas.report.sections.gain import gain_section
 from nas.report.sections.rivals import rival_section
 from nas.report.sections.stages import stage_section
 from nas.report.sections.trains import trains_section
+from nas.report.sections.verdict_table import verdict_table
 from nas.report.writers.html import page
 from nas.report.writers.markdown import markdown
 from nas.training.metrics.run import WINDOW
@@ -57,9 +58,9 @@ def twin(row: dict[str, Any]) -> Twin:
     return Twin(**row)
 
 
-def sections(payoff: Payoff) -> list[Section]:
+def sections(twins: Twins) -> list[Section]:
     """Gains, maps and stages, and what else could explain them."""
-    twins = Twins(payoff, {})
+    payoff = twins.payoff
     checks = [budget_table(payoff), speed_table(payoff.ladder)]
     checks += [tuning_table(payoff)] if payoff.tuned else []
     checked = Section("checks", "What else could explain the gains?", checks)
@@ -77,14 +78,16 @@ def main() -> None:
     file, folder = Path(sys.argv[1]), Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
     payoff = stored(file)
+    twins = Twins(payoff, {})
     shown = (
         f"Where shortcuts pay off: {file.parents[1].name}, analysed anew",
         [f"{len({one.trial for one in payoff.twins})} trainings"],
         verdict(payoff),
         "",
-        sections(payoff),
+        sections(twins),
+        verdict_table(twins),
     )
-    (folder / "report.html").write_text(page(*shown), encoding="utf-8")
+    (folder / "report.html").write_text(page(*shown, twins.colours), encoding="utf-8")
     (folder / "report.md").write_text(markdown(*shown), encoding="utf-8")
     print(*verdict(payoff), sep="\n")
 

@@ -7,7 +7,7 @@ from nas.payoff.primary import ordered
 from nas.payoff.verdict import preferred
 from nas.report.depth_sweep import Twins
 from nas.report.document import Kind, Table
-from nas.report.effects import effect_cell, rate_cell
+from nas.report.effects import effect_cell
 
 #: rows up to which every depth is shown, and else the shallowest and the deepest
 MOST = 8
@@ -31,7 +31,7 @@ def verdict_table(twins: Twins) -> Table | None:
             "training error lower by (points)",
             "validation error lower by (points)",
         ),
-        *("pairs", "against", *["activation order"] * several, "learning rate"),
+        *("pairs", "against", *["activation order"] * several),
     )
     rows = [row(one, layers, several=several) for one, layers in places]
     return Table("", head, rows, "Intervals of 95% each, not corrected: the answer stands above.")
@@ -48,5 +48,5 @@ def row(one: Contrast, layers: int, *, several: bool) -> tuple[str, ...]:
     training, validation = one.gains["train_error"][layers], one.gains["val_error"][layers]
     return (
         *(str(layers), Kind(one.arm), effect_cell(training), effect_cell(validation)),
-        *(str(training.n), Kind(one.reference), *[one.order] * several, rate_cell(one, layers)),
+        *(str(training.n), Kind(one.reference), *[one.order] * several),
     )
