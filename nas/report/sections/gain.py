@@ -90,12 +90,14 @@ def _gain_by_depth(twins: Twins, outcome: str, order: str, role: str) -> go.Figu
     both = [one for one in main_contrasts(payoff) if one.order == order]
     shown = [one for one in both if one.role == role]
     depths = sorted({layers for one in both for layers in one.gains[outcome]})
-    step = 0.012 * (depths[-1] - depths[0] or 1)
+    are_few = len(depths) < FEWEST_IN_A_BAND
+    step = (0.03 if are_few else 0.012) * (depths[-1] - depths[0] or 1)
     shifts = [step * (index - (len(shown) - 1) / 2) for index in range(len(shown))]
     for one, shift in zip(shown, shifts, strict=True):
         drawn.add_traces(_band(one.gains[outcome], colour[one.arm], shift))
     for one, shift in zip(shown, shifts, strict=True):
-        drawn.add_trace(_dots(one, _pairs_of(payoff, one), outcome, colour[one.arm], 3 * shift))
+        beside = shift + 0.4 * step if are_few else 3 * shift
+        drawn.add_trace(_dots(one, _pairs_of(payoff, one), outcome, colour[one.arm], beside))
         drawn.add_traces(_mean_line(one, outcome, colour[one.arm], shift))
     if outcome == "train_error" and payoff.smallest_effect > 0:
         drawn.add_hline(payoff.smallest_effect, line={"color": TEXT, "width": 1, "dash": "dot"})
