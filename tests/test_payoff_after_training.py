@@ -18,6 +18,7 @@ from nas.report.document import Drawing, Table
 from nas.report.sections.after_training import after_training_section
 from nas.space.schema import PayoffSection, current
 from nas.training.candidate import Candidate
+from nas.training.evaluation import accuracy
 from nas.training.lightning import train
 from nas.training.metrics.finished import packed
 
@@ -45,7 +46,8 @@ def test_gains_agreement_and_lesions_are_those_that_were_planted() -> None:
     found = analyse(make_twins(study, depths=[1, 5], **options))
     arms = [twin for twin in found.twins if twin.arm in WRONG and twin.comparison == "ladder"]
     fixed = {"vary": "shortcut", "smallest_effect": 2.0, "primary": found.primary}
-    payoff = compare([planted(twin) for twin in arms], fixed)
+    runs = [planted(twin) for twin in arms]
+    payoff = compare(runs, fixed)
     (one,) = payoff.ladder
     told = one.after_training[32]
     assert told.clean.mean == pytest.approx(10)
@@ -64,6 +66,16 @@ def test_gains_agreement_and_lesions_are_those_that_were_planted() -> None:
     tables = [part for part in section.parts if isinstance(part, Table)]
     assert tables[0].rows[-1][-1] == "+35.0 [+35.0, +35.0] not resolved"
     assert lesions([], "lesion_error") == []
+    on_test = [replace(twin, finished=twin.finished | {"split": "test"}) for twin in runs]
+    elsewhere = compare(on_test, fixed)
+    assert elsewhere.ladder[0].after_training[32].split == "test"
+    (key, *_) = after_training_section(Twins(elsewhere, {})).parts
+    assert "test pictures, the same for all twins" in key.text
+    half = [
+        replace(t, finished=t.finished | ({"split": "test"} if t.arm == "none" else {}))
+        for t in runs
+    ]
+    assert compare(half, fixed).ladder[0].after_training == {}
     bare = compare([replace(twin, finished={}) for twin in arms], fixed)
     assert bare.ladder[0].after_training == {}
     assert after_training_section(Twins(bare, {})).parts == []
@@ -75,6 +87,11 @@ def test_pairs_are_measured_and_runs_that_tune_are_not() -> None:
     runs = [{"cells": [{"role": role}]} for role in ("shared", "tune")]
     marked = measured_after(runs, plan)
     assert [run.get("after_training") for run in marked] == [["int8_error"], None]
+    assert all("after_training_split" not in run for run in marked)
+    on_test = asked.model_copy(update={"after_training_split": "test"})
+    (pair, tuning) = measured_after(runs, make_plan(on_test, [candidate(2, ["identity"] * 3)]))
+    assert pair["after_training_split"] == "test"
+    assert "after_training_split" not in tuning
     plain = make_plan(current(PayoffSection)(), [candidate(2, ["identity"] * 3)])
     assert measured_after(runs, plain) == runs
 
@@ -91,6 +108,14 @@ def test_a_training_measures_its_finished_network_on_the_validation_pictures() -
     assert set(result.finished) == {*names, "right", "pictures"}
     assert np.mean(bits(result.finished)) == pytest.approx(result.final["val_accuracy"])
     assert len(result.finished["lesion_error"]) == 3
+    tested = train(
+        short(), seed=3, data_dir=Path("data"), finished=["int8_error"], finished_split="test"
+    )
+    assert tested.result.finished["split"] == "test"
+    data = tested.data
+    assert np.mean(bits(tested.result.finished)) == pytest.approx(
+        accuracy(tested.network, data.test_dataloader())
+    )
     again = train(short(), seed=3, data_dir=Path("data")).result
     assert again.finished == {}
     assert again.losses == result.losses

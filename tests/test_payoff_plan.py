@@ -26,7 +26,7 @@ from nas.payoff.variants import AS_FOUND, best_arms, same_network
 from nas.payoff.verdict import verdict
 from nas.search.baseline import OTHER_SEED
 from nas.search.study import space_of
-from nas.space.schema import PayoffSection
+from nas.space.schema import PayoffSection, current
 from nas.statistics import resolvable_effect
 from nas.statistics.paired import decision_p
 from nas.storage.handles import storage_of
@@ -194,6 +194,17 @@ def test_rates_at_an_edge_are_told(parent: Study) -> None:
     assert all(one.edge for one in payoff.tuned)
     none_told = verdict(replace(payoff, tuned=[replace(one, edge=None) for one in payoff.tuned]))
     assert not any("at the edge of its grid" in sentence for sentence in none_told)
+
+
+def test_runs_that_tune_may_have_a_share_of_the_epochs() -> None:
+    section = current(PayoffSection).model_validate({"tuning_budget": 0.3, "seeds": 2, "top": 0})
+    plan = make_plan(section, [candidate(1, ["identity"] * 3)])
+    epochs = plan.base.training.epochs
+    found = {run.cell.role: set() for run in first_runs(plan)}
+    for run in first_runs(plan):
+        found[run.cell.role].add(run.candidate.training.epochs)
+    assert found == {"shared": {epochs}, "tune": {max(1, round(0.3 * epochs))}}
+    assert max(1, round(0.3 * epochs)) < epochs
 
 
 def test_the_range_of_rates_at_which_each_arm_trains_is_told(parent: Study) -> None:

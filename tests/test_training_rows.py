@@ -163,6 +163,9 @@ def test_measures_of_another_kind_of_data(source: str, measure: str, words: str)
         SearchSpace.from_yaml(f"{text}payoff: {{after_training: [{measure}]}}\n")
     if source == "iris":
         SearchSpace.from_yaml(f"{text}payoff: {{after_training: [noisy_pictures_error]}}\n")
+    on_test = f"{text}payoff: {{until: resolved, after_training_split: test}}\n"
+    with pytest.raises(SpaceError, match=r"a test split is read once: write validation"):
+        SearchSpace.from_yaml(on_test)
 
 
 def test_pictures_blocks_on_rows_are_refused_with_the_place() -> None:

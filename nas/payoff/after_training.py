@@ -9,28 +9,31 @@ import numpy as np
 from nas import statistics as st
 
 #: keys of what a run stored beside its measures, as in `nas.training.metrics.finished`
-RIGHT, PICTURES = "right", "pictures"
+RIGHT, PICTURES, SPLIT = "right", "pictures", "split"
 #: of a run: measure -> value, of some a list by block
 Measured = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class AfterTraining:
-    """Finished twins at one depth, on the same validation pictures; gains are reference less arm in
-    points, positive where the arm is better. clean: in validation error as it is. gains: in each
+    """Finished twins at one depth, on the same pictures of one split; gains are reference less arm
+    in points, positive where the arm is better. clean: in the error as it is. gains: in each
     measure.
     """
 
     clean: st.Effect
     gains: dict[str, st.Effect]
     agreement: st.Agreement
+    split: str = "validation"
 
 
 def after_training(rows: Sequence[tuple[Measured, Measured]]) -> AfterTraining | None:
-    """The twins of several seeds that were measured on equally many pictures; None without any."""
-    known = [pair for pair in rows if all(map(is_measured, pair))]
-    sizes = [{run[PICTURES] for run in pair} for pair in known]
-    known = [pair for pair, size in zip(known, sizes, strict=True) if size == sizes[0]]
+    """The twins of several seeds that were measured on equally many pictures of one split; None
+    without any.
+    """
+    measured = [pair for pair in rows if all(map(is_measured, pair))]
+    alike = [(a, b) for a, b in measured if pictures_of(a) == pictures_of(b)]
+    known = [(a, b) for a, b in alike if pictures_of(a) == pictures_of(alike[0][0])]
     if not known:
         return None
     reference, arm = ([bits(pair[side]) for pair in known] for side in (0, 1))
@@ -39,12 +42,13 @@ def after_training(rows: Sequence[tuple[Measured, Measured]]) -> AfterTraining |
         clean=effect(errors[0] - errors[1]),
         gains=gains(known),
         agreement=st.agreement(reference, arm),
+        split=split_of(known[0][0]),
     )
 
 
 def gains(known: Sequence[tuple[Measured, Measured]]) -> dict[str, st.Effect]:
     """The gain in each measure that is a number of every run."""
-    names = [name for name in known[0][0] if name not in (RIGHT, PICTURES)]
+    names = [name for name in known[0][0] if name not in (RIGHT, PICTURES, SPLIT)]
     found = {}
     for name in names:
         values = [pair[side].get(name) for pair in known for side in (0, 1)]
@@ -57,6 +61,16 @@ def gains(known: Sequence[tuple[Measured, Measured]]) -> dict[str, st.Effect]:
 def effect(differences: st.Array) -> st.Effect:
     """In points."""
     return st.paired_effect(differences, bounds=(-100.0, 100.0))
+
+
+def pictures_of(run: Measured) -> tuple[int, str]:
+    """How many pictures a run was measured on, of which split."""
+    return run[PICTURES], split_of(run)
+
+
+def split_of(run: Measured) -> str:
+    """The split that a run was measured on."""
+    return str(run.get(SPLIT, "validation"))
 
 
 def is_measured(run: Measured) -> bool:

@@ -4,6 +4,7 @@ from nas.payoff.analysis import Payoff
 from nas.payoff.answer_words import answer_words, could_show, outlook, question, size
 from nas.payoff.contrasts import Contrast
 from nas.payoff.primary import Comparison, holds_deep, primary_comparisons, telling, tested_effect
+from nas.payoff.records import whole_epochs
 from nas.payoff.text import called, capital, interval, listed, named, signed
 
 #: how the sentence begins that says what was compared
@@ -87,7 +88,7 @@ def tested(payoff: Payoff, ladder: list[Contrast]) -> list[str]:
         return []
     depths = sorted({layers for one in ladder for layers in one.gains["train_error"]})
     pairs = sorted({effect.n for one in ladder for effect in one.gains["train_error"].values()})
-    epochs = sorted({twin.epochs for twin in payoff.twins if twin.budget == 1})
+    epochs = whole_epochs(t for t in payoff.twins if t.budget == 1 and t.role != "tune")
     orders = (one.order for one in ladder)
     if payoff.vary == "activation_order":
         orders = (name for one in ladder for name in (one.reference, one.arm))

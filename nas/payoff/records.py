@@ -147,6 +147,12 @@ def steps_of(result: dict[str, Any]) -> int:
     return -(-at_least // epochs) * epochs
 
 
+def whole_epochs(twins: Iterable[Twin]) -> list[int]:
+    """The epochs of trainings that ran to their end; runs that diverge break off before."""
+    known = list(twins)
+    return sorted({one.epochs for one in known if not one.failed} or {t.epochs for t in known})
+
+
 def failures_by_arm(twins: Iterable[Twin]) -> dict[str, int]:
     """Arm -> how many of its runs did not train, from all places of a run, most first.
 

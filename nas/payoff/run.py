@@ -27,7 +27,7 @@ from nas.search.progress import TWINS_PHASE, Progress, lasting_console
 from nas.search.queue import TrialQueue
 from nas.search.session import Session
 from nas.search.study import space_of
-from nas.search.trial_attributes import AFTER_TRAINING
+from nas.search.trial_attributes import AFTER_TRAINING, MEASURED_SPLIT
 from nas.search.worker import WorkerSpec
 from nas.space.estimate import num_workers
 from nas.space.schema import PayoffSection, current
@@ -101,11 +101,10 @@ def phases(twins: Study, plan: Plan, beyond: Plan) -> Iterator[list[dict[str, An
 
 def measured_after(runs: list[dict[str, Any]], plan: Plan) -> list[dict[str, Any]]:
     """The runs, with what is measured of each finished network; nothing of those that tune."""
-    names = plan.settings.after_training
+    names, split = plan.settings.after_training, plan.settings.after_training_split
+    asked = {AFTER_TRAINING: names} | ({MEASURED_SPLIT: split} if split != "validation" else {})
     return [
-        run | {AFTER_TRAINING: names}
-        if names and any(cell["role"] != "tune" for cell in run["cells"])
-        else run
+        run | asked if names and any(cell["role"] != "tune" for cell in run["cells"]) else run
         for run in runs
     ]
 

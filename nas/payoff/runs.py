@@ -149,7 +149,15 @@ def tuning_of(named: Mapping[str, Arms], plan: Plan, budget: int = 1) -> Iterato
         for place, candidate in placed(named, budget):
             for factor in plan.settings.lr_factors:
                 for number in range(plan.settings.tuning_seeds):
-                    yield at(candidate, place, "tune", factor, TUNING_SEED + number)
+                    run = at(candidate, place, "tune", factor, TUNING_SEED + number)
+                    yield shortened(run, plan.settings.tuning_budget)
+
+
+def shortened(run: TwinRun, share: float) -> TwinRun:
+    """A run with a share of its epochs, one at least."""
+    training = run.candidate.training
+    epochs = max(1, round(share * training.epochs))
+    return replace(run, candidate=replace(run.candidate, training=replace(training, epochs=epochs)))
 
 
 def own_runs(plan: Plan, best: Factors, budgets: Iterable[int] = (1,)) -> Iterator[TwinRun]:

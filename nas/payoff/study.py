@@ -31,7 +31,7 @@ from nas.training.candidate import Candidate
 #: what may not change once a twin has finished, and what may only grow
 FIXED = (
     *("vary", "smallest_effect", "lr_factors", "tuning_seeds", "until", "max_seeds"),
-    "after_training",
+    *("after_training", "after_training_split", "tuning_budget"),
 )
 GROWING = ("top", "seeds", "stages", "block_masks", "block_orders")
 GROWING_LISTS = ("arms", "depths", "activation_orders", "blocks", "widths", "budgets", "rivals")

@@ -5,7 +5,7 @@ import numpy as np
 from nas import statistics as st
 from nas.payoff.analysis import Payoff, Variant
 from nas.payoff.contrasts import BESIDES, Contrast
-from nas.payoff.records import failures_by_arm
+from nas.payoff.records import failures_by_arm, whole_epochs
 from nas.payoff.text import (
     called,
     change,
@@ -245,7 +245,8 @@ def varied(row: Variant) -> str:
 
 def ranking_sentences(payoff: Payoff) -> list[str]:
     """Whether the order of the arms is one of accuracy or of speed."""
-    epochs = sorted({t.epochs for t in payoff.twins if t.comparison == "ladder"})
+    ladder = [twin for twin in payoff.twins if twin.comparison == "ladder"]
+    epochs = whole_epochs(twin for twin in ladder if twin.role != "tune")
     budgets = listed([str(number) for number in epochs])
     return [
         f"Compared after {budgets} epochs, {place}: {MEANING[one.verdict]} ({one.reason})"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from nas.model.architecture import Architecture
 from nas.payoff.analysis import Payoff
 from nas.payoff.contrasts import Contrast
-from nas.payoff.records import Twin
+from nas.payoff.records import Twin, whole_epochs
 from nas.payoff.variants import CONTROL
 from nas.report.style import COLOURS, MOST_SINGLE, colours
 from nas.report.trial_rows import Row
@@ -119,7 +119,7 @@ class Twins:
     @property
     def epochs(self) -> str:
         """The budget at which the gains were measured."""
-        numbers = sorted({t.epochs for t in self.ladder} or {t.epochs for t in self.payoff.twins})
+        numbers = whole_epochs(self.ladder or self.payoff.twins)
         words = "epoch" if numbers == [1] else "epochs"
         return f"after {' or '.join(map(str, numbers))} {words}"
 

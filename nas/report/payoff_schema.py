@@ -19,6 +19,7 @@ ADDED_LATER = {
     "PayoffFile": {"schema_version", "answer"},
     "Payoff": {"missing", "added", "with_added", "tuned", "blocks", "maps", "rivals"},
     "Comparison": {"equal_loss"},
+    "AfterTraining": {"split"},
     "Contrast": {"hurdle", "equal_loss", "after_training"},
     "CrossoverDepth": {"last", "censored_shallow", "saturated"},
     "Effect": {"unpaired_p", "saturated"},

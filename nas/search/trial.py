@@ -24,7 +24,7 @@ from nas.search.lease import is_held_by, requeue
 from nas.search.pruners.base import Pruner
 from nas.search.pruners.registry import learned_objective, pruner_of
 from nas.search.study import for_trial
-from nas.search.trial_attributes import AFTER_TRAINING, REJECTED, RUNG, is_reused
+from nas.search.trial_attributes import AFTER_TRAINING, MEASURED_SPLIT, REJECTED, RUNG, is_reused
 from nas.search.trial_results import end_trial, write_result
 from nas.search.weights import keep_weights
 from nas.space.space import SearchSpace
@@ -183,6 +183,7 @@ def _attempt_twin(
         interrupted=environment.interrupted,
         probes=probe_names(space, is_twin=True),
         finished=trial.user_attrs.get(AFTER_TRAINING, ()),
+        finished_split=trial.user_attrs.get(MEASURED_SPLIT, "validation"),
         memory=environment.memory,
         checkpoint=checkpoint,
         watched_as=_watched(study, trial, space, environment),

@@ -32,6 +32,8 @@ REJECTED = "rejected"
 REUSED_FROM = "reused_from"
 #: of a twin: what is measured of its finished network
 AFTER_TRAINING = "after_training"
+#: on which split that is measured, where it is not the validation split
+MEASURED_SPLIT = "after_training_split"
 #: system attribute: a counter that the worker of a running trial increments
 HEARTBEAT = "nas:beat"
 #: system attribute: crashes of its workers since it last got further, and the epoch it had reached

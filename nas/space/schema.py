@@ -370,6 +370,9 @@ class PayoffSection(StrictSection):
     error; a single one: the shared rate alone."""
     tuning_seeds: Annotated[int, Field(ge=1, le=1000)] = 2
     """Runs of each arm at each of these rates, on seeds that nothing else has."""
+    tuning_budget: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the epochs that these runs have. Shorter ones cost less, and may find another rate
+    than the whole training has."""
     budgets: Annotated[
         list[Annotated[int, Field(ge=1, le=1000)]],
         Field(min_length=1, max_length=16),
@@ -390,6 +393,9 @@ class PayoffSection(StrictSection):
     ] = []
     """What is measured of each finished twin on validation pictures, in seconds: what it stands,
     and what it rests on."""
+    after_training_split: Literal["validation", "test"] = "validation"
+    """The split that this is measured on. Each twin then reads the test split once, when its
+    training has ended, and nothing is chosen by it."""
     rivals: Annotated[
         list[Literal["warmup", "initialisation", "norm", "skip_init", "fade"]],
         AfterValidator(distinct),

@@ -385,7 +385,14 @@ class SearchSpace:
 
     def _check_after_training(self, is_number: bool) -> None:
         """Refuse measures of classes of numbers, and of pictures of rows."""
-        asked = self.section.payoff.after_training if self.section.payoff else []
+        payoff = self.section.payoff
+        asked = payoff.after_training if payoff else []
+        if payoff and payoff.after_training_split == "test" and payoff.until:
+            with placed(self.source, ("payoff", "after_training_split")):
+                raise ValueError(
+                    "after_training_split: with `until` twins are looked at again and again, and a "
+                    "test split is read once: write validation, or leave `until` out."
+                )
         with placed(self.source, ("payoff", "after_training")):
             if asked and is_number:
                 raise ValueError("after_training: these measures are of classes: leave it out.")

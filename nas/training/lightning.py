@@ -292,6 +292,7 @@ def train(
     measure_latency: bool = False,
     probes: Sequence[str] = (),
     finished: Sequence[str] = (),
+    finished_split: str = "validation",
     memory: int | None = None,
     checkpoint: Path | None = None,
     given: LightningDataModule | None = None,
@@ -304,8 +305,9 @@ def train(
     (default: the share of one worker). `given` is the module of a data set handed over by a Python
     program. `device` is auto (a GPU by CUDA if there is one), cpu, cuda or mps. `watched_as` names
     the training to the loggers and callbacks of the user's own that watch it. Probes, and measures
-    of the finished network, named as in nas.training.metrics.MEASURES, change nothing of the
-    training. The same seed gives the same bits on the same kind of processor; GPUs promise no bits.
+    of the finished network on `finished_split` (validation or test), named as in
+    nas.training.metrics.MEASURES, change nothing of the training. The same seed gives the same bits
+    on the same kind of processor; GPUs promise no bits.
 
     The state is saved at `checkpoint` after an epoch, every CHECKPOINT_SECONDS, and a file of this
     very training is resumed from: to the same bits, without `on_epoch` for epochs that are done. A
@@ -361,10 +363,11 @@ def train(
     if not monitor.paused:
         result.finished = measure_finished(
             network,
-            data.val_dataloader(),
+            data.test_dataloader() if finished_split == "test" else data.val_dataloader(),
             lambda twin: retake_statistics(twin, data.train_evaluation_dataloader()),
             seed=seed,
             names=finished,
+            split=finished_split,
         )
     result.latency = latency(network) if measure_latency else None
     return Trained(network.cpu(), result, data, monitor.paused)

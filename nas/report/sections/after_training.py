@@ -42,13 +42,14 @@ def after_training_section(twins: Twins) -> Section:
 
 def _key(one: Contrast, noun: str) -> str:
     """How the section is read."""
-    pictures = next(iter(one.after_training.values())).agreement.pictures
+    found = next(iter(one.after_training.values()))
+    pictures = counted(found.agreement.pictures, f"{found.split} {noun}")
     return (
-        f"Measured once, when a training had ended, on {counted(pictures, f'validation {noun}')}, "
-        "the same for all twins. Gain: the error of the reference less that of its twin. A "
-        f"gain under noise that is larger than that on the {noun}s as they are is one in "
-        "robustness. Lesions are evidence within networks with shortcuts alone: plain ones fall "
-        "apart without a block, as nothing leads around it."
+        f"Measured once, when a training had ended, on {pictures}, the same for all twins. Gain: "
+        f"the error of the reference less that of its twin. A gain under noise that is larger than "
+        f"that on the {noun}s as they are is one in robustness. Lesions are evidence within "
+        "networks with shortcuts alone: plain ones fall apart without a block, as nothing leads "
+        "around it."
     )
 
 

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from nas.data.catalog import FROM_CODE, FROM_PATH, TABLE, Dataset, split_sizes
 from nas.data.facts import DATASETS
+from nas.payoff.after_training import split_of
 from nas.payoff.analysis import Payoff
 from nas.payoff.records import OUTCOMES as OUTCOMES_OF_TWINS
+from nas.payoff.records import Twin, whole_epochs
 from nas.report.counts import ended
 from nas.report.data import StudyData
 from nas.report.depth_sweep import Twins
@@ -36,7 +38,7 @@ def method_section(data: StudyData) -> Section:
             ("Statistics", _statistics(Twins(data.payoff, data.twins))),
         ]
     items += [
-        ("Measures", measures(candidates)),
+        ("Measures", measures(candidates, reads_test=reads_test(data))),
         ("Cost", _cost(data)),
         ("Versions", versions(runs)),
     ]
@@ -49,7 +51,12 @@ MEASURES = (
     "Training error: on up to 4,096 un-augmented training pictures in evaluation mode, after the "
     "statistics of batch norm were taken anew over up to 1,024. Validation error: at the end of "
     "the last epoch. Errors are shares of wrongly classified pictures in points (per cent). A run "
-    "that diverged counts with the error it had. Neither search nor twins read the test split."
+    "that diverged counts with the error it had."
+)
+NEVER_READ = "Neither search nor twins read the test split."
+READ_ONCE = (
+    "The search does not read the test split; each finished twin was measured on it once, which "
+    "nothing was chosen by."
 )
 
 
@@ -61,14 +68,20 @@ OF_NUMBERS = (
 )
 
 
-def measures(candidates: Iterable[Candidate]) -> str:
+def measures(candidates: Iterable[Candidate], *, reads_test: bool = False) -> str:
     """What is measured of runs on pictures or on rows of a table."""
-    known = list(candidates)
+    known, text = list(candidates), f"{MEASURES} {READ_ONCE if reads_test else NEVER_READ}"
     if not known or any(one.dataset.name != TABLE for one in known):
-        return MEASURES
-    of_rows = MEASURES.replace("un-augmented training pictures", "training rows")
+        return text
+    of_rows = text.replace("un-augmented training pictures", "training rows")
     numbers = any(one.architecture.predicts_number for one in known)
     return of_rows.replace("pictures", "rows") + f" {OF_NUMBERS}" * numbers
+
+
+def reads_test(data: StudyData) -> bool:
+    """Whether finished twins were measured on the test split."""
+    twins = data.payoff.twins if data.payoff else []
+    return any(split_of(twin.finished) == "test" for twin in twins)
 
 
 def data_sets(candidates: Iterable[Candidate]) -> str:
@@ -235,7 +248,7 @@ def own_rates(payoff: Payoff) -> str:
         return ""
     outcome = OUTCOMES_OF_TWINS[payoff.primary.get("tuned_by", "val_error")][0]
     tried = _listed([f"{rate:.3g}" for rate in sorted({lr for one in grids for lr in one.errors})])
-    seeds = counted(max(one.seeds for one in grids), "run")
+    seeds = counted(max(one.seeds for one in grids), "run") + shorter(payoff)
     edges = sum(one.edge is not None for one in grids)
     return (
         f" Own best rates: of {tried} the one with the least {outcome}, {seeds} each, on seeds "
@@ -243,10 +256,26 @@ def own_rates(payoff: Payoff) -> str:
     )
 
 
+def shorter(payoff: Payoff) -> str:
+    """Of how many epochs the runs were that chose learning rates, if of fewer than the others."""
+    first = [twin for twin in payoff.twins if twin.budget == 1 and twin.comparison == "ladder"]
+    tuning = whole_epochs(twin for twin in first if twin.role == "tune")
+    others = whole_epochs(twin for twin in first if twin.role != "tune")
+    is_shorter = tuning and others and tuning[-1] < others[-1]
+    return f" of {counted(tuning[-1], 'epoch')}" if is_shorter else ""
+
+
 def budgets(payoff: Payoff) -> list[str]:
     """Epochs of every budget."""
-    epochs = sorted({(twin.budget, twin.epochs) for twin in payoff.twins})
-    return [f"{counted(number, 'epoch')} ({budget} ×)" for budget, number in epochs]
+    groups: dict[int, list[Twin]] = {}
+    for twin in payoff.twins:
+        if twin.role != "tune":
+            groups.setdefault(twin.budget, []).append(twin)
+    return [
+        f"{counted(number, 'epoch')} ({budget} ×)"
+        for budget, group in sorted(groups.items())
+        for number in whole_epochs(group)
+    ]
 
 
 def _same_start(payoff: Payoff) -> str:

@@ -21,7 +21,7 @@ MOST_PICTURES, AT_ONCE = 1024, 256
 CHOICE_SEED = 0
 #: keys of what is stored beside the measures: which pictures are classified rightly, one bit each
 #: in hexadecimal digits, and how many there are
-RIGHT, PICTURES = "right", "pictures"
+RIGHT, PICTURES, SPLIT = "right", "pictures", "split"
 
 #: takes the statistics of a network's norms anew
 Retake = Callable[[nn.Module], None]
@@ -160,6 +160,7 @@ def measure_finished(
     *,
     seed: int,
     names: Sequence[str],
+    split: str = "validation",
 ) -> dict[str, Value | str]:
     """The named measures of a finished network, and which pictures it classifies rightly; nothing
     where no names are given. Neither the network nor any random state is changed.
@@ -176,6 +177,7 @@ def measure_finished(
             RIGHT: packed(subject.right.tolist()),
             PICTURES: len(subject.labels),
         }
+        found |= {SPLIT: split} if split != "validation" else {}
         return found | {name: without_infinity(known[name](subject)) for name in names}
 
 
