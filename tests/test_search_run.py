@@ -29,6 +29,7 @@ from nas.report.status import status_lines
 from nas.search import queue
 from nas.search import trial as trial_module
 from nas.search.best_trials import best_trials
+from nas.search.coordinator import LONGEST_POLL, SHARE, pause_after
 from nas.search.progress import Progress
 from nas.search.run import search
 from nas.search.study import load_study
@@ -580,3 +581,10 @@ def test_a_last_batch_of_one_picture_with_features_of_one_pixel_is_a_result(
     assert trial.state == TrialState.COMPLETE
     assert 0 <= trial.value <= 1
     assert 0 <= trial.user_attrs["train_error"] <= 1
+
+
+def test_looks_at_a_study_become_fewer_as_they_take_longer() -> None:
+    assert pause_after([0.001, 0.002], 0.5) == 0.5
+    assert pause_after([0.01, 0.02], 0.5) == pytest.approx(0.01 / SHARE)
+    assert pause_after([1.0, 0.001], 0.5) == 0.5, "one that took long, as the first does"
+    assert pause_after([1.0, 1.0], 0.5) == LONGEST_POLL

@@ -22,8 +22,9 @@ from nas.search.stale_trials import StaleTrialMonitor
 from nas.storage.handles import storage_of
 from nas.storage.retry_storage import stop_retrying
 
-#: seconds between two looks at the study
-POLL = 0.5
+#: seconds between two looks at the study, and at most where reading it takes more than this share
+#: of a core
+POLL, LONGEST_POLL, SHARE = 0.5, 5.0, 0.005
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,11 @@ def _run(
     storage = storage_of(study)
     deadline = time.monotonic() + timeout if timeout else math.inf
     monitor, failures = StaleTrialMonitor(storage, pool.kill), ConsecutiveFailures()
+    reads = [0.0]
     while True:
+        start = time.thread_time()
         trials = study.get_trials(deepcopy=False)
+        reads = [*reads[-1:], time.thread_time() - start]
         progress.update(trials)
         failures.check(trials)
         if refill(trials) and _all_finished(trials):
@@ -87,7 +91,14 @@ def _run(
             return False
         pool.check(storage, trials)
         monitor.check(trials)
-        time.sleep(poll)
+        left = max(0.0, deadline - time.monotonic())
+        time.sleep(min(left, pause_after(reads, poll)))
+
+
+def pause_after(reads: Sequence[float], poll: float) -> float:
+    """Seconds until the next look, by the processor time of the last readings; a single one may
+    take long, as the first does."""
+    return max(poll, min(LONGEST_POLL, min(reads) / SHARE))
 
 
 def _all_finished(trials: Sequence[FrozenTrial]) -> bool:

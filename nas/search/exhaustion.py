@@ -27,9 +27,10 @@ def exhaustion_of(study: Study, space: SearchSpace) -> Callable[[Sequence[Frozen
             return
         if not any(map(is_reused, trials)):  # as long as each is new
             return
-        ended = {t.user_attrs.get("candidate") for t in trials if t.state in DONE}
         known = listed()
-        if known is not None and known <= ended:
+        if known is None:
+            return
+        if known <= {t.user_attrs.get("candidate") for t in trials if t.state in DONE}:
             study.set_user_attr(EXHAUSTED, [len(known), len(counted(trials))])
 
     return record

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Sequence
 from functools import cache
+from operator import is_
 from typing import Any, NamedTuple, Protocol
 
 import optuna
@@ -57,19 +58,16 @@ class TrialQueue:
     def refill(self, trials: Sequence[FrozenTrial]) -> bool:
         """Add trials if too few wait; True if there were none left to add to the given ones."""
         remaining = self._source.remaining(trials)
-        if self._missing(trials):
+        if remaining and num_wanted(trials, self._prefetch):
             retried(storage_of(self._study), self._add_missing)()
         return remaining == 0
-
-    def _missing(self, trials: Sequence[FrozenTrial]) -> int:
-        """How many are to be added now."""
-        return min(self._source.remaining(trials), num_wanted(trials, self._prefetch))
 
     def _add_missing(self) -> None:
         """Add them while no other process that runs this study does."""
         with locked(storage_of(self._study)) as hold:
             trials = self._study.get_trials(deepcopy=False)
-            self._source.add(self._study, trials, self._missing(trials), hold)
+            missing = min(self._source.remaining(trials), num_wanted(trials, self._prefetch))
+            self._source.add(self._study, trials, missing, hold)
 
 
 def num_wanted(trials: Sequence[FrozenTrial], prefetch: int) -> int:
@@ -117,13 +115,24 @@ def refill_of(study: Study, space: SearchSpace, num_trials: int, prefetch: int) 
     queue = TrialQueue(study, SearchSource(study, space, num_trials), prefetch)
     pruner, demand = pruner_of(space), demand_of(study, space, num_trials)
     note_exhaustion = exhaustion_of(study, space)
+    before: Sequence[FrozenTrial] = ()
+    is_done = False
 
     def refill(trials: Sequence[FrozenTrial]) -> bool:
-        note_exhaustion(trials)
-        end_unreachable(study, pruner, demand(), trials)
-        return queue.refill(trials)
+        nonlocal before, is_done
+        if not trials or not are_same(trials, before):
+            note_exhaustion(trials)
+            end_unreachable(study, pruner, demand(), trials)
+            before, is_done = trials, queue.refill(trials)
+        return is_done
 
     return refill
+
+
+def are_same(trials: Sequence[FrozenTrial], before: Sequence[FrozenTrial]) -> bool:
+    """Whether no trial changed since an earlier look: each is the same object as long as it does
+    not (nas/storage/cache.py)."""
+    return len(trials) == len(before) and all(map(is_, trials, before))
 
 
 class Demand(NamedTuple):

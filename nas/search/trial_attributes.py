@@ -39,16 +39,12 @@ HEARTBEAT = "nas:beat"
 #: system attribute: crashes of its workers since it last got further, and the epoch it had reached
 CRASHES = "nas:died"
 
-#: what reports and exports alone read of a finished trial, besides its probes
-FOR_REPORTS = {"candidate", "result", "provenance", ERROR}
+#: what reports and exports alone read of other trials, and how the names of their probes begin
+FOR_REPORTS = ("candidate", "result", "provenance", ERROR)
+PROBES = "probes_"
 
 #: states of trials that ended well
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
-
-
-def is_for_reports(key: str) -> bool:
-    """Whether reports and exports alone read an attribute of a finished trial."""
-    return key in FOR_REPORTS or key.startswith("probes_")
 
 
 def is_complete(trial: FrozenTrial) -> bool:
@@ -73,6 +69,13 @@ def rung_losses(trial: FrozenTrial) -> dict[str, float]:
     losses = trial.user_attrs.get(RUNG_LOSSES)
     known = losses.items() if isinstance(losses, dict) else ()
     return {rung: loss for rung, loss in known if is_number(loss)}
+
+
+def loss_at(trial: FrozenTrial, rung: int) -> float | None:
+    """The training loss of a trial in the epoch before a rung; None if it did not get there."""
+    losses = trial.user_attrs.get(RUNG_LOSSES)
+    loss = losses.get(str(rung)) if isinstance(losses, dict) else None
+    return loss if isinstance(loss, (int, float)) and math.isfinite(loss) else None
 
 
 def crashes_of(trial: FrozenTrial) -> tuple[int, int]:
@@ -110,7 +113,7 @@ def is_counted(trial: FrozenTrial) -> bool:
 
 def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """The trials that count towards the number asked for."""
-    return [trial for trial in trials if is_counted(trial)]
+    return [trial for trial in trials if REJECTED not in trial.user_attrs]
 
 
 def is_number(value: Any) -> bool:

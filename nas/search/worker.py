@@ -29,7 +29,7 @@ from nas.search.lease import acquire, is_held_by
 from nas.search.pools.base import READY
 from nas.search.queue import pending_of
 from nas.search.study import load_study, space_of
-from nas.search.trial_attributes import is_for_reports
+from nas.search.trial_attributes import FOR_REPORTS, PROBES
 from nas.space.space import SearchSpace
 from nas.storage.handles import trial_id_of
 from nas.storage.open import open_storage
@@ -94,7 +94,7 @@ def run_pending(spec: WorkerSpec, is_stopped: Callable[[], bool], log: Log) -> N
 
     import_plugins(spec.plugins)
     storage = open_storage(spec.storage, wait=log, known=True)
-    keep_without(storage, is_for_reports)
+    keep_without(storage, FOR_REPORTS, PROBES)
     study = load_study(storage, spec.study)
     space = space_of(study)
     refuse_other_code(space.code, spec.allowed_code, spec.study)

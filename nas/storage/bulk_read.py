@@ -9,12 +9,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from sys import intern
 from typing import Any
 
 from optuna.distributions import json_to_distribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import ColumnElement, Connection, Select, Table, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, select, true
 
 from nas.common.errors import StudyError
 from nas.storage.handles import study_id_of
@@ -24,6 +25,7 @@ from nas.storage.tables import (
     NOT_FINITE,
     PARAMS,
     REPORTED,
+    SYSTEM_ATTRS,
     TRIAL_ATTRS,
     TRIALS,
     VALUES,
@@ -35,6 +37,8 @@ SHARED = {"candidate", "provenance", "diverged", "pruned", "seed", "layers", "pa
 #: rows fetched at once
 BATCH = 1000
 distribution = lru_cache(maxsize=4096)(json_to_distribution)
+#: the value of a text that is the same in many trials, as one object
+shared = lru_cache(maxsize=4096)(json.loads)
 Parts = dict[int, dict[str, dict[Any, Any]]]
 Brief = Mapping[str, Callable[[Any], Any]]
 #: no attribute in brief
@@ -51,17 +55,19 @@ def trials_of(
     `without`, or `only` some; of those in `brief` what its function keeps. What trials with values
     reported on the way is left out too. Of a study in memory everything.
     """
+    of = TRIALS.c.study_id == study_id_of(study)
+    key = TRIAL_ATTRS.c.key
+    is_wanted = key.not_in(without) if only is None else key.in_(only)
 
     def read() -> list[FrozenTrial]:
         engine = known_tables(study)
         if engine is None:
             return through_optuna(study, without, brief, only)
         with engine.connect() as connection:
-            found = parts(connection, study)
-            key = TRIAL_ATTRS.c.key
-            is_wanted = key.not_in(without) if only is None else key.in_(only)
-            attributes(connection, study, is_wanted, brief, found)
-            return list(frozen(connection, study, found))
+            listed = list(entries(connection, of))
+            found = parts(connection, of, TRIALS.c.state != TrialState.COMPLETE)
+            attributes(connection, of, TRIAL_ATTRS, found, is_wanted, brief)
+            return [frozen(entry, found) for entry in listed]
 
     try:
         trials = with_retry(read, timeout=0.0)()
@@ -89,28 +95,44 @@ def through_optuna(
     return found
 
 
-def frozen(connection: Connection, study: Study, found: Parts) -> Iterator[FrozenTrial]:
-    """The trials, with their parts."""
+def whole_trials(
+    connection: Connection, of: ColumnElement[bool], is_wanted: ColumnElement[bool]
+) -> list[FrozenTrial]:
+    """Some trials by number as Optuna reads them, with the user attributes that are wanted. What is
+    known of a trial is as new as its state, or newer."""
+    listed = list(entries(connection, of))
+    found = parts(connection, of, true())
+    attributes(connection, of, TRIAL_ATTRS, found, is_wanted)
+    attributes(connection, of, SYSTEM_ATTRS, found)
+    return [frozen(entry, found) for entry in listed]
+
+
+def entries(connection: Connection, of: ColumnElement[bool]) -> Iterator[Any]:
+    """Id, number, state and times of trials."""
     columns = (TRIALS.c.trial_id, TRIALS.c.number, TRIALS.c.state)
     wanted = select(*columns, TRIALS.c.datetime_start, TRIALS.c.datetime_complete)
-    wanted = wanted.where(TRIALS.c.study_id == study_id_of(study)).order_by(TRIALS.c.number)
-    for trial_id, number, state, start, complete in connection.execute(wanted):
-        own = found.pop(trial_id, {})
-        values = own.get("values", {})
-        yield FrozenTrial(
-            number=number,
-            state=state,
-            value=None,
-            values=[values[index] for index in sorted(values)] or None,
-            datetime_start=local(start),
-            datetime_complete=local(complete),
-            params=own.get("params", {}),
-            distributions=own.get("distributions", {}),
-            user_attrs=own.get("attrs", {}),
-            system_attrs={},
-            intermediate_values=own.get("reported", {}),
-            trial_id=trial_id,
-        )
+    yield from connection.execute(wanted.where(of).order_by(TRIALS.c.number))
+
+
+def frozen(entry: Any, found: Parts) -> FrozenTrial:
+    """A trial, with its parts."""
+    trial_id, number, state, start, complete = entry
+    own = found.pop(trial_id, {})
+    values = own.get("values", {})
+    return FrozenTrial(
+        number=number,
+        state=state,
+        value=None,
+        values=[values[index] for index in range(len(values))] or None,
+        datetime_start=local(start),
+        datetime_complete=local(complete),
+        params=own.get("params", {}),
+        distributions=own.get("distributions", {}),
+        user_attrs=own.get(TRIAL_ATTRS.name, {}),
+        system_attrs=own.get(SYSTEM_ATTRS.name, {}),
+        intermediate_values=own.get("reported", {}),
+        trial_id=trial_id,
+    )
 
 
 def local(stored: datetime | None) -> datetime | None:
@@ -118,42 +140,50 @@ def local(stored: datetime | None) -> datetime | None:
     return stored and stored.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)
 
 
-def parts(connection: Connection, study: Study) -> Parts:
-    """Trial -> kind of part -> its parts, but for the user attributes."""
+def parts(connection: Connection, of: ColumnElement[bool], reported: ColumnElement[bool]) -> Parts:
+    """Trial -> kind of part -> its parts, but for the attributes; values on the way of those trials
+    that are to be `reported`."""
     found: Parts = defaultdict(lambda: defaultdict(dict))
-    for trial_id, objective, value, kind in rows(connection, study, VALUES):
-        found[trial_id]["values"][objective] = NOT_FINITE.get(kind, value)
-    is_open = TRIALS.c.state != TrialState.COMPLETE
-    for trial_id, step, value, kind in rows(connection, study, REPORTED, where=is_open):
-        found[trial_id]["reported"][step] = NOT_FINITE.get(kind, value)
-    for trial_id, name, value, text in rows(connection, study, PARAMS):
+    for trial_id, objective, value, kind in rows(connection, of, VALUES):
+        found[trial_id]["values"][objective] = number(value, kind)
+    for trial_id, step, value, kind in rows(connection, of, REPORTED, reported):
+        found[trial_id]["reported"][step] = number(value, kind)
+    for trial_id, name, value, text, _ in rows(connection, of, PARAMS, order=PARAMS.c.param_id):
         one = distribution(text)
-        found[trial_id]["distributions"][name] = one
-        found[trial_id]["params"][name] = one.to_external_repr(value)
+        found[trial_id]["distributions"][intern(name)] = one
+        found[trial_id]["params"][intern(name)] = one.to_external_repr(value)
     return found
 
 
+def number(value: float | None, kind: str) -> float:
+    """A value as it is stored; ValueError where its kind says something else."""
+    if (value is None) == (kind == "FINITE"):
+        raise ValueError(f"a value is {value} and of the kind {kind}")
+    return NOT_FINITE[kind] if value is None else value
+
+
 def attributes(
-    connection: Connection, study: Study, is_wanted: ColumnElement[bool], brief: Brief, found: Parts
+    connection: Connection,
+    of: ColumnElement[bool],
+    table: Table,
+    found: Parts,
+    is_wanted: ColumnElement[bool] | None = None,
+    brief: Brief = NOTHING,
 ) -> None:
-    """Add the user attributes; equal ones are one object."""
-    known: dict[str, Any] = {}
-    for trial_id, key, text in rows(connection, study, TRIAL_ATTRS, where=is_wanted):
-        if key in SHARED:
-            if text not in known:
-                known[text] = json.loads(text)
-            value = known[text]
-        else:
-            value = json.loads(text)
-        found[trial_id]["attrs"][key] = brief[key](value) if key in brief else value
+    """Add the attributes of a table; equal ones that many trials have are one object."""
+    for trial_id, key, text in rows(connection, of, table, is_wanted):
+        value = shared(text) if key in SHARED else json.loads(text)
+        found[trial_id][table.name][intern(key)] = brief[key](value) if key in brief else value
 
 
 def rows(
-    connection: Connection, study: Study, table: Table, where: ColumnElement[bool] | None = None
+    connection: Connection,
+    of: ColumnElement[bool],
+    table: Table,
+    where: ColumnElement[bool] | None = None,
+    order: ColumnElement[Any] | None = None,
 ) -> Iterator[Any]:
-    """Every row of a study in a table of trials."""
+    """Every row of some trials in a table."""
     wanted: Select[Any] = select(table).join(TRIALS, TRIALS.c.trial_id == table.c.trial_id)
-    wanted = wanted.where(TRIALS.c.study_id == study_id_of(study))
-    if where is not None:
-        wanted = wanted.where(where)
-    yield from connection.execution_options(yield_per=BATCH).execute(wanted)
+    wanted = wanted.where(of) if where is None else wanted.where(of, where)
+    yield from connection.execution_options(yield_per=BATCH).execute(wanted.order_by(order))

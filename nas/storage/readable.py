@@ -24,6 +24,7 @@ class ReadableTrials:
     def __init__(self) -> None:
         self._finished: dict[int, FrozenTrial] = {}
         self._left_out: set[int] = set()
+        self._sound: dict[int, FrozenTrial] = {}
 
     def read(self, storage: BaseStorage, study_id: int, log: Log) -> list[FrozenTrial]:
         """The trials of a study that can be read, by number."""
@@ -37,7 +38,8 @@ class ReadableTrials:
 
     def sound(self, trials: Iterable[FrozenTrial], log: Log) -> list[FrozenTrial]:
         """The trials whose values are numbers, and who have a number themselves."""
-        return [trial for trial in trials if is_sound(trial) or self._leave_out(trial, log)]
+        known = self._sound
+        return [t for t in trials if known.get(trial_id_of(t)) is t or self._is_sound(t, log)]
 
     def _read_one(
         self, storage: BaseStorage, trial_id: int, number: int, log: Log
@@ -56,8 +58,11 @@ class ReadableTrials:
             self._finished[trial_id] = trial
         return self._finished[trial_id]
 
-    def _leave_out(self, trial: FrozenTrial, log: Log) -> bool:
-        """Name a trial whose values are no numbers; False."""
+    def _is_sound(self, trial: FrozenTrial, log: Log) -> bool:
+        """Whether the values of a trial that was not looked at are numbers; else it is named."""
+        if is_sound(trial):
+            self._sound[trial_id_of(trial)] = trial
+            return True
         if trial_id_of(trial) not in self._left_out:
             self._name(trial_id_of(trial), trial.number, "its values are not numbers", log)
         return False

@@ -1,19 +1,19 @@
 """Optuna's storage in a database, waited for while the database is away."""
 
 import copy
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
 from optuna.distributions import BaseDistribution
-from optuna.storages import BaseStorage, RDBStorage, get_storage
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.common.errors import StudyError, first_line
 from nas.common.waiting import Log, log_warning, no_log
+from nas.storage.cache import ChangesCache
 from nas.storage.delegate import DelegatingStorage
-from nas.storage.finished import FinishedTrials
 from nas.storage.readable import DAMAGE, ReadableTrials
 from nas.storage.reasons import is_away, is_locked
 from nas.storage.retry import LOCK_TIMEOUT, RETRY_TIMEOUT, with_retry
@@ -57,11 +57,11 @@ class RetryStorage(DelegatingStorage):
     """
 
     def __init__(self, database: RDBStorage, log: Log | None) -> None:
-        super().__init__(get_storage(database))
-        self.database = database
+        self.database, self.cache = database, ChangesCache(database)
+        super().__init__(self.cache)
         self.log = log or log_warning
         self.timeout, self.lock_timeout = RETRY_TIMEOUT if log else 0.0, LOCK_TIMEOUT
-        self.readable, self.finished = ReadableTrials(), FinishedTrials()
+        self.readable = ReadableTrials()
 
     def get_study_directions(self, study_id: int) -> list[StudyDirection]:
         """The directions of a study; DamagedStudyError if it has none."""
@@ -86,12 +86,11 @@ class RetryStorage(DelegatingStorage):
         except DAMAGE:
             trials = self._read_one_by_one(study_id, states)
         found = self.readable.sound(trials, self.log)
-        self.finished.keep(found)
         return copy.deepcopy(found) if deepcopy else found
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """A trial with all its attributes."""
-        if self.finished.is_partial(trial_id):
+        if self.cache.is_partial:
             return self.call(self.database.get_trial, trial_id)
         return super().get_trial(trial_id)
 
@@ -162,11 +161,11 @@ class RetryStorage(DelegatingStorage):
             raise DamagedStudyError(error) from error
 
 
-def keep_without(storage: BaseStorage, left_out: Callable[[str], bool]) -> None:
-    """From now on keep finished trials without some attributes: lists of trials lack them, a trial
-    that is asked for has them all."""
+def keep_without(storage: BaseStorage, names: Sequence[str], beginning: str) -> None:
+    """From now on read trials without the attributes of those names, and without those that begin
+    like that: lists of trials lack them, a trial that is asked for has them all."""
     if isinstance(storage, RetryStorage):
-        storage.finished.left_out = left_out
+        storage.cache.leave_out(names, beginning)
 
 
 def stop_retrying(storage: BaseStorage) -> None:

@@ -43,7 +43,7 @@ VALUES = Table(
     Column("trial_id", Integer),
     Column("objective", Integer),
     Column("value", Float),
-    Column("value_type", String),
+    Column("value_type", Enum("FINITE", "INF_POS", "INF_NEG", name="trialvaluetype")),
 )
 REPORTED = Table(
     "trial_intermediate_values",
@@ -51,7 +51,10 @@ REPORTED = Table(
     Column("trial_id", Integer),
     Column("step", Integer),
     Column("intermediate_value", Float),
-    Column("intermediate_value_type", String),
+    Column(
+        "intermediate_value_type",
+        Enum("FINITE", "INF_POS", "INF_NEG", "NAN", name="trialintermediatevaluetype"),
+    ),
 )
 PARAMS = Table(
     "trial_params",
@@ -60,9 +63,17 @@ PARAMS = Table(
     Column("param_name", String),
     Column("param_value", Float),
     Column("distribution_json", Text),
+    Column("param_id", Integer),
 )
 TRIAL_ATTRS = Table(
     "trial_user_attributes",
+    METADATA,
+    Column("trial_id", Integer),
+    Column("key", String),
+    Column("value_json", Text),
+)
+SYSTEM_ATTRS = Table(
+    "trial_system_attributes",
     METADATA,
     Column("trial_id", Integer),
     Column("key", String),

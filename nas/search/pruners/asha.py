@@ -10,7 +10,7 @@ predicts the final accuracy better than an early validation accuracy does (exper
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from optuna.pruners import BasePruner, NopPruner
 from optuna.study import Study
@@ -21,6 +21,7 @@ from nas.search.trial_attributes import (
     RUNG_LOSSES,
     is_paused,
     is_reused,
+    loss_at,
     rung_losses,
     rung_of,
 )
@@ -29,6 +30,14 @@ from nas.storage.handles import storage_of, trial_id_of
 
 #: epochs of one rung over those of the rung before, if the space names none
 REDUCTION_FACTOR = 4
+
+
+class Reached(NamedTuple):
+    """A trial that reached a rung, by its loss in the epoch before."""
+
+    loss: float
+    number: int
+    trial: FrozenTrial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,10 +106,11 @@ class Asha:
         over = settled and not self.pending(trials, num_trials)
         found = []
         for rung in self.rungs:
-            most = 0 if over else self._max_promoted(trials, rung, to_come)
+            reached = _reached(trials, rung)
+            most = 0 if over else self._max_promoted(trials, reached, rung, to_come)
             found += [
                 trial
-                for trial in self._ranking(trials, rung)[most:]
+                for trial in (_ranked(reached)[most:] if most < len(reached) else ())
                 if _is_paused_at(trial, rung) and not self.is_control(trial.number)
             ]
         return found
@@ -147,30 +157,35 @@ class Asha:
 
     def _best(self, trials: Sequence[FrozenTrial], rung: int, least: int = 0) -> list[FrozenTrial]:
         """The best share of a rung so far, `least` trials at least."""
-        ranking = self._ranking(trials, rung)
+        ranking = _ranked(_reached(trials, rung))
         return ranking[: max(least, int(len(ranking) * self.share(rung) + 1e-9))]
 
-    def _ranking(self, trials: Sequence[FrozenTrial], rung: int) -> list[FrozenTrial]:
-        """The trials that reached a rung, by their loss there; copied results do not compete."""
-        reached = [t for t in trials if _has_reached(t, rung) and not is_reused(t)]
-        return sorted(reached, key=lambda trial: (loss_at(trial, rung), trial.number))
-
-    def _max_promoted(self, trials: Sequence[FrozenTrial], rung: int, to_come: int) -> int:
+    def _max_promoted(
+        self, trials: Sequence[FrozenTrial], reached: Sequence[Reached], rung: int, to_come: int
+    ) -> int:
         """How many can be promoted from a rung if all that may reach it do, and one in the place of
         each that was promoted from there and may yet fail."""
-        reach = sum(_has_reached(trial, rung) or not trial.state.is_finished() for trial in trials)
-        may_fail = sum(_has_reached(t, rung) and _is_beyond(t, rung) for t in trials)
-        return max(1, int((reach + to_come) * self.share(rung) + 1e-9)) + may_fail
+        done = sum(one.trial.state.is_finished() for one in reached)
+        unfinished = sum(not trial.state.is_finished() for trial in trials)
+        most = max(1, int((done + unfinished + to_come) * self.share(rung) + 1e-9))
+        if most >= len(reached):
+            return most
+        return most + sum(_is_beyond(one.trial, rung) for one in reached)
 
 
-def loss_at(trial: FrozenTrial, rung: int) -> float:
-    """The training loss of a trial in the epoch before a rung; KeyError if it did not get there."""
-    return float(rung_losses(trial)[str(rung)])
+def _reached(trials: Sequence[FrozenTrial], rung: int) -> list[Reached]:
+    """The trials that were trained up to a rung and have not failed."""
+    losses = ((loss_at(trial, rung), trial) for trial in trials)
+    return [
+        Reached(loss, trial.number, trial)
+        for loss, trial in losses
+        if loss is not None and trial.state != TrialState.FAIL
+    ]
 
 
-def _has_reached(trial: FrozenTrial, rung: int) -> bool:
-    """Whether a trial was trained up to a rung and has not failed."""
-    return trial.state != TrialState.FAIL and str(rung) in rung_losses(trial)
+def _ranked(reached: Sequence[Reached]) -> list[FrozenTrial]:
+    """Trials by their loss; copied results do not compete."""
+    return [one.trial for one in sorted(reached) if not is_reused(one.trial)]
 
 
 def _is_paused_at(trial: FrozenTrial, rung: int) -> bool:

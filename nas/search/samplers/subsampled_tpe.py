@@ -1,6 +1,7 @@
 """TPE for long studies: it sees the best trials and a sample of the others."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from heapq import nlargest, nsmallest
 from typing import Any
@@ -12,8 +13,7 @@ from optuna.samplers import RandomSampler, TPESampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from nas.search.pruners.asha import loss_at
-from nas.search.trial_attributes import CONTROL_RUNG, rung_of
+from nas.search.trial_attributes import CONTROL_RUNG, loss_at, rung_of
 from nas.storage.handles import every_trial, storage_of, trial_id_of
 from nas.storage.tpe_split import good_trials, num_good
 
@@ -105,8 +105,12 @@ def as_pruned_at_rung(trial: FrozenTrial, sign: int) -> FrozenTrial:
     rung = control_rung or rung_of(trial)
     if not rung or (trial.state == TrialState.COMPLETE and not control_rung):
         return trial
-    shown = shown_to_tpe(trial, TrialState.PRUNED, {rung: sign * -loss_at(trial, rung)})
-    shown.number = trial.number
+    loss = loss_at(trial, rung)
+    if loss is None:
+        raise KeyError(f"trial {trial.number} has no loss at rung {rung}")
+    shown = copy(trial)
+    shown.state, shown.values = TrialState.PRUNED, None
+    shown.intermediate_values = {rung: sign * -loss}
     return shown
 
 
