@@ -29,7 +29,7 @@ def test_what_is_set_stands_in_the_study_and_is_kept(
     space = make(settings)
     assert "training.epochs=96" in settings
     assert (space.search.trials, space.epochs, space.search.budget) == (8, 96, "10m")
-    assert said[-1] == f"These are --set {' '.join(settings)}"
+    assert said[-1] == f"--set {' '.join(settings)}"
     url = f"sqlite:///{tmp_path}/nas.db"
     create_study(open_storage(url, create=True), "tiny", space)
     kept = kept_settings(url, "tiny", "10m")

@@ -7,6 +7,7 @@ from optuna.storages import InMemoryStorage
 from report_studies import make_study
 
 from nas.report import data as facts
+from nas.report.assemble import assemble
 from nas.report.data import gather
 from nas.report.parameter_names import label, renamed
 from nas.report.sections.leaderboard import MOST_TRIALS, leaderboard, num_validation, rank
@@ -15,6 +16,17 @@ from nas.report.sections.leaderboard import MOST_TRIALS, leaderboard, num_valida
 def test_ties_share_their_rank_and_are_marked() -> None:
     values = [0.9, 0.9, 0.8, 0.7, 0.7]
     assert [rank(values, index) for index in range(5)] == ["1 =", "1 =", "3", "4 =", "4 ="]
+
+
+def test_the_first_line_says_how_many_are_as_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = InMemoryStorage()
+    study = make_study(storage, "best", trials=40)
+    monkeypatch.setattr(facts, "open_storage", lambda url: storage)
+    assert "as good)" not in assemble(gather("sqlite:///x", "best"))[0]["report.md"]
+    best = study.best_trial
+    study.add_trial(best)
+    line = assemble(gather("sqlite:///x", "best"))[0]["report.md"].splitlines()[2]
+    assert f"best trial {best.number} (1 other as good), validation accuracy" in line
 
 
 def test_the_best_trials(monkeypatch: pytest.MonkeyPatch) -> None:

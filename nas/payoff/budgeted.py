@@ -53,7 +53,8 @@ def settings_for(
     log(f"For {budget}: {found.in_words()}.")
     if space.section.payoff and not found.has_twins:
         log("There is no time for twins; `nas payoff` trains them later.")
-    log(f"These are --set {' '.join(settings_of(found, space, budget))}")
+    log("These are:")
+    log(f"--set {' '.join(settings_of(found, space, budget))}")
     return settings_of(found, space, budget)
 
 

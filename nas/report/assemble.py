@@ -100,4 +100,8 @@ def _best_words(data: StudyData, front: Sequence[Row]) -> str:
     best, objective = front[0], data.objectives[0]
     title, _, unit = scale(objective).title.partition(" (")
     sign = "%" if unit.startswith("%") else ""
-    return f"best trial {best.number}, {title} {objective_cell(best, 0, objective)}{sign}"
+    equal = sum(
+        row.outcome == "trained" and row.objective(0) == best.objective(0) for row in data.rows
+    )
+    more = f" ({counted(equal - 1, 'other')} as good)" if equal > 1 else ""
+    return f"best trial {best.number}{more}, {title} {objective_cell(best, 0, objective)}{sign}"

@@ -176,7 +176,8 @@ def training(candidates: Sequence[Candidate], rows: Iterable[Row]) -> str:
         }
     )
     if seeds:
-        told += f"; seeds {_listed([str(seed) for seed in seeds])}"
+        word = "seed" if len(seeds) == 1 else "seeds"
+        told += f"; {word} {_listed([str(seed) for seed in seeds])}"
     return f"{told}." if told else ""
 
 
