@@ -12,15 +12,14 @@ from nas.payoff.budget import (
     FEWEST_PICTURES,
     FEWEST_TRIALS,
     MOST_TRIALS,
-    PRUNED,
     START,
     TWINS_SHARE,
     Load,
     Rates,
     fill,
-    share_trained,
     twins_take,
 )
+from nas.search.pruners.trained import PRUNED, share_trained
 
 TOP_PERCENT = Path(__file__).parents[1] / "experiments" / "top_percent"
 DIGITS = Load(

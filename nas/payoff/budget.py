@@ -4,12 +4,10 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
 
 from nas.common.errors import UserError
 from nas.common.text import counted, duration
-from nas.search.pruners.asha import default_rungs
-from nas.space.methods import PRUNERS
+from nas.search.pruners.trained import rungs_of, share_trained
 
 #: epochs that a budget can buy, from most to least
 EPOCHS = (96, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3)
@@ -21,12 +19,6 @@ FEWEST_PICTURES, SMALLEST_SIDE = 2_000, 16
 FEWEST_TRIALS, MOST_TRIALS = 12, 1_000
 #: share of the budget that twins may take
 TWINS_SHARE = 0.75
-#: trials before Optuna's pruners stop any, and by pruner the share of the epochs of the others that
-#: is trained: together above what 95% of the searches of 30 or 100 trials trained that
-#: `python -m experiments.top_percent.pruned` replays, and the mean of those of 12
-UNPRUNED, PRUNED = 5, {"median": 0.56, "asha": 0.5, "hyperband": 0.66}
-#: share of the trials that are trained to their end in any case, with rungs
-CONTROL = 0.05
 #: seconds until the first worker trains, and of the report
 START = 10.0
 
@@ -147,21 +139,3 @@ def search_takes(load: Load, side: int, pictures: int, epochs: int, trials: int)
     rates = load.rates[side]
     trained = epochs * trials * share_trained(load.pruner, epochs, trials)
     return load.searches * (rates.each * trials + rates.candidate * pictures * trained)
-
-
-def rungs_of(pruner: str, epochs: int) -> tuple[int, ...]:
-    """The epochs after which trials pause, for a pruner that pauses them."""
-    return tuple(default_rungs(epochs)) if PRUNERS[pruner].has_rungs else ()
-
-
-def share_trained(pruner: str, epochs: int, trials: int) -> float:
-    """Share of all epochs that are trained, as pruners are set up here."""
-    rungs = rungs_of(pruner, epochs)
-    if not rungs:
-        whole = min(1.0, UNPRUNED / trials)
-        return whole + (1 - whole) * PRUNED.get(pruner, 1.0)
-    ends, alive, trained = (*rungs, epochs), 1.0, float(rungs[0])
-    for rung, following in pairwise(ends):
-        alive *= rung / following  # the share that is promoted
-        trained += alive * (following - rung)
-    return (trained + CONTROL * (epochs - trained)) / epochs

@@ -18,6 +18,7 @@ from nas.search.beside import folder_name
 from nas.search.coordinator import POLL, Outcome, run_trials
 from nas.search.options import WorkerOptions
 from nas.search.progress import Progress, lasting_console
+from nas.search.pruners.trained import share_trained
 from nas.search.queue import refill_of
 from nas.search.session import Session
 from nas.search.study import NUM_TRIALS, create_study
@@ -97,8 +98,9 @@ def run_study(
 
 
 def expected_seconds(console: Console, spec: WorkerSpec, space: SearchSpace) -> float | None:
-    """Seconds on the clock for each trial by the estimate of `nas check --cost`, for a terminal,
-    where the time left is shown; None where steps of this processor say nothing."""
+    """Seconds on the clock for each trial by the estimate of `nas check --cost` and what the pruner
+    leaves, for a terminal, where the time left is shown; None where steps of this processor say
+    nothing."""
     if not console.is_terminal or spec.gpus or not spec.num_workers:
         return None
     with_workers = num_workers(space, PROCESSOR)
@@ -106,7 +108,9 @@ def expected_seconds(console: Console, spec: WorkerSpec, space: SearchSpace) -> 
     parallel = min(with_workers, space.search.trials)
     if found is None:
         return None
-    return found / space.search.trials * parallel / min(spec.num_workers, space.search.trials)
+    trials = space.search.trials
+    found *= share_trained(space.pruner.name, space.epochs, trials)
+    return found / trials * parallel / min(spec.num_workers, trials)
 
 
 def remove_left_checkpoints(folder: Path, study: str, trials: Sequence[FrozenTrial]) -> None:
