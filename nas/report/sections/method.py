@@ -28,7 +28,7 @@ def method_section(data: StudyData) -> Section:
     runs = [*data.rows, *data.twins.values()]
     candidates = list({row.candidate: None for row in runs if row.candidate is not None})
     items = [
-        ("Data", data_sets(candidates)),
+        ("Data", data_sets(candidates, reads_test=reads_test(data))),
         ("Search", search(data)),
         ("Training", training(candidates, runs)),
     ]
@@ -84,13 +84,13 @@ def reads_test(data: StudyData) -> bool:
     return any(split_of(twin.finished) == "test" for twin in twins)
 
 
-def data_sets(candidates: Iterable[Candidate]) -> str:
+def data_sets(candidates: Iterable[Candidate], *, reads_test: bool = False) -> str:
     """Data sets with the sizes of their splits, as far as they are known without the pictures."""
     datasets = dict.fromkeys(candidate.dataset for candidate in candidates)
-    return " ".join(f"{'; '.join(_data_set(one))}." for one in datasets)
+    return " ".join(f"{'; '.join(_data_set(one, reads_test))}." for one in datasets)
 
 
-def _data_set(one: Dataset) -> Iterator[str]:
+def _data_set(one: Dataset, reads_test: bool) -> Iterator[str]:
     """What is known of one data set, in parts of a sentence."""
     if one.name in FROM_CODE:
         source = one.class_path or "pictures handed over by a Python program"
@@ -108,7 +108,8 @@ def _data_set(one: Dataset) -> Iterator[str]:
             f"{one.name}: {train:,} training and {validation:,} validation pictures of the "
             f"{known.num_train:,} published for training"
         )
-        yield f"the test split of {known.num_test:,} stays untouched"
+        state = "is read once by each finished twin" if reads_test else "stays untouched"
+        yield f"the test split of {known.num_test:,} {state}"
     else:
         yield one.name
     if one.image_size:
