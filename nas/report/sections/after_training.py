@@ -12,7 +12,7 @@ from nas.payoff.verdict import preferred
 from nas.report.depth_sweep import Twins, main_contrasts, slug
 from nas.report.document import Drawing, Kind, Part, Section, Table, Text
 from nas.report.effects import effect_cell, rate_cell, whiskers
-from nas.report.style import TEXT, colours, counted, figure, number, plain, signed, symbol
+from nas.report.style import TEXT, counted, figure, number, plain, signed, symbol
 from nas.training.metrics import finished_measures
 
 TITLE = "What do the finished networks stand, and what do they rest on?"
@@ -64,11 +64,10 @@ def _gains_drawing(twins: Twins, group: Sequence[Contrast], noun: str) -> Drawin
     """The gain of each arm in each measure, at the deepest networks."""
     deepest = max(layers for one in group for layers in one.after_training)
     drawn = figure("gain (points)", "measured with", height=300)
-    colour = colours(one.arm for one in group)
     for one in group:
         found = one.after_training.get(deepest)
         if found is not None:
-            drawn.add_trace(_gains_trace(one.arm, named(found, noun), colour[one.arm]))
+            drawn.add_trace(_gains_trace(one.arm, named(found, noun), twins.colours[one.arm]))
     drawn.add_vline(0, line={"color": TEXT, "width": 1})
     drawn.update_yaxes(autorange="reversed", showgrid=False)
     drawn.update_layout(scattermode="group", scattergap=0.6)
@@ -117,7 +116,7 @@ def _lesion_drawings(twins: Twins, group: Sequence[Contrast]) -> list[Drawing]:
                     title=twins.titled(
                         f"Error without a block, {how}, {deepest} layers", one.order, one.role
                     ),
-                    figure=_lesion_figure(found),
+                    figure=_lesion_figure(found, twins.colours),
                     caption="Mean over the runs with 95% intervals (Student). The block is "
                     "replaced by its shortcut; without one it is left out, where its shape allows.",
                     wide=True,
@@ -136,11 +135,10 @@ def _finished(twins: Twins, one: Contrast, layers: int, arm: str) -> list[Measur
     ]
 
 
-def _lesion_figure(arms: dict[str, list[st.Effect | None]]) -> go.Figure:
+def _lesion_figure(arms: dict[str, list[st.Effect | None]], colour: dict[str, str]) -> go.Figure:
     """Each block's lesion from input to output."""
     drawn = figure("block that is left out, from input to output", "rise of the error (points)")
     drawn.add_hline(0, line={"color": TEXT, "width": 1})
-    colour = colours(arms)
     for place, (arm, row) in enumerate(arms.items()):
         shift = 0.14 * (place - (len(arms) - 1) / 2)
         known = [(block + 1 + shift, one) for block, one in enumerate(row) if one is not None]
