@@ -17,14 +17,16 @@ from nas.common.errors import StudyError
 from nas.search.failures import ConsecutiveFailures
 from nas.search.pools.base import WorkerPool
 from nas.search.progress import Progress
-from nas.search.queue import Refill
+from nas.search.queue import Refill, are_same
 from nas.search.stale_trials import StaleTrialMonitor
 from nas.storage.handles import storage_of
 from nas.storage.retry_storage import stop_retrying
 
 #: seconds between two looks at the study, and at most where reading it takes more than this share
-#: of a core
+#: of a core and nothing changes
 POLL, LONGEST_POLL, SHARE = 0.5, 5.0, 0.005
+#: looks without a change after which the next ones may be later
+QUIET_LOOKS = 10
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,12 @@ def _run(
     storage = storage_of(study)
     deadline = time.monotonic() + timeout if timeout else math.inf
     monitor, failures = StaleTrialMonitor(storage, pool.kill), ConsecutiveFailures()
-    reads = [0.0]
+    reads, trials, quiet = [0.0], list[FrozenTrial](), 0
     while True:
-        start = time.thread_time()
+        start, before = time.thread_time(), trials
         trials = study.get_trials(deepcopy=False)
         reads = [*reads[-1:], time.thread_time() - start]
+        quiet = quiet + 1 if are_same(trials, before) else 0
         progress.update(trials)
         failures.check(trials)
         if refill(trials) and _all_finished(trials):
@@ -92,12 +95,12 @@ def _run(
         pool.check(storage, trials)
         monitor.check(trials)
         left = max(0.0, deadline - time.monotonic())
-        time.sleep(min(left, pause_after(reads, poll)))
+        time.sleep(min(left, poll if quiet < QUIET_LOOKS else pause_after(reads, poll)))
 
 
 def pause_after(reads: Sequence[float], poll: float) -> float:
-    """Seconds until the next look, by the processor time of the last readings; a single one may
-    take long, as the first does."""
+    """Seconds until the next look of a study in which nothing changes, by the processor time of the
+    last readings; a single one may take long, as the first does."""
     return max(poll, min(LONGEST_POLL, min(reads) / SHARE))
 
 

@@ -154,7 +154,7 @@ class Progress:
         if trial.state == TrialState.PRUNED or self.phase == TWINS_PHASE:
             value, candidate = trial.user_attrs.get("val_accuracy"), candidate_of(trial)
             name = candidate.accuracy_name if candidate else "val_accuracy"
-            return f"{name} {value:.4g}" if is_number(value) else "no value"
+            return f"{name} {value:.4f}" if is_number(value) else "no value"
         pairs = zip(self.objectives, trial.values or (), strict=False)
         return ", ".join(f"{name} {value:.4g}" for name, value in pairs)
 
