@@ -34,16 +34,22 @@ def effect_cell(effect: Effect | None, digits: int = 1) -> str:
     return f"{mean} [{low}, {high}]" + ("" if effect.resolved else " not resolved")
 
 
-def whiskers(effects: Sequence[Effect], colour: str) -> dict[str, Any]:
-    """The intervals of effects as plotly's error bars; none of a single pair."""
-    ends = [(e.low, e.high) if e.n > 1 else (e.mean, e.mean) for e in effects]
+def whiskers(
+    effects: Sequence[Effect], colour: str, *, width: int = 3, most: float = math.inf
+) -> dict[str, Any]:
+    """The intervals of effects as plotly's error bars, cut at -most and most; none of a single
+    pair.
+    """
+    ends = [
+        (max(e.low, -most), min(e.high, most)) if e.n > 1 else (e.mean, e.mean) for e in effects
+    ]
     return {
         "type": "data",
         "array": [high - e.mean for e, (_, high) in zip(effects, ends, strict=True)],
         "arrayminus": [e.mean - low for e, (low, _) in zip(effects, ends, strict=True)],
         "color": colour,
         "thickness": 1.5,
-        "width": 3,
+        "width": width,
     }
 
 

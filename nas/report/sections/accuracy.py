@@ -1,7 +1,6 @@
 """Is a gain one of accuracy? What is left of it at equal training loss."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import plotly.graph_objects as go
 
@@ -15,7 +14,7 @@ from nas.payoff.records import Twin
 from nas.payoff.verdict import preferred
 from nas.report.depth_sweep import Twins, main_contrasts, slug
 from nas.report.document import Drawing, Kind, Part, Section, Table, Text
-from nas.report.effects import effect_cell, rate_cell
+from nas.report.effects import effect_cell, rate_cell, whiskers
 from nas.report.style import (
     ACCENT,
     COLOURS,
@@ -98,6 +97,7 @@ def _parts_drawing(twins: Twins, group: Sequence[Contrast]) -> list[Drawing]:
         "sooner": [found.sooner for *_, found, _ in bars],
         "equal": [equal.mean for *_, equal in bars],
     }
+    cut = whiskers([equal for *_, equal in bars], ACCENT, width=5, most=100)
     for name, (label, colour) in BARS.items():
         drawn.add_trace(
             go.Bar(
@@ -108,7 +108,7 @@ def _parts_drawing(twins: Twins, group: Sequence[Contrast]) -> list[Drawing]:
                 text=[signed(value) for value in values[name]],
                 textposition="none",
                 hovertemplate=f"%{{text}} points, {label}<extra></extra>",
-                error_y=_whiskers([equal for *_, equal in bars]) if name == "equal" else None,
+                error_y=cut if name == "equal" else None,
             )
         )
     drawn.add_hline(0, line={"color": TEXT, "width": 1})
@@ -124,19 +124,6 @@ def _parts_drawing(twins: Twins, group: Sequence[Contrast]) -> list[Drawing]:
             figure=drawn,
         )
     ]
-
-
-def _whiskers(effects: Sequence[st.Effect]) -> dict[str, Any]:
-    """Intervals; none of a single pair."""
-    known = [(max(e.low, -100), min(e.high, 100)) if e.n > 1 else (e.mean,) * 2 for e in effects]
-    return {
-        "type": "data",
-        "array": [high - e.mean for e, (_, high) in zip(effects, known, strict=True)],
-        "arrayminus": [e.mean - low for e, (low, _) in zip(effects, known, strict=True)],
-        "thickness": 1.5,
-        "width": 5,
-        "color": ACCENT,
-    }
 
 
 def _curves_drawing(twins: Twins, group: Sequence[Contrast]) -> list[Drawing]:
