@@ -12,7 +12,7 @@ import pytest
 import torch
 from conftest import TINY
 from optuna.storages import InMemoryStorage
-from report_studies import make_study
+from report_studies import make_study, make_twins
 
 import nas
 from nas.common.errors import ExportError, SpaceError, StudyError, UserError
@@ -159,6 +159,14 @@ def test_two_studies_are_compared_and_reported(tmp_path: Path) -> None:
     page, *_ = found.report(tmp_path)
     assert page.parent.name == "second-against-first"
     assert found.verdict.splitlines()[0].split(":")[0] in page.read_text(encoding="utf-8")
+
+
+def test_studies_of_two_storages_are_compared_by_their_own_twins() -> None:
+    first, second = (make_study(InMemoryStorage(), "same", seed=0) for _ in range(2))
+    make_twins(first, depths=[1, 5])
+    assert nas.compare(first, second).compared.gains == []
+    make_twins(second, depths=[1, 5])
+    assert nas.compare(first, second).compared.gains
 
 
 def test_the_best_network_has_its_weights(outcome: nas.Outcome) -> None:

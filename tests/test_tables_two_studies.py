@@ -24,10 +24,11 @@ from nas.payoff.primary import Comparison
 from nas.payoff.text import plain_number
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
+from nas.tables.compared import Compared
 from nas.tables.read import TableError
 from nas.tables.two_payoffs import differences, gain_sentences
 from nas.tables.two_studies import Trials, architecture_of, both, difference
-from nas.tables.two_studies_report import Compared, files_of, sections
+from nas.tables.two_studies_report import files_of, sections
 from nas.tables.two_studies_text import sentences
 
 LR = FloatDistribution(0.001, 1.0)

@@ -11,7 +11,7 @@ from nas.api.studies import study_of
 from nas.common.paths import OUT, STORAGE
 
 if TYPE_CHECKING:
-    from nas.tables.two_studies_report import Compared
+    from nas.tables.compared import Compared
 
 
 @dataclass(frozen=True, repr=False)
@@ -53,23 +53,18 @@ def compare(
     difference of interest, in the objective. storage: the URL, where a name is given. TableError
     if they cannot be compared, StudyError where there is none of a name.
     """
-    from nas.storage.handles import storage_of
-    from nas.tables.two_payoffs import compare_gains, gain_sentences
-    from nas.tables.two_studies import both, difference
-    from nas.tables.two_studies_report import Compared
-    from nas.tables.two_studies_text import sentences
+    from nas.tables.compared import compared
 
-    studies = study_of(first, storage), study_of(second, storage)
-    trials = both(*studies)
-    found = difference(*trials, smallest_effect=smallest_effect)
-    gains = compare_gains(storage_of(studies[0]), *(one.study_name for one in studies))
-    verdict = "\n".join([*sentences(found), *gain_sentences(gains)])
+    one = compared(
+        study_of(first, storage), study_of(second, storage), smallest_effect=smallest_effect
+    )
+    found = one.found
     return StudyComparison(
         answer=found.answer,
         mean=found.mean,
         low=found.low,
         high=found.high,
         num_pairs=found.num_pairs,
-        verdict=verdict,
-        compared=Compared(trials, found, gains),
+        verdict="\n".join(one.verdict),
+        compared=one,
     )

@@ -40,24 +40,24 @@ def compare(
     as two distributions. The statuses are those of `nas verdict`. A report is written, unless
     --json is given.
     """
+    from nas.search.study import load_study
     from nas.storage.open import open_storage
-    from nas.tables.two_payoffs import compare_gains, gain_sentences
-    from nas.tables.two_studies import difference, read_both
-    from nas.tables.two_studies_text import as_text, sentences
+    from nas.tables.compared import compared
+    from nas.tables.two_studies_text import as_text
 
     backend = open_storage(storage)
-    trials = read_both(backend, first, second)
-    found = difference(*trials, smallest_effect=smallest_effect)
-    gains = compare_gains(backend, first, second)
+    studies = load_study(backend, first), load_study(backend, second)
+    one = compared(*studies, smallest_effect=smallest_effect)
+    status = ANSWERS[one.found.answer]
     if as_json:
-        say(as_text(found, gains))
-        raise typer.Exit(ANSWERS[found.answer])
-    from nas.tables.two_studies_report import Compared, write_comparison
+        say(as_text(one.found, one.gains))
+        raise typer.Exit(status)
+    from nas.tables.two_studies_report import write_comparison
 
-    page, *_ = write_comparison(Compared(trials, found, gains), out)
-    for line in (*sentences(found), *gain_sentences(gains), f"Report: {page}"):
+    page, *_ = write_comparison(one, out)
+    for line in (*one.verdict, f"Report: {page}"):
         say(line)
-    raise typer.Exit(ANSWERS[found.answer])
+    raise typer.Exit(status)
 
 
 def column(text: str) -> typer.models.OptionInfo:

@@ -2,6 +2,7 @@
 
 __all__ = [
     "analysis",
+    "compared",
     "pairs",
     "read",
     "report",

@@ -4,14 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from optuna.storages import BaseStorage
+from optuna.study import Study
 
 from nas import statistics as st
 from nas.payoff.answers import Finding
 from nas.payoff.primary import Comparison
 from nas.payoff.text import counted, named, plain_number, signed
 from nas.report.finding import twins_finding
-from nas.search.study import load_study
 from nas.statistics import Word, where
 from nas.tables.two_studies import welch
 
@@ -36,11 +35,11 @@ class GainDifference:
     answer: Word
 
 
-def compare_gains(backend: BaseStorage, first: str, second: str) -> list[GainDifference]:
+def compare_gains(first: Study, second: Study) -> list[GainDifference]:
     """Every primary comparison that two studies have in common, at the same depths; none if either
     has no twins.
     """
-    found = [twins_finding(load_study(backend, name)) for name in (first, second)]
+    found = [twins_finding(study) for study in (first, second)]
     if found[0] is None or found[1] is None:
         return []
     return differences(found[0], found[1])

@@ -18,14 +18,13 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
-from optuna.storages import BaseStorage
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 from scipy.special import stdtrit
 
 from nas import statistics as st
 from nas.common.errors import UserError
-from nas.search.study import load_study, objective_names, space_of
+from nas.search.study import objective_names, space_of
 from nas.search.trial_attributes import is_complete, is_number, is_reused
 from nas.space.methods import SAMPLERS
 from nas.statistics import Array, Word, where
@@ -87,13 +86,10 @@ class Difference:
     more_pairs: int | None = None
 
 
-def read_both(backend: BaseStorage, first: str, second: str) -> tuple[Trials, Trials]:
-    """The trials of two studies of a storage; TableError if they cannot be compared."""
-    return both(load_study(backend, first), load_study(backend, second))
-
-
 def both(first: Study, second: Study) -> tuple[Trials, Trials]:
-    """The trials of two studies, by what both of them searched."""
+    """The trials of two studies, by what both of them searched; TableError if they cannot be
+    compared.
+    """
     trials = [complete(study) for study in (first, second)]
     searched = [{name for trial in some for name in trial.params} for some in trials]
     common = sorted(searched[0] & searched[1])

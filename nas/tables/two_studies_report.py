@@ -1,7 +1,6 @@
 """The comparison of two studies as a page, Markdown and JSON."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -14,22 +13,14 @@ from nas.report.document import Drawing, Items, Part, Section, Table
 from nas.report.style import ACCENT, TEXT, figure, number, plain
 from nas.report.writers.html import page
 from nas.report.writers.markdown import markdown
+from nas.tables.compared import Compared
 from nas.tables.report import csv_text
 from nas.tables.text import digits_of
-from nas.tables.two_payoffs import GainDifference, gain_sentences
+from nas.tables.two_payoffs import GainDifference
 from nas.tables.two_studies import Difference, Trials, met
-from nas.tables.two_studies_text import as_text, sentences
+from nas.tables.two_studies_text import as_text
 
 FIRST, SECOND = TEXT, "#0072B2"
-
-
-@dataclass(frozen=True)
-class Compared:
-    """Two studies, what their comparison found, and the gains of their twins."""
-
-    trials: tuple[Trials, Trials]
-    found: Difference
-    gains: Sequence[GainDifference]
 
 
 def write_comparison(compared: Compared, out: Path) -> list[Path]:
@@ -44,8 +35,8 @@ def files_of(compared: Compared) -> dict[str, str]:
     """The text of every file by name."""
     found, gains = compared.found, compared.gains
     lead = [f"{counted(len(one.all_values), 'trial')} of {one.name}" for one in compared.trials]
-    verdict = [*sentences(found), *gain_sentences(gains)]
-    shown = f"{found.second} against {found.first}", lead, verdict, "", sections(compared)
+    title = f"{found.second} against {found.first}"
+    shown = title, lead, compared.verdict, "", sections(compared)
     return {
         "report.html": page(*shown),
         "report.md": markdown(*shown, numbers=("comparison.json", "values.csv")),
