@@ -7,8 +7,6 @@ __all__ = [
     "read",
     "report",
     "text",
-    "two_payoffs",
-    "two_studies",
     "two_studies_report",
     "two_studies_text",
 ]
