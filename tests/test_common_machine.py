@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from nas.common import gpus
 from nas.common import machine as environment
-from nas.common.machine import WORKER_MEMORY, default_workers, git_commit, visible_gpus
+from nas.common.gpus import visible_gpus
+from nas.common.machine import WORKER_MEMORY, default_workers
+from nas.common.provenance import git_commit
 
 
 @pytest.mark.parametrize(
@@ -30,8 +33,8 @@ def test_gpus_are_named_as_cuda_reads_the_variable(
 def windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where `nvidia-smi` of the Windows Subsystem for Linux would be; /proc lists no GPUs."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(environment, "DRIVER", tmp_path / "gpus")
-    monkeypatch.setattr(environment, "WINDOWS", str(tmp_path / "lib"))
+    monkeypatch.setattr(gpus, "DRIVER", tmp_path / "gpus")
+    monkeypatch.setattr(gpus, "WINDOWS", str(tmp_path / "lib"))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     return tmp_path
 

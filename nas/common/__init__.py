@@ -11,6 +11,7 @@ __all__ = [
     "paths",
     "plugins",
     "processes",
+    "provenance",
     "registry",
     "streams",
     "text",

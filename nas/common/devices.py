@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nas.common.errors import UserError
-from nas.common.machine import visible_gpus
+from nas.common.gpus import visible_gpus
 
 if TYPE_CHECKING:
     import torch

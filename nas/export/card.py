@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nas.common.machine import provenance
+from nas.common.provenance import provenance
 from nas.data.facts import DATASETS
 from nas.export.formatting import visible
 from nas.export.prediction import Inputs

@@ -11,7 +11,7 @@ import torch
 
 from nas.common.errors import ExportError, first_line
 from nas.common.files import replacing, write_text
-from nas.common.machine import git_commit, library_version
+from nas.common.provenance import git_commit, library_version
 from nas.export.card import Card
 from nas.export.formats import write_formats
 from nas.export.prediction import Inputs

@@ -6,7 +6,7 @@ from dataclasses import replace
 from optuna.study import Study
 
 from nas.common.errors import StudyError
-from nas.common.machine import library_version
+from nas.common.provenance import library_version
 from nas.payoff.analysis import analyse
 from nas.payoff.answers import Finding, finding
 from nas.report.payoff_schema import VERSION

@@ -8,7 +8,7 @@ from typing import Any
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from nas.common.machine import provenance
+from nas.common.provenance import provenance
 from nas.search.study import objective_names
 from nas.search.trial_attributes import PAUSED, RUNG
 from nas.storage.bulk_write import write

@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-from nas.common.machine import library_version
 from nas.common.paths import study_folder
+from nas.common.provenance import library_version
 from nas.payoff.text import counted, plain_number, signed
 from nas.report.build import write
 from nas.report.document import Drawing, Items, Section, Table

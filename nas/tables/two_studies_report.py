@@ -5,8 +5,8 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from nas.common.machine import library_version
 from nas.common.paths import study_folder
+from nas.common.provenance import library_version
 from nas.payoff.text import counted, plain_number, signed
 from nas.report.build import write
 from nas.report.document import Drawing, Items, Part, Section, Table

@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any
 
-from nas.common.machine import library_version
+from nas.common.provenance import library_version
 from nas.payoff.answers import finding
 from nas.payoff.records import OUTCOMES
 from nas.report.data import StudyData
