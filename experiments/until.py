@@ -7,10 +7,13 @@ Lays out what `nas payoff --until resolved` would train (ends of the ladder firs
 the other) and takes each run from the file with its seconds, until all is decided or a run is asked
 for that is not there. Told after each look: pairs, what was spent so far as a share of the whole
 ladder of the plan that was carried out, in seconds (which hang on what else the machine had to do)
-and in layers times steps, and the answers; at the end those of the plan itself.
+and in layers times steps, and the answers; at the end those of the plan itself. Where pairs were
+added so in truth, the share is that of the same plan with its number of pairs fixed, were each own
+best rate the shared one, which is the least that it can take.
 """
 
 import json
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -28,10 +31,11 @@ from nas.payoff.plan import Plan, keep_plan, make_plan
 from nas.payoff.primary import primary_comparisons
 from nas.payoff.queue import fresh_runs
 from nas.payoff.records import Twin
-from nas.payoff.runs import RunKey, UniqueKey, planned_keys
+from nas.payoff.runs import RunKey, TwinRun, UniqueKey, every_run, planned_keys
 from nas.payoff.study import base_candidates
 from nas.payoff.variants import CONTROL
 from nas.search.beside import TWINS
+from nas.space.schema import PayoffSection
 from nas.space.space import SearchSpace
 from nas.training.candidate import Candidate
 
@@ -51,8 +55,9 @@ class Look:
 def replayed(space: SearchSpace, rows: list[Twin], rules: int) -> Iterator[Look]:
     """The looks, as far as the stored runs go."""
     known = {one.key: one for one in rows}
-    whole = spent(ladder(rows))
     plan = plan_of(space, rows, rules)
+    added = section_of(space).until is not None
+    whole = least(space, rows) if added else spent(ladder(rows))
     study, used = study_of(plan), dict[int, Twin]()
     for phase in looks(study, plan):
         fresh = fresh_runs(study, phase, plan.first_seed, planned_keys(plan))
@@ -77,12 +82,42 @@ def answers(payoff: Payoff) -> dict[str, str]:
 
 def plan_of(space: SearchSpace, rows: list[Twin], rules: int) -> Plan:
     """The plan of the space, with pairs until it is decided and as many tuning runs as stored."""
-    section = space.section.payoff
-    if section is None:
-        raise SystemExit(f"{space.name} has no payoff section.")
+    section = section_of(space)
     tuning = len({one.seed for one in rows if one.role == "tune"})
     changed = section.model_copy(update={"until": "resolved", "tuning_seeds": tuning})
     return make_plan(changed, base_candidates(optuna.create_study(), space, 0), rules)
+
+
+def section_of(space: SearchSpace) -> PayoffSection:
+    """The twins that a space asks for."""
+    if space.section.payoff is None:
+        raise SystemExit(f"{space.name} has no payoff section.")
+    return space.section.payoff
+
+
+def least(space: SearchSpace, rows: list[Twin]) -> tuple[float, float]:
+    """Seconds, by those of a layer in a step of the stored runs, and layers times steps of the plan
+    with a number of pairs that is fixed, were each own best rate the shared one.
+    """
+    section = section_of(space).model_copy(update={"until": None, "stages": False})
+    plan = make_plan(section, base_candidates(optuna.create_study(), space, 0))
+    runs = [one for one in every_run(plan, 1.0) if counts(one)]
+    trained = {(one.candidate.hash, one.cell.seed): one.candidate for one in runs}
+    steps = sum(one.cost().depth * num_steps(one) for one in trained.values())
+    seconds, known = spent({one.trial: one for one in rows})
+    return steps * seconds / known, steps
+
+
+def counts(run: TwinRun) -> bool:
+    """Whether a run is of the ladder, and not at a best rate of its own."""
+    return run.cell.comparison == "ladder" and run.cell.role != "own" and run.cell.arm != CONTROL
+
+
+def num_steps(candidate: Candidate) -> int:
+    """Steps of a training of which the pictures are told."""
+    training, pictures = candidate.training, candidate.dataset.train_size
+    assert pictures is not None
+    return training.epochs * math.ceil(pictures / training.batch_size)
 
 
 def study_of(plan: Plan) -> Study:

@@ -47,3 +47,19 @@ def test_it_ends_where_a_run_is_not_there(payoff: Payoff) -> None:
     some = list(replayed(space, [replace(one) for one in rows], payoff.primary["rules"]))
     assert [look.pairs for look in some] == [0, 1, 2, 3]
     assert set(some[-1].answers.values()) == {"undecided"}
+
+
+def test_on_cifar_the_first_sentence_stands_at_half_the_seconds_of_a_fixed_plan() -> None:
+    folder = ROOT / "experiments" / "depth_ladder"
+    payoff = stored(folder / "results" / "until_decided" / "payoff.json")
+    space = SearchSpace.load(str(folder / "until_decided.yaml"))
+    own = "identity, post_activation, own rate"
+    first = next(
+        look
+        for look in replayed(space, payoff.twins, payoff.primary["rules"])
+        if look.answers.get(own) == "pays"
+    )
+    assert first.pairs == 7
+    assert first.seconds == pytest.approx(0.47, abs=0.005)
+    assert first.steps == pytest.approx(0.49, abs=0.005)
+    assert list(first.answers.values()).count("pays") == 3
