@@ -315,6 +315,8 @@ def test_twins_of_another_choice(storage, report, vary):
     written = report()
     assert written.payoff["twins"]["vary"] == vary
     assert "map-train-error" in written.figures
+    gains = written.read("report.md").split("## How much do shortcuts gain")[1].split("\n## ")[0]
+    assert ("| activation order |" in gains) == (vary != "activation_order")
 
 
 def test_twins_of_which_none_has_finished(storage, report):

@@ -13,6 +13,7 @@ from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
 from nas.report.status import status_lines
+from nas.report.studies import study_lines
 from nas.search.exhaustion import EXHAUSTED, every_candidate, exhausted_text, exhaustion_of
 from nas.search.progress import Progress
 from nas.search.run import expected_seconds, search
@@ -121,6 +122,7 @@ def test_the_end_is_told_and_stays(tmp_path: Path, space: Make) -> None:
         count = len(outcome.study.trials)
         assert count < 30
         assert f"ends after {count} trials" in "\n".join(status_lines(where["storage"], "tiny"))
+        assert study_lines(where["storage"])[2].split()[1:3] == [f"{count}/{count}", "finished"]
 
 
 def test_what_is_trained_anew_or_failed_is_not_tried(space: Make) -> None:

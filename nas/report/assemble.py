@@ -1,11 +1,12 @@
 """From the data of a study to sections, and from these to the files of the report."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from nas.report.data import StudyData, pareto_front
 from nas.report.depth_sweep import Twins
-from nas.report.document import Section
+from nas.report.document import Section, Table
 from nas.report.observational import observe
 from nas.report.scales import scale
 from nas.report.sections.accuracy import accuracy_section
@@ -53,12 +54,12 @@ def assemble(data: StudyData) -> tuple[dict[str, str], list[Section]]:
     seen = observe(data.rows)
     front = pareto_front(data.rows, data.maximise)
     twins = Twins(data.payoff, data.twins) if data.payoff is not None and data.has_twins else None
-    sections = [make(twins) for make in OF_TWINS] if twins else []
+    sections = [of_twins(make, twins) for make in OF_TWINS] if twins else []
     sections.append(search_section(data, front))
     if seen.n >= FEWEST:
         sections += [observed_section(data, seen), surface_section(data.rows)]
     if twins:
-        sections.append(check_section(twins))
+        sections.append(of_twins(check_section, twins))
     sections += [best_section(data, front), method_section(data)]
     sections = [section for section in sections if section.parts]
     command = "" if data.has_twins else data.command
@@ -77,6 +78,20 @@ def assemble(data: StudyData) -> tuple[dict[str, str], list[Section]]:
         "trials.csv": trials_csv(data.rows, data.objectives),
     }
     return files, sections
+
+
+def of_twins(make: Callable[[Twins], Section], twins: Twins) -> Section:
+    """A section on the twins. Where activation orders are compared, they are the arms: the order of
+    the network they were made from says nothing of any row.
+    """
+    section = make(twins)
+    if twins.payoff.vary != "activation_order":
+        return section
+    parts = [
+        part.without("activation order") if isinstance(part, Table) else part
+        for part in section.parts
+    ]
+    return replace(section, parts=parts)
 
 
 def _lead(data: StudyData, front: Sequence[Row]) -> list[str]:

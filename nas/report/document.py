@@ -1,7 +1,7 @@
 """The report before it is a page: sections of texts, tables and figures."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 #: signs of no script, around what is shown as code
@@ -43,6 +43,14 @@ class Table:
     rows: Sequence[Sequence[str]]
     note: str = ""
     folded: bool = False
+
+    def without(self, column: str) -> "Table":
+        """The table without a column, where it has it."""
+        if column not in self.head:
+            return self
+        at = list(self.head).index(column)
+        head, *rows = ([*row[:at], *row[at + 1 :]] for row in (self.head, *self.rows))
+        return replace(self, head=head, rows=rows)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The studies of a storage in a table of text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
@@ -10,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.common.errors import StudyError
 from nas.search.beside import BASELINE, TWINS, beside_among, search_among, studies_in
+from nas.search.exhaustion import exhausted
 from nas.search.study import NUM_TRIALS
 from nas.search.trial_attributes import REJECTED, counted
 from nas.storage.bulk_read import trials_of
@@ -64,9 +66,16 @@ def line_of(backend: BaseStorage, entry: Entry, indent: str = "") -> Line:
     study = optuna.load_study(study_name=entry.name, storage=backend)
     trials = counted(trials_of(study, only=(REJECTED,)))
     done = sum(trial.state.is_finished() for trial in trials)
-    asked = study.user_attrs.get(NUM_TRIALS)
-    total = max(asked, len(trials)) if isinstance(asked, int) else len(trials)
+    total = max(asked_of(study.user_attrs), len(trials))
     return Line(name, f"{done}/{total}", state_of(trials, done < total), last_change(trials))
+
+
+def asked_of(attrs: Mapping[str, Any]) -> int:
+    """How many trials a study is to have; no more than it took to try every candidate."""
+    asked, known = attrs.get(NUM_TRIALS), exhausted(attrs)
+    if not isinstance(asked, int):
+        return 0
+    return min(asked, known[1]) if known else asked
 
 
 def state_of(trials: Sequence[FrozenTrial], is_open: bool) -> str:

@@ -21,7 +21,7 @@ def map_section(twins: Twins) -> Section:
     parts: list[Part] = [
         Drawing(
             name=slug(f"map-{outcome}"),
-            title=f"Gain in {OUTCOMES[outcome][0]} by depth, activation order and arm",
+            title=f"Gain in {OUTCOMES[outcome][0]} by depth{_ordered(twins.payoff)} and arm",
             figure=_gain_map(twins.payoff, outcome),
             caption=CELL_KEY,
             published=outcome == "train_error",
@@ -38,14 +38,19 @@ def map_section(twins: Twins) -> Section:
     return Section("map", "Where in the design space?", [*parts, *gain_map_parts(twins)])
 
 
+def _ordered(payoff: Payoff) -> str:
+    """In a title that the map tells activation orders apart; they may be the arms themselves."""
+    return "" if payoff.vary == "activation_order" else ", activation order"
+
+
 def _gain_map(payoff: Payoff, outcome: str) -> go.Figure:
     """Depth x activation order (and arm): the gain where it is resolved, bracketed where not."""
     shown = main_contrasts(payoff)
     depths = sorted({layers for one in shown for layers in one.gains[outcome]})
     several = len({one.role for one in shown}) > 1
+    order = "{}<br>" if _ordered(payoff) else ""
     rows = {
-        plain(one.order)
-        + "<br>"
+        order.format(plain(one.order))
         + plain(f"{one.arm}, {ROLES[one.role]}" if several else one.arm): one
         for one in reversed(shown)
     }
