@@ -2,8 +2,10 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from conftest import TINY, Run
 
 from nas.common.errors import UserError
@@ -13,6 +15,7 @@ from nas.payoff.budgeted import kept_settings, load_of, settings_for, whole
 from nas.search.study import create_study
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
+from nas.training.lightning import train
 
 WITH_TWINS = TINY + "payoff: {top: 0, seeds: 2, depths: [1], lr_factors: [1.0], stages: false}\n"
 
@@ -54,8 +57,23 @@ def test_without_time_for_twins_there_are_none(
 
 
 def test_trainings_are_timed_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one thread, as workers have."""
+    threads = []
+
+    def train_here(*given: Any, **others: Any) -> Any:
+        threads.append(torch.get_num_threads())
+        return train(*given, **others)
+
     monkeypatch.setattr(budgeted, "LONGEST", 0.1)
-    found = load_of(partial(SearchSpace.from_yaml, WITH_TWINS), 3, tmp_path)
+    monkeypatch.setattr(budgeted, "train", train_here)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        found = load_of(partial(SearchSpace.from_yaml, WITH_TWINS), 3, tmp_path)
+        assert set(threads) == {1}
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
     (rates,) = found.rates.values()
     assert list(found.rates) == [8], "smaller than 8x8 says nothing"
     assert 0 < rates.candidate < rates.twins

@@ -1,5 +1,6 @@
 """`nas check --cost`: what a search will take, before it is started."""
 
+import random
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,10 @@ import nas.space.estimate
 from nas.common.devices import Device
 from nas.common.text import duration
 from nas.model.cost import cost
-from nas.space.estimate import Timed, drawn, estimate, step_times
+from nas.space.enumeration import RandomTrial, all_values
+from nas.space.estimate import Timed, drawn, estimate, seconds_of, size_of, step_times
 from nas.space.space import SearchSpace
+from nas.training.candidate import Candidate
 
 Make = Callable[..., SearchSpace]
 
@@ -103,12 +106,51 @@ def test_the_time_is_steps_by_trials_by_workers(
 
 def test_the_mean_lies_between_the_ends(space: Make) -> None:
     ours = space()
-    (_, small), (_, large) = ours.extremes()
-    timed = [Timed(small.multiply_adds, 1.0, 0.0), Timed(large.multiply_adds, 2.0, 0.0)]
+    (small, _), (large, _) = ours.extremes()
+    timed = [Timed(size_of(small), 1.0, 0.0), Timed(size_of(large), 2.0, 0.0)]
     seconds, _ = drawn(ours, timed, 32)
     assert 2 * 1.0 < sum(seconds) / len(seconds) < 2 * 2.0
     assert min(seconds) == 2.0
     assert max(seconds) == 4.0
+
+
+def test_what_a_step_moves_takes_time_too(space: Make) -> None:
+    """Of two networks of about as many multiply-adds the deep and narrow one takes longer."""
+    deep, wide = only(space, depth=9, width=4), only(space, depth=1, width=20)
+    assert deep.cost().multiply_adds < wide.cost().multiply_adds
+    least = size_of(wide.architecture) // 10
+    timed = [Timed(least, 1.0, 0.0), Timed(100 * least, 100.0, 0.0)]
+    assert seconds_of(timed, 32, deep) > 1.2 * seconds_of(timed, 32, wide)
+
+
+def test_below_the_smallest_that_was_timed_it_is_proportional_to_size(space: Make) -> None:
+    small = only(space, depth=1, width=4)
+    size = size_of(small.architecture)
+    timed = [Timed(2 * size, 1.0, 0.0), Timed(4 * size, 10.0, 0.0)]
+    assert seconds_of(timed, 32, small) == pytest.approx(0.5 * small.training.epochs)
+
+
+def only(space: Make, *, depth: int, width: int) -> Candidate:
+    """The candidate of a space that has one."""
+    settings = [f"architecture.depth={depth}", f"architecture.stages.0.width={width}"]
+    return space(*settings).candidate(RandomTrial(random.Random(0), all_values))
+
+
+def test_steps_are_timed_with_one_thread(space: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As workers train; the number of threads is as before afterwards."""
+    threads, ours = [], space()
+    (_, (architecture, _)), (training, *_) = ours.extremes(), ours.trainings()
+    monkeypatch.setattr(
+        nas.space.estimate, "times_of", lambda *_: [threads.append(torch.get_num_threads()) or 1.0]
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        step_times(architecture, training)
+        assert threads == [1]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_large_networks_are_timed_on_few_pictures(space: Make, monkeypatch: Any) -> None:

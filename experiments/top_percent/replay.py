@@ -39,6 +39,7 @@ class Table:
     """What was recorded: by candidate the training losses and the accuracies of the epochs."""
 
     by_hash: dict[str, dict[str, Any]]
+    top: float = TOP
 
     @classmethod
     def read(cls, seed: int) -> "Table":
@@ -49,7 +50,7 @@ class Table:
     def goal(self) -> set[str]:
         """The top, as whole architectures."""
         ranked = sorted(self.by_hash, key=lambda one: -self.by_hash[one]["val_accuracy"][-1])
-        return set(ranked[: int(TOP * len(ranked))])
+        return set(ranked[: int(self.top * len(ranked))])
 
     def seconds(self, one: str, epochs: int) -> float:
         """How long epochs of an architecture take."""

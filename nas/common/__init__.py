@@ -15,5 +15,6 @@ __all__ = [
     "registry",
     "streams",
     "text",
+    "threads",
     "waiting",
 ]

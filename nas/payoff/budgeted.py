@@ -11,6 +11,7 @@ from typing import Any
 
 from nas.common.errors import StudyError, UserError
 from nas.common.text import seconds_of as seconds_in
+from nas.common.threads import one_thread
 from nas.data import ensure
 from nas.data.catalog import Dataset, split_sizes
 from nas.data.facts import DATASETS
@@ -179,7 +180,8 @@ def seconds_per_picture(
         training = replace(candidate.training, epochs=epochs, warmup=0.0)
         short = replace(candidate, dataset=data, training=training)
         start = time.perf_counter()
-        train(short, seed=0, data_dir=data_dir, probes=probes)
+        with one_thread():
+            train(short, seed=0, data_dir=data_dir, probes=probes)
         return time.perf_counter() - start
 
     timed(1)  # loads what is loaded once

@@ -18,6 +18,7 @@ from nas.space.estimate import (
     num_pictures,
     num_workers,
     seconds_of,
+    size_of,
     timed_on,
     timed_steps,
     timing_error,
@@ -88,7 +89,7 @@ def seconds_by_steps(
     """The time of a training by timed steps of the smallest and the largest candidate, and its
     error as a share; None if no step can be timed here.
     """
-    ends = [choose(candidates, key=multiply_adds) for choose in (min, max)]
+    ends = [choose(candidates, key=size) for choose in (min, max)]
     if why_not_timed(space, ends[1].architecture):
         return None, 0.0
     pictures = num_pictures(space, data_dir)
@@ -96,6 +97,6 @@ def seconds_by_steps(
     return lambda candidate: seconds_of(timed, pictures, candidate), timing_error(timed)
 
 
-def multiply_adds(candidate: Candidate) -> int:
-    """Multiply-adds for one picture."""
-    return candidate.cost().multiply_adds
+def size(candidate: Candidate) -> int:
+    """What the time of a step goes with."""
+    return size_of(candidate.architecture)

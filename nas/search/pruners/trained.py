@@ -9,8 +9,9 @@ from nas.space.methods import PRUNERS
 #: is trained: together above what 95% of the searches of 30 or 100 trials trained that
 #: `python -m experiments.top_percent.pruned` replays, and the mean of those of 12
 UNPRUNED, PRUNED = 5, {"median": 0.56, "asha": 0.5, "hyperband": 0.66}
-#: share of the trials that are trained to their end in any case, with rungs
-CONTROL = 0.05
+#: with rungs, share of the trials that are trained to their end in any case; and by how much more
+#: each rung lets through, as trials are promoted before all are there: above 95% of the replays too
+CONTROL, EARLY = 0.05, 0.16
 
 
 def rungs_of(pruner: str, epochs: int) -> tuple[int, ...]:
@@ -28,4 +29,5 @@ def share_trained(pruner: str, epochs: int, trials: int) -> float:
     for rung, following in pairwise(ends):
         alive *= rung / following  # the share that is promoted
         trained += alive * (following - rung)
-    return (trained + CONTROL * (epochs - trained)) / epochs
+    trained *= 1 + EARLY * len(rungs)
+    return min(1.0, (trained + CONTROL * max(0.0, epochs - trained)) / epochs)
