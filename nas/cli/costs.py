@@ -51,10 +51,16 @@ def settings_for(
 
 
 def say_cost(
-    space: str, settings: list[str], imports: list[str] | None, options: WorkerOptions
+    space: str,
+    settings: list[str],
+    imports: list[str] | None,
+    options: WorkerOptions,
+    study: str | None,
+    trials: int | None,
 ) -> None:
     """Say about how long the search of a bundled space takes, by timed steps of this processor;
-    nothing where others train. Workers load their libraries meanwhile.
+    nothing where others train or a study goes on, whose time left is another one. Workers load
+    their libraries meanwhile.
     """
     from pathlib import Path
 
@@ -68,8 +74,24 @@ def say_cost(
         return
     if num_cores() > 1:  # the steps are timed undisturbed
         start_server()
-    more = [f"search.workers={options.workers}"] if options.workers else []
+    given = {"search.workers": options.workers, "search.trials": trials}
+    more = [f"{key}={value}" for key, value in given.items() if value]
     loaded = SearchSpace.load(space, [*settings, *more], imports or [])
+    if is_there(options.storage, study or loaded.name):
+        return
     from nas.payoff.preview import cost_lines  # loads torch
 
     say(cost_lines(loaded, Path(options.data_dir))[-1])
+
+
+def is_there(storage: str, study: str) -> bool:
+    """Whether a storage has a study; one that cannot be read is refused where it is opened."""
+    from nas.common.errors import StudyError
+    from nas.search.study import load_own_study
+    from nas.storage.open import open_storage
+
+    try:
+        load_own_study(open_storage(storage), study)
+    except StudyError:
+        return False
+    return True

@@ -98,7 +98,7 @@ def search(
         changes += settings_for(budget, space, changes, imports, options, name, trials)
     loaded = load_space(space, changes, imports)
     if not budget:
-        say_cost(space, changes, imports, options)
+        say_cost(space, changes, imports, options, name, trials)
     outcome = _search_and_beside(loaded, options, trials, seconds or loaded.timeout, name, extend)
     end(outcome, storage, out)
 
