@@ -40,14 +40,16 @@ class Heartbeat:
         self._on_timeout = on_timeout
         self._is_stopped = is_stopped
         self._current_id: int | None = None
-        self._deadline = float("inf")
+        self._deadline = self._next = float("inf")
         self._changed = threading.Condition()
         threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
 
     def start(self, trial_id: int, limit: float | None) -> None:
-        """Send heartbeats for a trial from now on, for at most `limit` seconds."""
+        """Send heartbeats for a trial from now on, for at most `limit` seconds: the first when one
+        is due for this worker, not at once, as taking the trial has told as much."""
         with self._changed:
             self._current_id, self.lost = trial_id, False
+            self._next = min(self._next, time.monotonic() + HEARTBEAT_INTERVAL)
             self._deadline = time.monotonic() + limit if limit else float("inf")
             self._changed.notify()
 
@@ -64,11 +66,12 @@ class Heartbeat:
                 while self._current_id is None:
                     stopped_at = float("inf")
                     self._changed.wait()
-                left = self._deadline - time.monotonic()
-                self._changed.wait(max(0.0, min(HEARTBEAT_INTERVAL, left)))
+                left = min(self._next, self._deadline) - time.monotonic()
+                if left > 0:
+                    self._changed.wait(left)
+                    continue
                 trial_id, late = self._current_id, time.monotonic() > self._deadline
-            if trial_id is None:
-                continue
+                self._next = time.monotonic() + HEARTBEAT_INTERVAL
             if late:
                 self._end_process(trial_id)
             stopped_at = min(stopped_at, time.monotonic()) if self._is_stopped() else float("inf")
