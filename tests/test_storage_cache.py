@@ -14,6 +14,7 @@ from nas.search.queue import are_same
 from nas.storage import cache
 from nas.storage.handles import trial_id_of
 from nas.storage.open import open_storage
+from nas.storage.retry_storage import watched
 
 
 @pytest.fixture
@@ -68,11 +69,14 @@ def test_whatever_others_do_it_tells_what_optuna_reads(url: str, seed: int) -> N
     chance = random.Random(seed)
     one, other = loaded(url), loaded(url)
     database = optuna.storages.RDBStorage(url)
-    _, watching = loaded(url)
+    storage, watching = loaded(url)
     for _ in range(60):
         for _ in range(chance.randint(1, 6)):
             step(chance, *chance.choice([one, other]))
-        assert watching.get_trials() == database.get_all_trials(1)
+        trials = database.get_all_trials(1)
+        some = trials[-5:]
+        assert [storage.get_trial(trial_id_of(trial)) for trial in some] == some
+        assert watching.get_trials() == trials
     ended = {trial.state for trial in watching.get_trials()}
     assert ended >= {TrialState.WAITING, TrialState.COMPLETE, TrialState.FAIL}
 
@@ -81,14 +85,19 @@ def test_whatever_others_do_it_tells_what_optuna_reads(url: str, seed: int) -> N
 def reads(monkeypatch: pytest.MonkeyPatch) -> Callable[[optuna.Study], list[int]]:
     """Looks at a study and tells the numbers of the trials that were read for it."""
     read: list[int] = []
-    whole = cache.whole_trials
 
-    def noted(*given: object) -> list[FrozenTrial]:
-        found = whole(*given)  # type: ignore[arg-type]
-        read.extend(trial.number for trial in found)
-        return found
+    def note(name: str) -> None:
+        reading = getattr(cache, name)
 
-    monkeypatch.setattr(cache, "whole_trials", noted)
+        def noted(*given: object) -> list[FrozenTrial]:
+            found: list[FrozenTrial] = reading(*given)
+            read.extend(trial.number for trial in found)
+            return found
+
+        monkeypatch.setattr(cache, name, noted)
+
+    note("whole_trials")
+    note("few_trials")
 
     def look(study: optuna.Study) -> list[int]:
         read.clear()
@@ -118,3 +127,23 @@ def test_trials_that_rest_are_read_once(
     assert reads(watching) == sorted({again.number, taken[2].number}), "it was away in between"
     assert watching.get_trials()[again.number].user_attrs["rung"] == 2
     assert not are_same(watching.get_trials(deepcopy=False), before)
+
+
+def test_what_is_watched_is_one_object_until_a_trial_changes(url: str) -> None:
+    storage, study = loaded(url)
+    _, watching = loaded(url)
+    assert watched(watching) is watched(watching)
+    study.add_trial(create_trial(state=TrialState.WAITING))
+    seen = watched(watching)
+    assert [trial.state for trial in seen] == [TrialState.WAITING]
+    assert watched(watching) is seen
+    taken = acquire(storage, study)
+    assert taken is not None
+    running = watched(watching)
+    assert running is not seen
+    assert watched(watching) is running, "it runs, and has not changed"
+    storage.set_trial_system_attr(trial_id_of(taken), "beat", 1)
+    assert watched(watching)[0].system_attrs == {"beat": 1}
+    others = study.get_trials(deepcopy=False)
+    others.clear()
+    assert len(study.get_trials(deepcopy=False)) == 1

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from random import SystemRandom
 from typing import Any
 
@@ -14,7 +15,7 @@ from nas.common.processes import this_worker
 from nas.search.trial_attributes import PAUSED, WORKER
 from nas.storage.handles import trial_id_of
 from nas.storage.locks import file_locked, locked
-from nas.storage.retry_storage import retried
+from nas.storage.retry_storage import at_once, retried
 
 #: the trials of a study that a worker may take, in order of preference
 Pending = Callable[[Study], list[FrozenTrial]]
@@ -36,12 +37,27 @@ def acquire(storage: BaseStorage, study: Study, pending: Pending = waiting) -> F
     with file_locked(storage):
         for trial in _first_then_shuffled(found):
             with contextlib.suppress(UpdateFinishedTrialError):
-                if storage.set_trial_state_values(trial_id_of(trial), state=TrialState.RUNNING):
-                    storage.set_trial_user_attr(trial_id_of(trial), WORKER, this_worker())
-                    if trial.user_attrs.get(PAUSED):
-                        storage.set_trial_user_attr(trial_id_of(trial), PAUSED, False)
+                if at_once(storage, taking(storage, trial)):
                     return trial
     return None
+
+
+def taking(storage: BaseStorage, trial: FrozenTrial) -> Callable[[], bool]:
+    """A function that takes a trial for this process; False if another one has it. Where it is
+    called again, as the answer was lost, this process may have it already."""
+    trial_id, was_taken = trial_id_of(trial), False
+
+    def take() -> bool:
+        nonlocal was_taken
+        if not storage.set_trial_state_values(trial_id, state=TrialState.RUNNING):
+            return was_taken and is_held_by(storage.get_trial(trial_id), this_worker())
+        storage.set_trial_user_attr(trial_id, WORKER, this_worker())
+        if trial.user_attrs.get(PAUSED):
+            storage.set_trial_user_attr(trial_id, PAUSED, False)
+        was_taken = True
+        return True
+
+    return take
 
 
 def _first_then_shuffled(trials: list[FrozenTrial]) -> list[FrozenTrial]:
@@ -70,6 +86,11 @@ def _requeue_once(storage: BaseStorage, trial_id: int, worker: Any) -> bool:
     with contextlib.suppress(UpdateFinishedTrialError), locked(storage) as hold:
         if is_held_by(storage.get_trial(trial_id), worker):
             hold()
-            storage.set_trial_user_attr(trial_id, WORKER, None)
-            return storage.set_trial_state_values(trial_id, state=TrialState.WAITING)
+            return at_once(storage, partial(_give_back, storage, trial_id))
     return False
+
+
+def _give_back(storage: BaseStorage, trial_id: int) -> bool:
+    """Make a trial pending that nobody holds."""
+    storage.set_trial_user_attr(trial_id, WORKER, None)
+    return storage.set_trial_state_values(trial_id, state=TrialState.WAITING)

@@ -30,6 +30,7 @@ from nas.search.weights import keep_weights
 from nas.space.space import SearchSpace
 from nas.storage.bulk_write import write
 from nas.storage.handles import storage_of, trial_id_of
+from nas.storage.retry_storage import collected
 from nas.training.candidate import Candidate
 from nas.training.lightning import StoppedError, Trained, train
 from nas.training.metrics import default_probes
@@ -96,12 +97,15 @@ def _attempt_candidate(
     study: Study, trial: Trial, space: SearchSpace, environment: TrialEnvironment, checkpoint: Path
 ) -> bool:
     """Draw a candidate, and reject it, reuse its result or train it; True if it is paused."""
-    candidate = space.candidate(trial)
-    trial.set_user_attr("candidate", candidate.to_json())
+    own = trial.user_attrs
+    with collected(storage_of(study)):
+        candidate = space.candidate(trial)
+        if own.get("candidate") != candidate.to_json():
+            trial.set_user_attr("candidate", candidate.to_json())
     if _reject(study, trial, space.excess(candidate)):
         return False
     pruner = pruner_of(space)
-    seed = _resume(study, trial, pruner)
+    seed = _resume(study, trial, pruner) if RUNG in own else None
     if seed is None:
         known = same_candidates(study, candidate)
         if known and space.search.duplicates == "reuse":
@@ -153,9 +157,9 @@ def _report(study: Study, trial: Trial, value: float, epoch: int) -> None:
 
 
 def _resume(study: Study, trial: Trial, pruner: Pruner) -> int | None:
-    """The seed of a trial that was paused and goes on now; None of a new one."""
+    """The seed of a trial that was paused and goes on now; None of a copy."""
     own = storage_of(study).get_trial(trial_id_of(trial))
-    if RUNG not in own.user_attrs or is_reused(own):
+    if is_reused(own):
         return None
     for key, value in pruner.resumed(study.get_trials(deepcopy=False), own).items():
         trial.set_user_attr(key, value)
@@ -217,8 +221,9 @@ def probe_names(space: SearchSpace, *, is_twin: bool) -> list[str]:
 
 def _reject(study: Study, trial: Trial, excess: dict[str, float]) -> bool:
     """Tell the sampler how far constraints are broken; a broken one ends the trial untrained."""
+    known = trial.constraints if excess else {}
     for key, value in excess.items():
-        if key not in trial.constraints:
+        if key not in known:
             trial.set_constraint(key, value)
     broken = [key for key, value in excess.items() if value > 0]
     if broken:

@@ -6,7 +6,7 @@ Optuna makes an object of every attribute first: a gigabyte for 10,000 trials.
 import copy
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from sys import intern
@@ -143,16 +143,36 @@ def local(stored: datetime | None) -> datetime | None:
 def parts(connection: Connection, of: ColumnElement[bool], reported: ColumnElement[bool]) -> Parts:
     """Trial -> kind of part -> its parts, but for the attributes; values on the way of those trials
     that are to be `reported`."""
-    found: Parts = defaultdict(lambda: defaultdict(dict))
-    for trial_id, objective, value, kind in rows(connection, of, VALUES):
+    found = no_parts()
+    add_values(found, rows(connection, of, VALUES))
+    add_reported(found, rows(connection, of, REPORTED, reported))
+    add_params(found, rows(connection, of, PARAMS, order=PARAMS.c.param_id))
+    return found
+
+
+def no_parts() -> Parts:
+    """Nothing of any trial yet."""
+    return defaultdict(lambda: defaultdict(dict))
+
+
+def add_values(found: Parts, stored: Iterable[Any]) -> None:
+    """Add rows of values."""
+    for trial_id, objective, value, kind in stored:
         found[trial_id]["values"][objective] = number(value, kind)
-    for trial_id, step, value, kind in rows(connection, of, REPORTED, reported):
+
+
+def add_reported(found: Parts, stored: Iterable[Any]) -> None:
+    """Add rows of values reported on the way."""
+    for trial_id, step, value, kind in stored:
         found[trial_id]["reported"][step] = number(value, kind)
-    for trial_id, name, value, text, _ in rows(connection, of, PARAMS, order=PARAMS.c.param_id):
+
+
+def add_params(found: Parts, stored: Iterable[Any]) -> None:
+    """Add rows of parameters, in the order in which they were drawn."""
+    for trial_id, name, value, text, _ in stored:
         one = distribution(text)
         found[trial_id]["distributions"][intern(name)] = one
         found[trial_id]["params"][intern(name)] = one.to_external_repr(value)
-    return found
 
 
 def number(value: float | None, kind: str) -> float:
@@ -170,8 +190,15 @@ def attributes(
     is_wanted: ColumnElement[bool] | None = None,
     brief: Brief = NOTHING,
 ) -> None:
-    """Add the attributes of a table; equal ones that many trials have are one object."""
-    for trial_id, key, text in rows(connection, of, table, is_wanted):
+    """Read and add the attributes of a table."""
+    add_attributes(found, table, rows(connection, of, table, is_wanted), brief)
+
+
+def add_attributes(
+    found: Parts, table: Table, stored: Iterable[Any], brief: Brief = NOTHING
+) -> None:
+    """Add rows of attributes; equal ones that many trials have are one object."""
+    for trial_id, key, text in stored:
         value = shared(text) if key in SHARED else json.loads(text)
         found[trial_id][table.name][intern(key)] = brief[key](value) if key in brief else value
 

@@ -5,7 +5,7 @@ thousand spent its time with that.
 """
 
 import copy
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -15,11 +15,10 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import ColumnElement, Connection, String, cast, or_, select, true
 
 from nas.storage.bulk_read import whole_trials
+from nas.storage.few_trials import few_trials
 from nas.storage.handles import trial_id_of
 from nas.storage.tables import STUDIES, TRIAL_ATTRS, TRIALS, known_tables
 
-#: trials named in one query
-MOST_NAMED = 500
 #: databases that keep times to the microsecond; those of others may be equal by chance
 EXACT = ("sqlite", "postgresql")
 #: id, state and start of a trial
@@ -66,15 +65,35 @@ class ChangesCache(_CachedStorage):
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
         """The trials of a study by number; KeyError if it is not there."""
+        listed = self.listed(study_id)
+        found = [trial for trial in listed if states is None or trial.state in states]
+        return copy.deepcopy(found) if deepcopy else found
+
+    def listed(self, study_id: int) -> Sequence[FrozenTrial]:
+        """The same, as one object for as long as no trial changes."""
         engine = known_tables(self)
         if engine is None or engine.name not in EXACT:
-            return super().get_all_trials(study_id, deepcopy, states)
+            return super().get_all_trials(study_id, deepcopy=False)
         self.get_study_name_from_id(study_id)  # Optuna's cache makes a place for its trials
         with self._lock, engine.connect() as connection:
             known = self._known.setdefault(study_id, Known())
             self._read(connection, study_id, known)
-            found = [t for t in known.listed if states is None or t.state in states]
-        return copy.deepcopy(found) if deepcopy else found
+            return known.listed
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """A trial with all its attributes; KeyError if it is not there."""
+        engine = known_tables(self)
+        if engine is None or engine.name not in EXACT:
+            return (self._backend if self.is_partial else super()).get_trial(trial_id)
+        with self._lock:
+            known = None if self.is_partial else self._get_cached_trial(trial_id)
+        if known is not None:
+            return known
+        with engine.connect() as connection:
+            found = few_trials(connection, [trial_id], true())
+        if not found:
+            raise KeyError(f"there is no trial {trial_id}")
+        return found[0]
 
     def delete_study(self, study_id: int) -> None:
         """Delete a study; another one may get its id."""
@@ -89,9 +108,10 @@ class ChangesCache(_CachedStorage):
         stamps = stamps_of(connection, study_id, known.newest)
         changed = {stamp[0] for stamp in stamps ^ known.stamps}
         changed |= {stamp[0] for stamp in stamps if stamp[1] == RUNNING}
-        fresh = []
-        for of in named(study_id, changed, known):
-            fresh += whole_trials(connection, of, self.is_wanted)
+        if known.newest < 0:
+            fresh = whole_trials(connection, TRIALS.c.study_id == study_id, self.is_wanted)
+        else:
+            fresh = few_trials(connection, sorted(changed), self.is_wanted)
         fresh = [one for one in fresh if known.trials.get(trial_id_of(one)) != one]
         if fresh:
             trials = known.trials | {trial_id_of(one): one for one in fresh}
@@ -110,13 +130,3 @@ def stamps_of(connection: Connection, study_id: int, newest: int) -> set[Stamp]:
     found = connection.execute(wanted.where(or_(is_open, TRIALS.c.trial_id > newest)))
     assert found.cursor is not None
     return set(found.cursor.fetchall())  # rows of SQLAlchemy take five times as long
-
-
-def named(study_id: int, ids: set[int], known: Known) -> Iterator[ColumnElement[bool]]:
-    """Conditions for all trials of a study that is not known, and for those of the ids."""
-    if known.newest < 0:
-        yield TRIALS.c.study_id == study_id
-        return
-    ordered = sorted(ids)
-    for first in range(0, len(ordered), MOST_NAMED):
-        yield TRIALS.c.trial_id.in_(ordered[first : first + MOST_NAMED])

@@ -83,7 +83,6 @@ class Asha:
         own = storage_of(study).get_trial(trial_id_of(trial))
         losses = rung_losses(own) | {str(epoch): record["train_loss"]}
         trial.set_user_attr(RUNG_LOSSES, losses)
-        own = storage_of(study).get_trial(trial_id_of(trial))
         return self.pauses(study.get_trials(deepcopy=False), own, epoch)
 
     def resumed(self, trials: Sequence[FrozenTrial], trial: FrozenTrial) -> dict[str, Any]:
