@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
 from optuna.study import Study
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from nas.common.errors import StudyError
 from nas.search.failures import ConsecutiveFailures
@@ -20,7 +20,7 @@ from nas.search.progress import Progress
 from nas.search.queue import Refill, are_same
 from nas.search.stale_trials import StaleTrialMonitor
 from nas.storage.handles import storage_of
-from nas.storage.retry_storage import stop_retrying
+from nas.storage.retry_storage import stop_retrying, watched
 
 #: seconds between two looks at the study, and at most where reading it takes more than this share
 #: of a core and nothing changes
@@ -80,20 +80,24 @@ def _run(
     storage = storage_of(study)
     deadline = time.monotonic() + timeout if timeout else math.inf
     monitor, failures = StaleTrialMonitor(storage, pool.kill), ConsecutiveFailures()
-    reads, trials, quiet = [0.0], list[FrozenTrial](), 0
+    trials: Sequence[FrozenTrial] = ()
+    running: Sequence[FrozenTrial] = ()
+    reads, quiet = [0.0], -1
     while True:
         start, before = time.thread_time(), trials
-        trials = study.get_trials(deepcopy=False)
+        trials = watched(study)
         reads = [*reads[-1:], time.thread_time() - start]
         quiet = quiet + 1 if are_same(trials, before) else 0
         progress.update(trials)
-        failures.check(trials)
+        if not quiet:
+            failures.check(trials)
+            running = [trial for trial in trials if trial.state == TrialState.RUNNING]
         if refill(trials) and _all_finished(trials):
             return True
         if time.monotonic() > deadline:
             return False
         pool.check(storage, trials)
-        monitor.check(trials)
+        monitor.check(running)
         left = max(0.0, deadline - time.monotonic())
         time.sleep(min(left, poll if quiet < QUIET_LOOKS else pause_after(reads, poll)))
 

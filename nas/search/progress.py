@@ -105,6 +105,7 @@ class Progress:
         self.expected = expected
         self.start = time.monotonic()
         self.reported: set[int] = set()
+        self.seen: Sequence[FrozenTrial] | None = None
         self.done_before: int | None = None
         self.live = Live(console=console, refresh_per_second=4, transient=True)
 
@@ -118,6 +119,9 @@ class Progress:
 
     def update(self, trials: Sequence[FrozenTrial]) -> None:
         """Show the trials as they are now; report each finished one once."""
+        if trials is self.seen and not self.console.is_terminal:
+            return
+        self.seen = trials
         trials = counted(trials)
         done = [trial for trial in trials if trial.state.is_finished()]
         if self.done_before is None:

@@ -132,6 +132,8 @@ def refill_of(study: Study, space: SearchSpace, num_trials: int, prefetch: int) 
 def are_same(trials: Sequence[FrozenTrial], before: Sequence[FrozenTrial]) -> bool:
     """Whether no trial changed since an earlier look: each is the same object as long as it does
     not (nas/storage/cache.py)."""
+    if trials is before:  # what does not change need not be looked at
+        return True
     return len(trials) == len(before) and all(map(is_, trials, before))
 
 
