@@ -15,9 +15,9 @@ from sqlalchemy.exc import OperationalError
 from nas.common.processes import this_worker
 from nas.search.lease import acquire, requeue
 from nas.storage import one_transaction, retry
+from nas.storage.collecting import at_once, collected
 from nas.storage.handles import engine_of, trial_id_of
 from nas.storage.open import open_storage
-from nas.storage.retry_storage import at_once, collected
 
 FLOAT = FloatDistribution(0.0, 1.0)
 

@@ -13,9 +13,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.common.processes import this_worker
 from nas.search.trial_attributes import PAUSED, WORKER
+from nas.storage.collecting import at_once
 from nas.storage.handles import trial_id_of
 from nas.storage.locks import file_locked, locked
-from nas.storage.retry_storage import at_once, retried
+from nas.storage.retry_storage import retried
 
 #: the trials of a study that a worker may take, in order of preference
 Pending = Callable[[Study], list[FrozenTrial]]

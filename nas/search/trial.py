@@ -29,8 +29,8 @@ from nas.search.trial_results import end_trial, write_result
 from nas.search.weights import keep_weights
 from nas.space.space import SearchSpace
 from nas.storage.bulk_write import write
+from nas.storage.collecting import collected
 from nas.storage.handles import storage_of, trial_id_of
-from nas.storage.retry_storage import collected
 from nas.training.candidate import Candidate
 from nas.training.lightning import StoppedError, Trained, train
 from nas.training.metrics import default_probes

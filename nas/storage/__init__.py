@@ -3,6 +3,7 @@
 __all__ = [
     "bulk_read",
     "bulk_write",
+    "collecting",
     "dashboard",
     "handles",
     "locks",

@@ -84,7 +84,9 @@ class ChangesCache(_CachedStorage):
         """A trial with all its attributes; KeyError if it is not there."""
         engine = known_tables(self)
         if engine is None or engine.name not in EXACT:
-            return (self._backend if self.is_partial else super()).get_trial(trial_id)
+            if self.is_partial:
+                return self._backend.get_trial(trial_id)
+            return super().get_trial(trial_id)
         with self._lock:
             known = None if self.is_partial else self._get_cached_trial(trial_id)
         if known is not None:

@@ -1,9 +1,8 @@
 """Optuna's storage in a database, waited for while the database is away."""
 
 import copy
-from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from functools import partial
+from collections.abc import Callable, Container, Sequence
+from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
 from optuna.distributions import BaseDistribution
@@ -14,9 +13,8 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.common.errors import StudyError, first_line
 from nas.common.waiting import Log, log_warning, no_log
 from nas.storage.cache import ChangesCache
-from nas.storage.delegate import DelegatingStorage
+from nas.storage.collecting import CollectingStorage
 from nas.storage.handles import storage_of, study_id_of
-from nas.storage.one_transaction import Held, sessions_of
 from nas.storage.readable import DAMAGE, ReadableTrials
 from nas.storage.reasons import is_away, is_locked
 from nas.storage.retry import LOCK_TIMEOUT, RETRY_TIMEOUT, with_retry
@@ -53,15 +51,15 @@ class DamagedStudyError(StudyError):
         )
 
 
-class RetryStorage(DelegatingStorage):
+class RetryStorage(CollectingStorage):
     """Optuna's cached storage of a database. Calls that are safe to repeat, as a lost answer to
     the first try changes nothing, are made again while the database is away; without `log` a
     database that is away is a StudyError at once.
     """
 
     def __init__(self, database: RDBStorage, log: Log | None) -> None:
-        self.database, self.cache = database, ChangesCache(database)
-        super().__init__(self.cache)
+        self.cache = ChangesCache(database)
+        super().__init__(self.cache, database)
         self.log = log or log_warning
         self.timeout, self.lock_timeout = RETRY_TIMEOUT if log else 0.0, LOCK_TIMEOUT
         self.readable = ReadableTrials()
@@ -109,86 +107,21 @@ class RetryStorage(DelegatingStorage):
         except DAMAGE:
             return self._read_one_by_one(study_id, states)
 
-    def get_trial(self, trial_id: int) -> FrozenTrial:
-        """A trial with all its attributes."""
-        if self._held.session is not None:  # which alone shows what it has written
-            return self.call(self.database.get_trial, trial_id)
-        return super().get_trial(trial_id)
-
-    def set_trial_param(
+    def store_param(
         self,
         trial_id: int,
         param_name: str,
         param_value_internal: float,
         distribution: BaseDistribution,
     ) -> None:
-        """Store a parameter."""
-        given = (trial_id, param_name, param_value_internal, distribution)
-        self._now_or_later(partial(self._set_param, *given))
-
-    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """Store what is known of a trial."""
-        self._now_or_later(partial(super().set_trial_user_attr, trial_id, key, value))
-
-    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """Store what a sampler notes of a trial."""
-        self._now_or_later(partial(super().set_trial_system_attr, trial_id, key, value))
-
-    def _set_param(self, *given: Any) -> None:
         """Store a parameter. Optuna's cache knows the trials of a study once it has read them all:
         where one is damaged it knows none, and the database is asked past it.
         """
+        given = (trial_id, param_name, param_value_internal, distribution)
         try:
-            super().set_trial_param(*given)
+            super().store_param(*given)
         except RecordGoneError:
-            distribution = given[-1]
             self.call(self.database._set_trial_param, *given, previous_distribution=distribution)
-
-    @property
-    def _held(self) -> Held:
-        """What this thread holds."""
-        return sessions_of(self.database).of_thread
-
-    def at_once(self, calls: Callable[[], T]) -> T:
-        """See `at_once` below."""
-        return self.again(self._at_once)(calls)
-
-    def _at_once(self, calls: Callable[[], T]) -> T:
-        """One try; one by one where Optuna does without a call, as for what is there already."""
-        with sessions_of(self.database).held(self.database.engine) as session:
-            found = calls()
-            if not session.is_undone:
-                session.end()
-                return found
-        return calls()
-
-    @contextmanager
-    def collected(self) -> Iterator[None]:
-        """See `collected` below."""
-        self._held.writes = []
-        try:
-            yield
-        finally:
-            self._write_collected()
-
-    def _now_or_later(self, write: Callable[[], object]) -> None:
-        """Write, unless writes are collected."""
-        if self._held.writes is None:
-            write()
-        else:
-            self._held.writes.append(write)
-
-    def _write_first(self) -> None:
-        """Write what was collected before a call, which may read it."""
-        if self._held.writes:
-            self._write_collected()
-            self._held.writes = []
-
-    def _write_collected(self) -> None:
-        """Write what was collected, and collect no more."""
-        writes, self._held.writes = self._held.writes, None
-        if writes:
-            self.at_once(lambda: [write() for write in writes])
 
     def _read_one_by_one(
         self, study_id: int, states: Container[TrialState] | None
@@ -210,12 +143,12 @@ class RetryStorage(DelegatingStorage):
 
     def call_once(self, method: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Make a call that must not be made twice, again only if it did nothing."""
-        self._write_first()
+        self.write_first()
         return self.tried(self.again(method, is_passing=is_locked), *arguments, **options)
 
     def call(self, method: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Make a call, again while the database is away."""
-        self._write_first()
+        self.write_first()
         return self.tried(self.again(method), *arguments, **options)
 
     def again(
@@ -226,7 +159,7 @@ class RetryStorage(DelegatingStorage):
     ) -> Callable[P, T]:
         """A call that is made again for as long as this storage is waited for; one of several in a
         transaction is not, as all are."""
-        if self._held.session is not None:
+        if self.is_holding:
             return method
         return with_retry(method, log or self.log, self.timeout, is_passing, self.lock_timeout)
 
@@ -251,18 +184,6 @@ def keep_without(storage: BaseStorage, names: Sequence[str], beginning: str) -> 
     like that: lists of trials lack them, a trial that is asked for has them all."""
     if isinstance(storage, RetryStorage):
         storage.cache.leave_out(names, beginning)
-
-
-def at_once(storage: BaseStorage, calls: Callable[[], T]) -> T:
-    """Make calls about trials in one transaction, of which nothing is left if it fails. All are
-    made again while the database is away, so they must be such as may be."""
-    return storage.at_once(calls) if isinstance(storage, RetryStorage) else calls()
-
-
-def collected(storage: BaseStorage) -> AbstractContextManager[None]:
-    """Write the parameters and attributes that this thread sets at trials at the end of the block,
-    or before it reads anything, in one transaction."""
-    return storage.collected() if isinstance(storage, RetryStorage) else nullcontext()
 
 
 def watched(study: Study) -> Sequence[FrozenTrial]:
