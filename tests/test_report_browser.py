@@ -148,6 +148,8 @@ def test_on_paper_figures_fit_and_folded_tables_are_open(pages, browser):
     assert page.evaluate("document.querySelectorAll('details:not([open])').length") == 0
     widths = page.evaluate("[...document.querySelectorAll('.main-svg')].map((s) => s.clientWidth)")
     assert max(widths) <= 690
+    lead = "getComputedStyle(document.querySelector('h2 + p'))"
+    assert page.evaluate(f"[{lead}.breakInside, {lead}.breakAfter]") == ["avoid", "avoid"]
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert page.evaluate("document.querySelectorAll('details:not([open])').length") > 0
     assert page.said == []

@@ -517,6 +517,15 @@ def test_importance_finds_the_parameter_that_was_planted(storage):
     assert min(found, key=lambda name: found[name]) == "activation_order"
 
 
+def test_importance_of_what_one_trial_alone_lacks_warns_nobody(storage, recwarn):
+    rows = [r for r in read_rows(make_study(storage, trials=60).get_trials()) if r.val_error]
+    name = next(iter(rows[0].trial.params))
+    rows[0].trial.params.pop(name)
+    rows[0].trial.distributions.pop(name)
+    assert importance(rows)
+    assert not [one.message for one in recwarn if one.category is UserWarning]
+
+
 @pytest.mark.parametrize(
     ("value", "text"), [(1.26, "+1.3"), (-1.26, "−1.3"), (0.04, "0.0"), (-0.04, "0.0")]
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import quantiles
 from typing import Any
+from warnings import catch_warnings
 
 from optuna.study import create_study
 from optuna.trial import FrozenTrial, create_trial
@@ -132,7 +133,8 @@ def _thirds(values: Sequence[Any]) -> list[str | None]:
 def importance(rows: Sequence[Row]) -> dict[str, float]:
     """PED-ANOVA's share of each parameter in reaching the best tenth by validation error.
 
-    It has neither sign nor uncertainty and leaves pruned trials out. It sees a study in memory that
+    It has neither sign nor uncertainty and leaves pruned trials out. Parameters that few trials
+    had are no warning: the report tells how many there were. It sees a study in memory that
     minimises the error, as the study itself may optimise something else.
     """
     from optuna.importance import PedAnovaImportanceEvaluator
@@ -144,7 +146,8 @@ def importance(rows: Sequence[Row]) -> dict[str, float]:
     for row, error in zip(rows, errors, strict=True):
         with suppress(ValueError, TypeError):  # outside of its range, or no choice: damaged
             study.add_trial(_as_trial(row, error))
-    found = PedAnovaImportanceEvaluator().evaluate(study)
+    with catch_warnings(action="ignore", category=UserWarning):
+        found = PedAnovaImportanceEvaluator().evaluate(study)
     total = sum(found.values())
     return {name: value / total for name, value in found.items()} if total else {}
 
