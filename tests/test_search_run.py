@@ -442,7 +442,7 @@ def test_every_finished_trial_is_told_in_one_line(space: Make) -> None:
         f"[search 2/9] trial 1: val_accuracy 0.25, diverged {what}",
         f"[search 3/9] trial 2: val_accuracy 0.5, same as trial 0 {what}",
         "[search 4/9] trial 3: failed: ValueError: [/b] [red]",
-        f"[search 5/9] trial 4: val_accuracy 0.1250, pruned after epoch 3 {what}",
+        f"[search 5/9] trial 4: val_accuracy 0.125, pruned after epoch 3 {what}",
     ]
 
 
@@ -460,7 +460,7 @@ def test_a_terminal_shows_bar_best_and_what_runs(space: Make) -> None:
     assert "search 2/9" in text
     assert re.search(r"about \d+ s left", text)
     assert "best: trial 1, val_accuracy 0.75  basic 2+2" in text
-    assert "trial 2: epoch 1 of 2, 0.5000  basic 2+2" in text
+    assert "trial 2: epoch 1 of 2, 0.5  basic 2+2" in text
     assert "trial 3: starting" in text
 
 

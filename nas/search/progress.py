@@ -158,7 +158,7 @@ class Progress:
         if trial.state == TrialState.PRUNED or self.phase == TWINS_PHASE:
             value, candidate = trial.user_attrs.get("val_accuracy"), candidate_of(trial)
             name = candidate.accuracy_name if candidate else "val_accuracy"
-            return f"{name} {value:.4f}" if is_number(value) else "no value"
+            return f"{name} {value:.4g}" if is_number(value) else "no value"
         pairs = zip(self.objectives, trial.values or (), strict=False)
         return ", ".join(f"{name} {value:.4g}" for name, value in pairs)
 
@@ -216,7 +216,7 @@ class Progress:
         if candidate is None:
             return Text(f"  trial {trial.number}: starting", style="dim")
         epoch = trial.last_step or 0
-        reached = f", {trial.intermediate_values[epoch]:.4f}" if epoch else ""
+        reached = f", {trial.intermediate_values[epoch]:.4g}" if epoch else ""
         epochs = f"epoch {epoch} of {candidate.training.epochs}{reached}"
         return Text(
             printable(f"  trial {trial.number}: {epochs}  {describe(candidate)}"), style="dim"
