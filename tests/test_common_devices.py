@@ -10,7 +10,7 @@ from conftest import TINY, Run
 from nas.common import machine
 from nas.common.devices import SMALL_STEP, Device, device_of, sharing
 from nas.common.errors import UserError
-from nas.common.machine import num_cores
+from nas.common.machine import memory_share, num_cores, training_memory
 from nas.search import session as session_module
 from nas.search.options import RayCluster, WorkerOptions
 from nas.search.session import Session
@@ -82,6 +82,21 @@ def test_what_torch_is_asked_for(there: bool, monkeypatch: pytest.MonkeyPatch) -
         else:
             with pytest.raises(UserError, match=f"--device {device}: torch finds none here"):
                 accelerator_of(device)
+
+
+@pytest.mark.parametrize(
+    ("workers", "gpus", "share"), [(1, 1, 60), (4, 1, 15), (4, 2, 30), (3, 2, 30)]
+)
+def test_blocks_are_recomputed_by_the_memory_of_the_gpu(
+    workers: int, gpus: int, share: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """80 GiB, of which 10 are free: other workers may have taken theirs."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (10 * 2**30, 80 * 2**30))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert training_memory(workers, gpus) == share * 2**30
+    assert training_memory(workers, 0) == pytest.approx(memory_share(workers), rel=0.2)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert training_memory(workers, gpus) == pytest.approx(memory_share(workers), rel=0.2)
 
 
 def test_workers_are_as_many_as_the_device_has_room_for(

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import math
 import os
 import warnings
 
@@ -37,6 +38,19 @@ def memory_share(workers: int) -> int:
     """Bytes a training may take before blocks are recomputed instead of kept: its share of three
     quarters of the free memory, and never more than 6 GiB."""
     return min(available_memory() * 3 // 4 // workers, 6 * 2**30)
+
+
+def training_memory(workers: int, num_gpus: int) -> int:
+    """Bytes a training may take before blocks are recomputed instead of kept: of the machine's
+    memory its share, of a GPU's three quarters of it, by the workers that share the GPU. A process
+    that calls it sees its own GPU alone.
+    """
+    import torch
+
+    if not num_gpus or not torch.cuda.is_available():
+        return memory_share(workers)
+    _, total = torch.cuda.mem_get_info()
+    return total * 3 // 4 // math.ceil(workers / num_gpus)
 
 
 def use_huge_pages() -> None:

@@ -18,7 +18,7 @@ from typing import Any, TextIO
 from optuna.storages import BaseStorage
 
 from nas.common.errors import NasWarning, UserError
-from nas.common.machine import memory_share
+from nas.common.machine import training_memory
 from nas.common.plugins import import_plugins, imported_plugins
 from nas.common.processes import this_worker
 from nas.common.waiting import Log
@@ -104,7 +104,7 @@ def run_pending(spec: WorkerSpec, is_stopped: Callable[[], bool], log: Log) -> N
         data_dir=spec.data_dir,
         out=spec.out,
         interrupted=lambda: is_stopped() or heartbeat.lost,
-        memory=memory_share(spec.num_workers),
+        memory=training_memory(spec.num_workers, len(spec.gpus)),
         data=spec.data,
         device=spec.device,
     )
