@@ -58,10 +58,11 @@ def test_without_time_for_twins_there_are_none(
 
 def test_trainings_are_timed_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With one thread, as workers have."""
-    threads = []
+    threads, devices = [], set[str]()
 
     def train_here(*given: Any, **others: Any) -> Any:
         threads.append(torch.get_num_threads())
+        devices.add(others["device"])
         return train(*given, **others)
 
     monkeypatch.setattr(budgeted, "LONGEST", 0.1)
@@ -71,6 +72,7 @@ def test_trainings_are_timed_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     try:
         found = load_of(partial(SearchSpace.from_yaml, WITH_TWINS), 3, tmp_path)
         assert set(threads) == {1}
+        assert devices == {"cpu"}
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

@@ -47,6 +47,7 @@ def settings_for(
         workers=num_workers(replace(options, workers=options.workers or None), loaded, device),
         data_dir=Path(options.data_dir),
         log=say,
+        device=device,
     )
 
 

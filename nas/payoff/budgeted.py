@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from nas.common.devices import Device
 from nas.common.errors import StudyError, UserError
 from nas.common.text import seconds_of as seconds_in
 from nas.common.threads import one_thread
@@ -22,7 +23,7 @@ from nas.payoff.preview import seconds_by_steps, stand_ins
 from nas.search.study import load_own_study
 from nas.search.trial import probe_names
 from nas.space.enumeration import RandomTrial, all_values
-from nas.space.estimate import DRAWS, num_pictures
+from nas.space.estimate import DRAWS, PROCESSOR, num_pictures, timed_on
 from nas.space.space import SearchSpace
 from nas.storage.open import open_storage
 from nas.training.candidate import Candidate
@@ -40,7 +41,13 @@ KEYS = (
 
 
 def settings_for(
-    make: Make, budget: str, *, workers: int, data_dir: Path, log: Callable[[str], None]
+    make: Make,
+    budget: str,
+    *,
+    workers: int,
+    data_dir: Path,
+    log: Callable[[str], None],
+    device: Device = PROCESSOR,
 ) -> list[str]:
     """The settings with which a search takes about the budget, twins and random search included;
     UserError where that cannot be known, or nothing fits.
@@ -50,7 +57,7 @@ def settings_for(
         raise UserError("--budget: it is for the built-in data sets; take --trials and --set.")
     ensure(space.dataset, data_dir)
     log(f"Timing a few trainings, to fill {budget}.")
-    found = fill(seconds_in(budget), load_of(make, workers, data_dir))
+    found = fill(seconds_in(budget), load_of(make, workers, data_dir, device))
     log(f"For {budget}: {found.in_words()}.")
     if space.section.payoff and not found.has_twins:
         log("There is no time for twins; `nas payoff` trains them later.")
@@ -100,14 +107,14 @@ def written(value: Any) -> str:
     return json.dumps(value)
 
 
-def load_of(make: Make, workers: int, data_dir: Path) -> Load:
-    """What is known of a space before its search, after some seconds of timing."""
+def load_of(make: Make, workers: int, data_dir: Path, device: Device = PROCESSOR) -> Load:
+    """What is known of a space before its search, after some seconds of timing on the device."""
     space, side = make([]), side_of(make([]))
     left = twins_of(space)
-    rates = {side: rates_of(space, left, data_dir)}
+    rates = {side: rates_of(space, left, data_dir, device)}
     if side >= 2 * SMALLEST_SIDE:
         smaller = make([f"dataset.image_size={side // 2}"])
-        share = mean_seconds(smaller, data_dir) / mean_seconds(space, data_dir)
+        share = mean_seconds(smaller, data_dir, device) / mean_seconds(space, data_dir, device)
         full = rates[side]
         rates[side // 2] = Rates(share * full.candidate, share * full.twins, full.each)
     count, _ = space.num_architectures()
@@ -130,22 +137,22 @@ def twins_of(space: SearchSpace) -> list[Candidate]:
     return trainings(make_plan(section, stand_ins(space, max(1, section.top))))
 
 
-def rates_of(space: SearchSpace, left: list[Candidate], data_dir: Path) -> Rates:
+def rates_of(space: SearchSpace, left: list[Candidate], data_dir: Path, device: Device) -> Rates:
     """Rates by two trainings of a candidate that takes about as long as the mean one, and for all
     others by timed steps."""
     draws = random_candidates(space)
-    of = step_seconds(space, draws + left, data_dir)
+    of = step_seconds(space, draws + left, data_dir, device)
     average = mean(map(of, draws))
     measured = min(draws, key=lambda one: abs(of(one) - average))
-    one, each = seconds_per_picture(space, measured, of(measured), data_dir)
+    one, each = seconds_per_picture(space, measured, of(measured), data_dir, device)
     scale = one / of(measured)
     return Rates(scale * average, scale * sum(map(of, left)), each)
 
 
-def mean_seconds(space: SearchSpace, data_dir: Path) -> float:
+def mean_seconds(space: SearchSpace, data_dir: Path, device: Device) -> float:
     """Seconds of the steps for one picture in one epoch, of the mean candidate."""
     draws = random_candidates(space)
-    return mean(map(step_seconds(space, draws, data_dir), draws))
+    return mean(map(step_seconds(space, draws, data_dir, device), draws))
 
 
 def random_candidates(space: SearchSpace) -> list[Candidate]:
@@ -155,10 +162,10 @@ def random_candidates(space: SearchSpace) -> list[Candidate]:
 
 
 def step_seconds(
-    space: SearchSpace, candidates: list[Candidate], data_dir: Path
+    space: SearchSpace, candidates: list[Candidate], data_dir: Path, device: Device
 ) -> Callable[[Candidate], float]:
     """Candidate -> seconds of its steps for one picture in an epoch, by timed steps."""
-    seconds, _ = seconds_by_steps(space, candidates, data_dir)
+    seconds, _ = seconds_by_steps(space, candidates, data_dir, timed_on(device))
     if seconds is None:
         raise UserError("--budget: no step can be timed here; take --trials and --set.")
     total = num_pictures(space, data_dir) * space.epochs
@@ -166,7 +173,7 @@ def step_seconds(
 
 
 def seconds_per_picture(
-    space: SearchSpace, candidate: Candidate, expected: float, data_dir: Path
+    space: SearchSpace, candidate: Candidate, expected: float, data_dir: Path, device: Device
 ) -> tuple[float, float]:
     """Seconds of a picture in an epoch, and of a training besides its epochs, from a training of
     one epoch and one of several. expected: about what a picture takes. With what is measured of
@@ -181,7 +188,7 @@ def seconds_per_picture(
         short = replace(candidate, dataset=data, training=training)
         start = time.perf_counter()
         with one_thread():
-            train(short, seed=0, data_dir=data_dir, probes=probes)
+            train(short, seed=0, data_dir=data_dir, probes=probes, device=device.kind)
         return time.perf_counter() - start
 
     timed(1)  # loads what is loaded once
