@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from nas.common.errors import SpaceError
+
 GOOD = """\
 name: t
 dataset: {name: digits}
@@ -405,3 +407,12 @@ def test_the_real_program_says_it_without_traceback(tmp_path: Path) -> None:
         assert "Traceback" not in run.stderr
         assert run.stdout == ""
     assert [path.name for path in tmp_path.iterdir()] == ["s.yaml"]
+
+
+@pytest.mark.parametrize("block", ["mine", "{mine: {ratio: 2}}"])
+def test_a_part_of_ones_own_needs_its_module(block: str, space: Any) -> None:
+    with pytest.raises(SpaceError, match="'mine' is a part of your own, name its module: --import"):
+        space(text=stage(f"block: {block}"))
+    with pytest.raises(SpaceError) as error:
+        space(text=stage("block: basik"))
+    assert "--import" not in str(error.value)

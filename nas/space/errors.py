@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -26,6 +27,11 @@ HINTS = {
     "timeout": "write a time as 90s, 20m or 2h",
     "trial_timeout": "write a time as 90s, 20m or 2h",
 }
+#: keys whose values can be parts of one's own
+OWN_PARTS = (
+    *("block", "stem", "shortcut", "join", "activation", "activation_order", "norm"),
+    *("initialisation", "placement", "schedule", "sampler", "pruner"),
+)
 #: Python's constants as YAML writes them
 YAML_WORDS = {"True": "true", "False": "false", "None": "null"}
 
@@ -74,13 +80,28 @@ def sentence(source: Source, fault: dict[str, Any]) -> str:
         or "the space"
     )
     if fault["type"] == "unknown_key":
-        return f"{source.place((*path, context['key']), key=True)}: {context['sentence']}"
+        told, (_, _, known) = context["sentence"], context["sentence"].partition(": ")
+        told += own_part(path, context["key"], known)
+        return f"{source.place((*path, context['key']), key=True)}: {told}"
     if fault["type"] == "missing":
         return f"{source.place(path)}: {fault['loc'][-1]!r} is missing here."
     if fault["type"] == "value_error":
         return f"{source.place(path)}: {key}: {context['error']}."
     found = shown(fault["input"])
-    return f"{source.place(path)}: {key}: {message(fault)}, found {YAML_WORDS.get(found, found)}."
+    told = f"{key}: {message(fault)}, found {YAML_WORDS.get(found, found)}."
+    known = str(context.get("expected", ""))
+    return f"{source.place(path)}: {told}{own_part(path, fault['input'], known)}"
+
+
+def own_part(path: KeyPath, name: Any, known: str) -> str:
+    """The way on where a name may be that of a part of the user's own: no known one is like it."""
+    places = [step for step in path if isinstance(step, str)]
+    words = re.findall(r"\w+", known)
+    if not places or places[-1] not in OWN_PARTS or not isinstance(name, str) or not words:
+        return ""
+    if not re.fullmatch(r"[A-Za-z]\w*", name) or get_close_matches(name, words, n=1):
+        return ""
+    return f" If {name!r} is a part of your own, name its module: --import MODULE."
 
 
 def message(fault: dict[str, Any]) -> str:
