@@ -105,7 +105,7 @@ def test_eight_workers_outlive_a_restart_of_the_server_and_tell_no_password(
 ) -> None:
     with Postgres() as server:
         url = server.url
-        search = ("search", "short.yaml", "--trials", "32", "--workers", "2")
+        search = ("search", "short.yaml", "--trials", "48", "--workers", "2")
         coordinator = start(*search, "--storage", url, "--set", "search.duplicates=new_seed")
         wait_for(lambda: trials_of(url, "short"))
         joined = [
@@ -119,7 +119,7 @@ def test_eight_workers_outlive_a_restart_of_the_server_and_tell_no_password(
         server.stop("immediate")
         time.sleep(4)
         server.start()
-        assert num_finished(url, "short") < 32, "the server was restarted too late"
+        assert num_finished(url, "short") < 48, "the server was restarted too late"
         for process in (coordinator, *joined):
             process.wait(timeout=180)
         trials = trials_of(url, "short")
@@ -128,9 +128,9 @@ def test_eight_workers_outlive_a_restart_of_the_server_and_tell_no_password(
         attributes.append(study._storage.get_study_system_attrs(study._study_id))
     said = outputs(tmp_path)
     assert [process.returncode for process in (coordinator, *joined)] == [0, 0, 0], said
-    assert_complete(trials, 32)
-    finished = re.findall(r"^\[search \d+/32\] trial (\d+):", said[0], flags=re.MULTILINE)
-    assert sorted(map(int, finished)) == list(range(32)), "each told once, none twice"
+    assert_complete(trials, 48)
+    finished = re.findall(r"^\[search \d+/48\] trial (\d+):", said[0], flags=re.MULTILINE)
+    assert sorted(map(int, finished)) == list(range(48)), "each told once, none twice"
     assert any("The storage does not answer" in output for output in said)
     assert not any("Traceback" in output for output in said)
     assert server.password not in f"{said} {attributes}"
