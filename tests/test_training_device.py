@@ -12,9 +12,10 @@ import torch
 
 from nas.data.batches import Batches
 from nas.model.architecture import Architecture, Named, Stage
+from nas.model.join_layers import RandomStream
 from nas.model.network import Network
 from nas.training.candidate import Training
-from nas.training.lightning import ClassifierModule
+from nas.training.classifier_module import ClassifierModule
 from nas.training.precision import Precision
 
 META = torch.device("meta")
@@ -78,3 +79,16 @@ def test_the_device_would_tell_of_a_look_at_a_number() -> None:
     trained.update_metrics = lambda split, loss, hits, count: loss.item()  # type: ignore[method-assign]
     with pytest.raises(RuntimeError):
         trained.training_step(next(iter(batches(META))), 0)
+
+
+def test_random_numbers_are_sent_through_pinned_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def rand(size: Any, *, generator: Any, pin_memory: bool) -> Any:
+        asked.append(pin_memory)
+        return SimpleNamespace(to=lambda device, non_blocking: asked.append(non_blocking))
+
+    monkeypatch.setattr(torch, "rand", rand)
+    RandomStream().uniform(3, device=torch.device("cuda"))
+    RandomStream().uniform(3, device=torch.device("cpu"))
+    assert asked == [True, True, False, False]

@@ -13,8 +13,9 @@ from nas.data import Dataset, open_data
 from nas.data.readers import read_digits
 from nas.model.architecture import Architecture, Named, Stage
 from nas.payoff.records import steps_of
-from nas.training import evaluation, lightning
+from nas.training import classifier_module, evaluation
 from nas.training.candidate import Candidate, Training
+from nas.training.classifier_module import MOMENTUM, running_average_momentum
 from nas.training.evaluation import (
     accuracy,
     clean_error,
@@ -22,7 +23,7 @@ from nas.training.evaluation import (
     of_two_or_more,
     retake_statistics,
 )
-from nas.training.lightning import MOMENTUM, Trained, running_average_momentum, train
+from nas.training.lightning import Trained, train
 from nas.training.losses import balanced_accuracy, class_hits
 from nas.training.metrics.run import THRESHOLDS
 
@@ -148,7 +149,7 @@ def test_validation_sees_what_a_deep_network_learnt_in_its_first_epoch() -> None
 def test_running_averages_change_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = deep(1, schedule=Named("constant"))
     found = train(ours, seed=0, data_dir=Path("/nowhere"))
-    monkeypatch.setattr(lightning, "MOMENTUM_WARMUP_STEPS", 0)
+    monkeypatch.setattr(classifier_module, "MOMENTUM_WARMUP_STEPS", 0)
     usual = train(ours, seed=0, data_dir=Path("/nowhere"))
     assert found.result.losses == usual.result.losses
     weights = zip(found.network.parameters(), usual.network.parameters(), strict=True)

@@ -27,7 +27,7 @@ from scipy.stats import spearmanr
 
 from nas.common.paths import DATA_DIR
 from nas.space.space import SearchSpace
-from nas.training import lightning
+from nas.training import classifier_module, lightning
 from nas.training.candidate import Candidate
 
 CURVES = Path(__file__).with_name("curves.jsonl")
@@ -51,8 +51,8 @@ def candidates() -> Iterator[tuple[dict[str, Any], Candidate]]:
 
 def curve(one: Candidate, way: str) -> list[float]:
     """Validation accuracy after each epoch."""
-    steps = 0 if way == "ten steps" else lightning.MOMENTUM_WARMUP_STEPS
-    with patch.object(lightning, "MOMENTUM_WARMUP_STEPS", steps):
+    steps = 0 if way == "ten steps" else classifier_module.MOMENTUM_WARMUP_STEPS
+    with patch.object(classifier_module, "MOMENTUM_WARMUP_STEPS", steps):
         trained = lightning.train(one, seed=0, data_dir=DATA_DIR)
     return [epoch["val_accuracy"] for epoch in trained.result.curve]
 

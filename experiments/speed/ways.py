@@ -1,6 +1,7 @@
 """Ways to train a candidate, to be compared: ours and the leanest loop one would write by hand."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -14,11 +15,14 @@ from nas.data import open_data
 from nas.model.network import Network, channels_last
 from nas.training.candidate import OPTIMIZERS
 from nas.training.evaluation import clean_error
+from nas.training.graphs import VARIABLE
 from nas.training.lightning import train
 
 
-def trial(size: str, device: str = "cpu") -> Callable[[], str]:
-    """Training as it is in a trial, without probes; gives a hash of the weights."""
+def trial(size: str, device: str = "cpu", graphs: bool = True) -> Callable[[], str]:
+    """Training as it is in a trial, without probes; gives a hash of the weights. graphs: steps on a
+    GPU are recorded, as they are by default."""
+    os.environ[VARIABLE] = str(int(graphs))
     ours = candidate(size)
     return lambda: digest(train(ours, seed=0, data_dir=data_dir(), device=device).network)
 

@@ -35,7 +35,7 @@ class Dropout(nn.Module):
     def forward(self, x):
         if not self.training:
             return x
-        kept = self.stream.uniform(*x.shape).to(x.device) >= self.rate
+        kept = self.stream.uniform(*x.shape, device=x.device) >= self.rate
         return x * kept / (1 - self.rate)
 
 

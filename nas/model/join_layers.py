@@ -93,11 +93,13 @@ class RandomStream(nn.Module):
         super().__init__()
         self.seed = self.drawn = 0
 
-    def uniform(self, *size: int) -> Tensor:
-        """New numbers from 0 to 1, on the CPU."""
+    def uniform(self, *size: int, device: torch.device | None = None) -> Tensor:
+        """New numbers from 0 to 1, the same on every device; no step waits until they are sent."""
         generator = torch.Generator().manual_seed(self.seed + self.drawn)
         self.drawn += 1
-        return torch.rand(size, generator=generator)
+        on_gpu = device is not None and device.type == "cuda"
+        numbers = torch.rand(size, generator=generator, pin_memory=on_gpu)
+        return numbers.to(device or "cpu", non_blocking=on_gpu)
 
     def get_extra_state(self):
         return torch.tensor([self.seed, self.drawn])
@@ -117,7 +119,7 @@ class DropPath(nn.Module):
     def forward(self, shortcut, branch):
         if not self.training:
             return shortcut + branch
-        kept = self.stream.uniform(len(branch), 1, 1, 1).to(branch.device) >= self.rate
+        kept = self.stream.uniform(len(branch), 1, 1, 1, device=branch.device) >= self.rate
         return shortcut + kept / (1 - self.rate) * branch
 
 
@@ -132,7 +134,7 @@ class DropoutShortcut(nn.Module):
     def forward(self, shortcut, branch):
         if not self.training:
             return shortcut + branch
-        kept = self.stream.uniform(*shortcut.shape).to(shortcut.device) >= self.rate
+        kept = self.stream.uniform(*shortcut.shape, device=shortcut.device) >= self.rate
         return kept / (1 - self.rate) * shortcut + branch
 
 
