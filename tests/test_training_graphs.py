@@ -7,6 +7,8 @@ tensors by where they lie and numbers of Python as they were, and fills the tens
 import copy
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,12 +18,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from nas.data.batches import Batches
+from nas.data.catalog import Dataset
 from nas.model.architecture import Architecture, Named, Stage
 from nas.model.network import Network
 from nas.training import classifier_module, graphs
-from nas.training.candidate import Training
+from nas.training.candidate import Candidate, Training
 from nas.training.classifier_module import ClassifierModule
 from nas.training.graphs import Outputs, StepGraph, step_graph
+from nas.training.lightning import train
 from nas.training.precision import Precision
 
 
@@ -151,6 +155,28 @@ def test_replayed_steps_are_the_steps_to_the_last_bit(settings: dict[str, Any]) 
     assert replayed.graph is not None
     assert replayed.graph.record.replays == 12 - 1 - 4 - graphs.WARM_UP  # type: ignore[attr-defined]
     assert same(replayed, trained(**settings))
+
+
+def test_a_whole_training_gives_the_same_result(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    training = Training(epochs=2, batch_size=64, optimizer=Named.of("sgd", lr=0.03, momentum=0.9))
+    architecture = replace(network().architecture, image_shape=(1, 8, 8))
+    ours = Candidate(architecture=architecture, training=training, dataset=Dataset(name="digits"))
+    plain = train(ours, seed=0, data_dir=tmp_path, probes=("gradient_norm",)).result
+
+    def start(module: ClassifierModule) -> None:
+        usual(module)
+        recordings.append(Recording(module.network))
+        module.graph = StepGraph(
+            module.network, module.passes, record=recordings[0], warm_up=lambda passes: passes()
+        )
+
+    usual, recordings = ClassifierModule.on_fit_start, list[Recording]()
+    monkeypatch.setattr(ClassifierModule, "on_fit_start", start)
+    replayed = train(ours, seed=0, data_dir=tmp_path, probes=("gradient_norm",)).result
+    assert recordings[0].replays > 20
+    assert replace(replayed, seconds=0.0) == replace(plain, seconds=0.0)
 
 
 def test_a_tape_keeps_the_numbers_of_python() -> None:
