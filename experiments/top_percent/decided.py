@@ -12,8 +12,8 @@ with an empty decided.jsonl. `incumbents` are [processor seconds, accuracy] of e
 trial, in the order they ended: what a search had to show after so long.
 
 `python -m experiments.top_percent.decided table` prints what is recorded: how many times as many
-candidates an hour as the usual script, and the two factors of that. One is time (processor seconds
-for each epoch trained), the other is epochs (epochs trained for each candidate decided).
+candidates an hour nas decides as the others, and the two factors of that. One is time (processor
+seconds for each epoch trained), the other is epochs (epochs trained for each candidate decided).
 """
 
 import json
@@ -22,10 +22,10 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, geometric_mean
 from typing import Any
 
 import torch
@@ -41,13 +41,13 @@ from nas.training.candidate import Candidate
 from nas.training.lightning import train
 
 RESULT = HERE / "decided.jsonl"
-USUAL = "usual script"
+USUAL, OURS = "usual script", "nas"
 #: way -> Optuna's pruner in the usual script, and the number of trials
 WAYS = {
     USUAL: ("median", 40),
     "usual script, SuccessiveHalving": ("halving", 160),
     "usual script, Hyperband": ("hyperband", 160),
-    "nas": ("", 160),
+    OURS: ("", 160),
 }
 AGAIN = (100, 101, 102)
 
@@ -135,31 +135,57 @@ def recorded() -> list[dict[str, Any]]:
 
 
 def factors(epochs: int) -> None:
-    """Print how each way compares with the usual script, over the seeds that both have."""
+    """Print how nas compares with the other ways, over the seeds that both have."""
     by_way = {
         way: {r["seed"]: r for r in recorded() if (r["way"], r["epochs"]) == (way, epochs)}
         for way in WAYS
     }
-    print("| way | seeds | candidates an hour, times | of it time | of it epochs | winner |")
-    print("|---|---|---|---|---|---|")
+    print(HEAD)
+    own = by_way.pop(OURS)
     for way, rows in by_way.items():
-        seeds = sorted(set(rows) & set(by_way[USUAL]))
-        if not seeds:
-            continue
-        own, usual = ([by_way[name][seed] for seed in seeds] for name in (way, USUAL))
-        seconds, epochs_each = (per(usual, *key) / per(own, *key) for key in KEYS)
-        winner = fmean(row["winner"] for row in own)
-        told = f"{seconds * epochs_each:.2f} | {seconds:.2f} | {epochs_each:.2f} | {winner:.3f}"
-        print(f"| {way} | {len(seeds)} | {told} |")
+        if seeds := sorted(set(rows) & set(own)):
+            print(compared(way, [(own[seed], rows[seed]) for seed in seeds]))
 
 
-#: seconds for each epoch, epochs for each candidate
+HEAD = """\
+| nas over | seeds | candidates an hour, times | least and most | of it time | of it epochs \
+| winners, nas | theirs | best shown when nas had ended, nas | theirs |
+|---|---|---|---|---|---|---|---|---|---|"""
+
+
+def compared(way: str, pairs: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> str:
+    """A row: geometric means of ratios, and means of accuracies."""
+    times = [per(other, *BOTH) / per(own, *BOTH) for own, other in pairs]
+    seconds, epochs = (
+        geometric_mean(per(other, *key) / per(own, *key) for own, other in pairs) for key in KEYS
+    )
+    accuracies = zip(*(accuracies_of(own, other) for own, other in pairs), strict=True)
+    told = " | ".join(f"{fmean(column):.3f}" for column in accuracies)
+    return (
+        f"| {way} | {len(pairs)} | {geometric_mean(times):.2f} | {min(times):.2f}, "
+        f"{max(times):.2f} | {seconds:.2f} | {epochs:.2f} | {told} |"
+    )
+
+
+def accuracies_of(own: dict[str, Any], other: dict[str, Any]) -> tuple[float, ...]:
+    """Of the winners, and of the best that both had to show when the first had ended."""
+    shown = (best_shown(row, own["seconds"]) for row in (own, other))
+    return own["winner"], other["winner"], *shown
+
+
+def best_shown(row: dict[str, Any], seconds: float) -> float:
+    """The best validation accuracy that a search had found after so many processor seconds."""
+    return max((value for when, value in row["incumbents"] if when <= seconds), default=0.0)
+
+
+#: seconds for each epoch, epochs for each candidate, and both
 KEYS = (("seconds", "epochs trained"), ("epochs trained", "candidates"))
+BOTH = ("seconds", "candidates")
 
 
-def per(rows: list[dict[str, Any]], of: str, each: str) -> float:
-    """A ratio over several searches."""
-    return sum(row[of] for row in rows) / sum(row[each] for row in rows)
+def per(row: dict[str, Any], of: str, each: str) -> float:
+    """A ratio of a search."""
+    return float(row[of] / row[each])
 
 
 def main() -> None:
