@@ -1,7 +1,7 @@
 """Rows of the table, and how they are written."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from nas.common.provenance import provenance
@@ -30,11 +30,12 @@ class Row:
         return f"| {' | '.join(map(str, cells))} | {self.note} |"
 
 
-def keep(benchmark: str, rows: list[Row]) -> None:
-    """Put the rows of one benchmark in the place of its older ones, with what they depend on."""
+def keep(benchmark: str, rows: list[Row], kernels: str = "") -> None:
+    """Put the rows of one benchmark in the place of its older ones, with what they depend on; those
+    of other kernels than the processor's own stand beside them."""
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    results[benchmark] = {
-        "rows": [asdict(row) for row in rows],
+    results[benchmark + kernels] = {
+        "rows": [asdict(replace(row, what=row.what + kernels)) for row in rows],
         "processor": processor(),
         "versions": provenance(),
     }
