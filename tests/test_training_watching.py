@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 
 from nas.common.errors import UserError
 from nas.model.architecture import Architecture, Named, Stage
+from nas.search.run import search
 from nas.space.space import SearchSpace
 from nas.training.candidate import Candidate, Dataset, Training
 from nas.training.lightning import Trained, train
@@ -169,6 +170,16 @@ def test_what_cannot_watch_is_told(
     watchers = Watchers((code,)) if key == "logger" else Watchers((), (code,))
     with pytest.raises(UserError, match=f"training.{key}: '?{code[0]}'? {told}"):
         run(candidate(), tmp_path, watchers)
+
+
+def test_no_study_is_left_where_a_class_is_not_there(
+    space: Callable[..., SearchSpace], tmp_path: Path
+) -> None:
+    file = tmp_path / "nas.db"
+    wrong = space("training.logger=lightning.pytorch.loggers.Nothing")
+    with pytest.raises(UserError, match=r"training\.logger: .* cannot be imported"):
+        search(wrong, storage=f"sqlite:///{file}", out=str(tmp_path), workers=0)
+    assert not file.exists()
 
 
 def test_a_missing_package_is_named_with_the_extra(

@@ -61,6 +61,10 @@ def search(
     if extend:
         name = warm_started(session.storage, name, space)
     allowed = code_in_file(space, session.log)
+    if space.watchers:  # before there is a study that cannot be run
+        from nas.training.watching import check_classes  # loads Lightning
+
+        check_classes(space.watchers)
     created = create_study(session.storage, name, space)
     spec = session.worker_spec(created, space, created, allowed, given)
     created.set_user_attr(NUM_TRIALS, trials or space.search.trials)

@@ -17,6 +17,8 @@ from nas.training.watchers import Watchers
 
 #: logger -> the extra of this package that brings what it needs
 EXTRAS = {"TensorBoardLogger": "tensorboard", "MLFlowLogger": "mlflow", "WandbLogger": "wandb"}
+#: keys of a space
+LOGGER, CALLBACKS = "training.logger", "training.callbacks"
 #: folders of logs beside the checkpoints: of MLflow's store, and of all others
 FOLDERS = ("logs", "mlruns")
 
@@ -77,15 +79,23 @@ def watch(run: WatchedRun | None, settings: dict[str, Any], curve: list[Any]) ->
         return Watching()
     name = f"{run.name}_after_{len(curve)}" if curve else run.name
     loggers = [
-        instance(one, "training.logger", Logger, lambda kind: named(kind, run, name))
+        instance(one, LOGGER, Logger, lambda kind: named(kind, run, name))
         for one in run.watchers.loggers
     ]
     callbacks = [
-        instance(one, "training.callbacks", Callback, lambda kind: {})
-        for one in run.watchers.callbacks
+        instance(one, CALLBACKS, Callback, lambda kind: {}) for one in run.watchers.callbacks
     ]
     folder = run.folder / FOLDERS[0] / run.study / name
     return Watching(loggers, callbacks, [EpochLog(settings, curve)], folder)
+
+
+def check_classes(watchers: Watchers) -> None:
+    """UserError where a class is not there, or is no logger or callback."""
+    logger: Any = Logger  # abstract
+    for class_path, _ in watchers.loggers:
+        import_class(class_path, LOGGER, logger)
+    for class_path, _ in watchers.callbacks:
+        import_class(class_path, CALLBACKS, Callback)
 
 
 def named(kind: type[Logger], run: WatchedRun, name: str) -> dict[str, Any]:
