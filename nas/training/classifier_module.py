@@ -134,7 +134,6 @@ class ClassifierModule(LightningModule):
         gone.
         """
         self.set_momentum(MOMENTUM)
-        self.graph = None  # and the memory that it keeps
         if self.fading and self.step >= self.num_steps:
             self.fading.weight = 0.0
 

@@ -244,6 +244,7 @@ def fit(
             trainer.fit(module, datamodule=data)
         finally:
             watching.finish()
+            module.graph = None  # and the memory that it keeps
     data.first_epoch = 0
 
 
