@@ -240,3 +240,22 @@ def test_the_public_functions_stay_functions_after_their_packages_were_loaded() 
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.split() == ["True"] * 12, done.stderr
+
+
+def imported_by_experiments() -> list[tuple[Path, str, str]]:
+    """What the files of experiments take from modules of the package."""
+    found = []
+    for path in sorted((ROOT.parent / "experiments").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "nas":
+                found += [(path, str(node.module), alias.name) for alias in node.names]
+    return found
+
+
+def test_experiments_take_what_there_is() -> None:
+    """Nobody runs a benchmark between two releases, so a name that went is not missed."""
+    taken = imported_by_experiments()
+    assert len(taken) > 300
+    for path, module, name in taken:
+        known = hasattr(import_module(module), name) or f"{module}.{name}" in MODULES
+        assert known, f"{path}: {module} has no {name}"

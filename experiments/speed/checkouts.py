@@ -50,7 +50,7 @@ def searched(space: str, place: tuple[int, Path]) -> dict[str, Any]:
         "clock": round(seconds, 1),
         "trials": sum(line.startswith("[search ") for line in lines),
         "twins": sum(line.startswith("[twins ") for line in lines),
-        "said": lines[-12:],
+        "said": [line for line in lines[-12:] if folder not in line],
     }
 
 

@@ -15,9 +15,9 @@ import time
 
 from experiments.speed import benchmarks, table
 
-#: settings of oneDNN and of torch's own kernels, and what a row is called by them
+#: settings of oneDNN and of torch's own kernels, and what is told of them
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
-WITH = ", kernels of AVX2"
+WITH = "kernels of AVX2"
 
 
 def main() -> None:

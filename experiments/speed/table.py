@@ -1,7 +1,7 @@
 """Rows of the table, and how they are written."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from nas.common.provenance import provenance
@@ -23,37 +23,40 @@ class Row:
     pairs: int = 0
     note: str = ""
 
-    def markdown(self) -> str:
-        """The line."""
+    def markdown(self, where: str) -> str:
+        """The line, with the processor it was measured on."""
         reached = {True: "yes", False: "**no**", None: ""}[self.reached]
         cells = (self.what, self.goal, self.found, self.interval, self.pairs or "", reached)
-        return f"| {' | '.join(map(str, cells))} | {self.note} |"
+        return f"| {' | '.join(map(str, cells))} | {self.note} | {where} |"
 
 
 def keep(benchmark: str, rows: list[Row], kernels: str = "") -> None:
-    """Put the rows of one benchmark in the place of its older ones, with what they depend on; those
-    of other kernels than the processor's own stand beside them."""
+    """Put the rows of one benchmark in the place of its older ones on this kind of processor, with
+    what they depend on. kernels: which it took, where they are not its own."""
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    results[benchmark + kernels] = {
-        "rows": [asdict(replace(row, what=row.what + kernels)) for row in rows],
-        "processor": processor(),
+    where = ", ".join(filter(None, (processor(), kernels)))
+    results[f"{benchmark}, {where}"] = {
+        "rows": [asdict(row) for row in rows],
+        "processor": where,
         "versions": provenance(),
     }
     RESULTS.write_text(json.dumps(dict(sorted(results.items())), indent=1) + "\n")
 
 
 def processor() -> str:
-    """The name of the processor, where Linux tells."""
+    """The name of the processor, where Linux tells, without what all names have."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next(line.split(": ")[1] for line in lines if line.startswith("model name"))
+    name = next(line.split(": ")[1] for line in lines if line.startswith("model name"))
+    return name.replace("(R)", "").removesuffix(" Processor")
 
 
 def text() -> str:
     """The table of all benchmarks that ever ran here."""
-    results = json.loads(RESULTS.read_text())
-    rows = [Row(**row) for found in results.values() for row in found["rows"]]
-    head = "| what | goal | found | 95% interval | pairs | reached | note |\n" + 7 * "|---" + "|\n"
-    return head + "".join(row.markdown() + "\n" for row in rows)
+    results = json.loads(RESULTS.read_text()).values()
+    rows = [(Row(**row), found["processor"]) for found in results for row in found["rows"]]
+    names = ("what", "goal", "found", "95% interval", "pairs", "reached", "note", "processor")
+    head = f"| {' | '.join(names)} |\n" + len(names) * "|---" + "|\n"
+    return head + "".join(row.markdown(where) + "\n" for row, where in rows)
 
 
 def publish() -> None:

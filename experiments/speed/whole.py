@@ -23,7 +23,7 @@ from nas.search.lease import acquire
 from nas.search.queue import refill_of
 from nas.search.study import create_study
 from nas.search.trial import TrialEnvironment, run_trial
-from nas.search.trial_attributes import is_for_reports
+from nas.search.trial_attributes import FOR_REPORTS, PROBES
 from nas.space.space import SearchSpace
 from nas.storage.handles import trial_id_of
 from nas.storage.open import open_storage
@@ -68,7 +68,7 @@ def default_search(size: str, trials: int, *settings: str) -> Callable[[], int]:
     folder, names = Path(tempfile.mkdtemp()), map(str, count())
     space = SearchSpace.from_dict(space_of(size, trials), settings)
     storage = open_storage(f"sqlite:///{folder}/nas.db", create=True)
-    keep_without(storage, is_for_reports)
+    keep_without(storage, FOR_REPORTS, PROBES)
     place = TrialEnvironment(data_dir=data_dir(), out=folder, interrupted=lambda: False)
     heartbeat = Heartbeat(storage, lambda trial_id: None)
 

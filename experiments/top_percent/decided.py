@@ -7,8 +7,8 @@ space of decided.yaml with Optuna's TPE: the usual script with Optuna's default 
 SuccessiveHalving and with Hyperband, nas with its halving and with everything that it measures by
 default. nas and the two halving scripts are given four times as many trials. All processes count,
 from the command to its end. The winners are trained again, whole, from other seeds: what is told
-is their mean validation accuracy. Seconds of two machines cannot be compared: on another one, begin
-with an empty decided.jsonl. `incumbents` are [processor seconds, accuracy] of every better
+is their mean validation accuracy. Seconds of two machines cannot be compared: search each seed in
+all ways on one. `incumbents` are [processor seconds, accuracy] of every better
 trial, in the order they ended: what a search had to show after so long.
 
 `python -m experiments.top_percent.decided table` prints what is recorded: how many times as many
@@ -32,6 +32,7 @@ import torch
 from optuna.trial import FrozenTrial, TrialState
 
 from experiments.speed.searches import followed
+from experiments.speed.table import processor
 from experiments.top_percent.table import HERE
 from experiments.top_percent.usual_search import CANDIDATE, SPACE
 from nas.search.best_trials import best_trials
@@ -98,6 +99,7 @@ def search(way: str, epochs: int, seed: int) -> dict[str, Any]:
             for trial, value in better(own)
         ],
         "winner": round(fmean(retrained(winner)), 4),
+        "processor": processor(),
     }
 
 
@@ -135,7 +137,8 @@ def recorded() -> list[dict[str, Any]]:
 
 
 def factors(epochs: int) -> None:
-    """Print how nas compares with the other ways, over the seeds that both have."""
+    """Print how nas compares with the other ways, over the seeds that both have on one kind of
+    processor."""
     by_way = {
         way: {r["seed"]: r for r in recorded() if (r["way"], r["epochs"]) == (way, epochs)}
         for way in WAYS
@@ -143,8 +146,10 @@ def factors(epochs: int) -> None:
     print(HEAD)
     own = by_way.pop(OURS)
     for way, rows in by_way.items():
-        if seeds := sorted(set(rows) & set(own)):
-            print(compared(way, [(own[seed], rows[seed]) for seed in seeds]))
+        both = [(own[seed], rows[seed]) for seed in sorted(set(rows) & set(own))]
+        pairs = [(one, other) for one, other in both if one["processor"] == other["processor"]]
+        if pairs:
+            print(compared(way, pairs))
 
 
 HEAD = """\
