@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -266,8 +266,13 @@ class SearchSpace:
 
     def extremes(self) -> tuple[tuple[Architecture, Cost], tuple[Architecture, Cost]]:
         """The architectures of the fewest and of the most multiply-adds, with their costs."""
+        return self._extremes
+
+    @cached_property
+    def _extremes(self) -> tuple[tuple[Architecture, Cost], tuple[Architecture, Cost]]:
         batch_size = max(training.batch_size for training in self.trainings())
 
+        @cache  # corners that are reached in several ways
         def size(architecture: Architecture) -> tuple[int, int]:
             spent = cost(architecture, batch_size=batch_size)
             return spent.multiply_adds, spent.parameters

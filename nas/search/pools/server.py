@@ -12,7 +12,7 @@ from nas.common.machine import use_huge_pages
 from nas.common.main_guard import refuse_standard_input
 
 #: what a new worker process finds already loaded
-PRELOAD = ["nas.search.worker", "nas.search.trial", "optuna_dashboard"]
+PRELOAD = ["nas.search.worker", "nas.search.trial"]
 PRELOAD += ["alembic.command", "alembic.migration", "sqlalchemy.orm"]
 PRELOAD += ["sqlalchemy.dialects.mysql", "sqlalchemy.dialects.postgresql"]
 PRELOAD += ["sqlalchemy.dialects.sqlite", "psycopg"]  # where it is installed
