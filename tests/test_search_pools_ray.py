@@ -101,13 +101,17 @@ def has_mailbox(node: Any) -> bool:
 
 def in_training(url: str, study: str, node: Any) -> FrozenTrial | None:
     """A trial that a worker of a node trains, with an epoch behind it."""
-    try:
-        trials = load_study(open_storage(url), study).get_trials(states=(TrialState.RUNNING,))
-    except StudyError:
-        return None
     there = process_tree(raylet(node))
-    ours = [trial for trial in trials if trial.last_step and pid_of(trial) in there]
+    ours = [one for one in running(url, study) if one.last_step and pid_of(one) in there]
     return ours[0] if ours else None
+
+
+def running(url: str, study: str) -> list[FrozenTrial]:
+    """The trials that run; none before there is a study."""
+    try:
+        return load_study(open_storage(url), study).get_trials(states=(TrialState.RUNNING,))
+    except StudyError:
+        return []
 
 
 def pid_of(trial: FrozenTrial) -> int:
@@ -122,14 +126,23 @@ def test_a_cluster_loses_a_worker_and_a_node_and_the_study_nothing(
     process = start(*search, "--set", "search.duplicates=new_seed")
     victims: list[FrozenTrial] = []
 
-    def found(node: Any) -> bool:
+    def stopped(node: Any) -> bool:
+        """Whether a worker is held in the middle of a trial, so that it does not end it."""
         trial = in_training(url, "short", node)
-        return trial is not None and not victims.append(trial)
+        if trial is None:
+            return False
+        os.kill(pid_of(trial), signal.SIGSTOP)
+        holds = any(pid_of(one) == pid_of(trial) for one in running(url, "short"))
+        if holds:
+            victims.append(trial)
+        else:
+            os.kill(pid_of(trial), signal.SIGCONT)
+        return holds
 
-    wait_for(lambda: found(cluster.head_node), 600)
+    wait_for(lambda: stopped(cluster.head_node), 600)
     os.kill(pid_of(victims[0]), signal.SIGKILL)
     doomed = next(node for node in (cluster.second, cluster.third) if not has_mailbox(node))
-    wait_for(lambda: found(doomed), 400)
+    wait_for(lambda: stopped(doomed), 400)
     head = raylet(doomed)  # first: a worker that dies before its node has died by itself
     for pid in sorted(process_tree(head), key=lambda pid: pid != head):
         with suppress(ProcessLookupError):
