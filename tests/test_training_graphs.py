@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from nas.common.errors import NasWarning
 from nas.data.batches import Batches
 from nas.data.catalog import Dataset
 from nas.model.architecture import Architecture, Named, Stage
@@ -194,7 +195,7 @@ def test_steps_that_cannot_be_recorded_are_computed_as_they_are() -> None:
     def record(passes: Any) -> Any:
         raise RuntimeError("operation not permitted when stream is capturing\nmore of it")
 
-    with pytest.warns(UserWarning, match=r"without a CUDA graph: operation not .* capturing\."):
+    with pytest.warns(NasWarning, match=r"without a CUDA graph: operation not .* capturing\."):
         refused = trained(lambda network: record)
     assert same(refused, trained())
 
@@ -225,7 +226,7 @@ class Wrong(Recording):
 
 @pytest.mark.parametrize("which", ["gradients", "loss", "statistics"])
 def test_a_replay_that_gives_other_numbers_is_not_used(which: str) -> None:
-    with pytest.warns(UserWarning, match="its replay gives other numbers"):
+    with pytest.warns(NasWarning, match="its replay gives other numbers"):
         refused = trained(lambda network: Wrong(network, which))
     assert same(refused, trained())
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.common.devices import SMALL_STEP
+from nas.common.errors import NasWarning
 from nas.model.cost import cost
 from nas.model.network import Network, random_streams
 from nas.training.candidate import Training
@@ -76,7 +77,8 @@ class StepGraph:
             if all(near(one, other) for one, other in zip(here, found, strict=True)):
                 return again
             why = "its replay gives other numbers"
-        warnings.warn(f"steps are computed without a CUDA graph: {why}.", stacklevel=2)
+        text = f"steps are computed without a CUDA graph: {why}."
+        warnings.warn(text, NasWarning, stacklevel=2)
         self.refused, self.replay = True, None
         self.restore(after, gradients)
         return outputs
